@@ -1,0 +1,147 @@
+"""The alert: what was seen, by which rule, with every number that made it.
+
+An alert's id is a hash of rule, digest, subject, completing transaction and leg
+role, so that a redelivered transaction yields the same alert and storing it
+twice is harmless.
+"""
+
+from base64 import b32encode
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from monitor.domain.time import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who the alert is about. ``token`` is the keyed token in hex; a shell with the right resolves it."""
+
+    kind: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rule or model that raised the alert."""
+
+    kind: str
+    id: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit as text: ``("18000.00", "USD")``, ``("3", "count")``, ``("0.93", "share")``.
+
+    ``bound`` is ``exact``, ``at_least`` (a limit was reached or a part is unknown) or ``unknown``.
+    """
+
+    value: str | None
+    unit: str
+    bound: str = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterInForce:
+    """A parameter's value for this alert, and the row of the rule file that gave it."""
+
+    value: str
+    unit: str
+    cite: str
+    since: str
+    segment: str | None
+    jurisdiction: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. Identifiers are tokens (hex); ``position`` and ``transactions`` are log positions."""
+
+    alert_id: str
+    event_time_us: int
+    judged_at_us: int
+    position: int
+    leg_role: str
+    subject: Subject
+    source: Source
+    title: str
+    typology: str
+    severity: str
+    score: float
+    status: str
+    text: str
+    measures: dict[str, Quantity]
+    parameters: dict[str, ParameterInForce]
+    transactions: tuple[int, ...]
+    transactions_total: int
+    customer_segment: str | None
+    customer_risk_rating: str | None
+    profile_version: int | None
+    booking_entity: str | None
+    jurisdiction: str | None
+    amount_minor: int
+    currency: str
+    rulebook_digest: str
+    bank_snapshot: int | None
+    marks: tuple[str, ...] = ()
+    """``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Versions of lists and dates of rates that the verdict used."""
+
+
+def alert_id(*, rule: str, digest: str, subject_token: str, transaction: tuple[int, int], leg_role: str) -> str:
+    """The stable id: ``A-`` and 26 characters of base 32 (128 bits).
+
+    ``transaction`` is the 128-bit id of the completing transaction as two signed 64-bit integers.
+    """
+    body = "\x1f".join((rule, digest, subject_token, f"{transaction[0]:x}", f"{transaction[1]:x}", leg_role))
+    return "A-" + b32encode(blake2b(body.encode(), digest_size=16).digest()).decode().rstrip("=")
+
+
+def alert_to_json(alert: Alert, *, subject_id: str, transaction_ids: list[str]) -> dict[str, Any]:
+    """The documented line of ``--alerts`` and the stored evidence. Identifiers are resolved by the caller."""
+    return {
+        "alert_id": alert.alert_id,
+        "event_time": format_time(alert.event_time_us),
+        "subject": {"kind": alert.subject.kind, "id": subject_id},
+        "source": {
+            "kind": alert.source.kind,
+            "id": alert.source.id,
+            "version": alert.source.version,
+            "digest": alert.source.digest,
+        },
+        "title": alert.title,
+        "typology": alert.typology,
+        "severity": alert.severity,
+        "score": alert.score,
+        "status": alert.status,
+        "text": alert.text,
+        "measures": {name: {"value": q.value, "unit": q.unit, "bound": q.bound} for name, q in alert.measures.items()},
+        "parameters": {
+            name: {
+                "value": p.value,
+                "unit": p.unit,
+                "cite": p.cite,
+                "since": p.since,
+                "segment": p.segment,
+                "jurisdiction": p.jurisdiction,
+            }
+            for name, p in alert.parameters.items()
+        },
+        "transactions": transaction_ids,
+        "transactions_total": alert.transactions_total,
+        "judged_at": format_time(alert.judged_at_us),
+        "position": alert.position,
+        "leg_role": alert.leg_role,
+        "profile_version": alert.profile_version,
+        "segment": alert.customer_segment,
+        "risk_rating": alert.customer_risk_rating,
+        "booking_entity": alert.booking_entity,
+        "jurisdiction": alert.jurisdiction,
+        "rulebook": alert.rulebook_digest,
+        "bank_snapshot": alert.bank_snapshot,
+        "marks": list(alert.marks),
+        "inputs": alert.inputs,
+    }

@@ -1,0 +1,116 @@
+"""The transaction: one published shape, flat names after ISO 20022.
+
+:class:`Transaction` is the shape of one record and the source of the published JSON Schema.
+:class:`TransactionBatch` is what the engine works on: the same fields as columns,
+with identifiers replaced by codes.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Int16s = npt.NDArray[np.int16]
+Bytes16 = npt.NDArray[np.uint8]
+
+IDENTIFIER_BYTES_MAX = 128
+"""Longest accepted identifier in UTF-8 bytes."""
+TEXT_BYTES_MAX = 1_000
+"""Longest accepted name or remittance text in UTF-8 bytes."""
+
+Identifier = Annotated[str, Field(min_length=1, max_length=IDENTIFIER_BYTES_MAX)]
+Text = Annotated[str, Field(max_length=TEXT_BYTES_MAX)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
+Moment = Annotated[str, Field(description="ISO 8601 with a zone, such as 2026-05-04T09:00:00Z.",
+                              json_schema_extra={"format": "date-time"})]  # fmt: skip
+
+
+class Transaction(BaseModel):
+    """One payment, as the bank booked it, tried it or was refused it.
+
+    At least one side must be the bank's own: a side is the bank's own where its customer is given.
+    ``null`` and an absent field both mean "not known"; an empty identifier is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    transaction_id: Identifier = Field(description="Unique in the bank, for ever.")
+    booked_at: Moment = Field(description="When the payment was booked or tried.")
+    received_at: Moment | None = Field(None, description="When the record reached the monitor's source.")
+    debtor_account: Identifier | None = Field(None, description="Account that pays: IBAN or the bank's own number.")
+    debtor_customer: Identifier | None = Field(None, description="Customer number of the payer, if ours.")
+    debtor_name: Text | None = None
+    debtor_country: Country | None = None
+    debtor_agent: Identifier | None = Field(None, description="BIC of the payer's bank.")
+    creditor_account: Identifier | None = Field(None, description="Account that is paid.")
+    creditor_customer: Identifier | None = Field(None, description="Customer number of the payee, if ours.")
+    creditor_name: Text | None = None
+    creditor_country: Country | None = None
+    creditor_agent: Identifier | None = Field(None, description="BIC of the payee's bank.")
+    amount: str | int | float = Field(
+        description="More than zero, a plain decimal, as text or number; no more decimals than the currency has."
+    )
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
+    channel: Literal["cash", "wire", "transfer", "instant", "ach", "card", "cheque", "direct_debit",
+                     "internal", "atm", "crypto", "other"] | None = None  # fmt: skip
+    purpose: Identifier | None = Field(None, description="ISO 20022 purpose code.")
+    remittance: Text | None = Field(None, description="What the payer wrote.")
+    booking_entity: Identifier | None = Field(
+        None,
+        description="Entity of the bank that booked; its zone, cut-off and holidays apply. Absent: the default entity.",
+    )
+    status: Literal["booked", "attempted", "rejected", "reversed", "returned"] = "booked"
+    reverses: Identifier | None = Field(None, description="The transaction_id that this record takes back.")
+    conductor: Identifier | None = Field(None, description="Who carried it out in person.")
+    on_behalf_of: Identifier | None = Field(None, description="For whom it was carried out.")
+    device: Identifier | None = None
+    branch: Identifier | None = Field(None, description="Branch, terminal or machine.")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionBatch:
+    """Accepted transactions as columns of length n, in the order of the log.
+
+    Times are microseconds UTC. ``-1`` in a code column and ``UNKNOWN`` (the smallest integer) in
+    a 64-bit column mean "not known". Identifier codes index the identifier table of the run; one
+    code space serves all kinds. ``debtor_holder`` is the code whose legs the payment joins: the customer
+    if ours, the account where the source names no customers, ``-1`` for an outside party.
+    """
+
+    position: Int64s
+    booked_at_us: Int64s
+    received_at_us: Int64s
+    id_hi: Int64s
+    id_lo: Int64s
+    digest: Int64s
+    amount_minor: Int64s
+    currency: Int16s
+    channel: Int16s
+    status: Int16s
+    purpose: Int32s
+    debtor_holder: Int32s
+    debtor_account: Int32s
+    debtor_country: Int16s
+    debtor_agent: Int32s
+    creditor_holder: Int32s
+    creditor_account: Int32s
+    creditor_country: Int16s
+    creditor_agent: Int32s
+    booking_entity: Int32s
+    reverses_hi: Int64s
+    reverses_lo: Int64s
+    conductor: Int32s
+    on_behalf_of: Int32s
+    device: Int32s
+    branch: Int32s
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def slice(self, start: int, stop: int) -> "TransactionBatch":
+        """Rows ``start`` to ``stop`` as views."""
+        return TransactionBatch(*(getattr(self, name)[start:stop] for name in self.__slots__))
