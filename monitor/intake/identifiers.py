@@ -1,0 +1,349 @@
+"""Identifiers become dense codes: exact, in order of first occurrence, the same after every restart.
+
+The engine compares customers, accounts and devices a thousand million times; it does so by a code of four
+bytes. The table behind it maps ``(kind, text)`` to a code over all kinds. Two identifiers share a code only if
+their bytes are equal: the hash finds the place, the bytes decide. The hash is keyed, so that nobody who can choose
+account numbers can choose collisions.
+
+**Order.** Codes are given row by row, and within a row in the order of the schema's fields. Refused rows give none.
+So the codes depend on the accepted rows alone, never on how the stream was cut into chunks.
+
+**Tokens.** Each new identifier gets its 16-byte token (:func:`monitor.domain.identifiers.token_of`) once.
+
+Cost per identifier: 16 bytes of hash slots at most half full, 8 of entry, 16 of token, and its text once.
+A look-up touches three cache lines: slot, entry, text.
+"""
+
+import hmac
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
+from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, Int32s, Int64s
+from monitor.intake.compiled import PADDING_BYTES, kernel, load_u64
+from monitor.intake.siphash import hash_tagged, keys_for, last_word
+
+Uint8s = npt.NDArray[np.uint8]
+Uint64s = npt.NDArray[np.uint64]
+
+UNKNOWN_CODE = -1
+CODES_MAX = 2**31 - 1
+"""Number of identifiers that a table can hold; more raise :class:`OverflowError`."""
+
+_SLOTS_FIRST = 1 << 12
+_LOW_32 = np.uint64(0xFFFFFFFF)
+_TAG = np.uint64(0xFFFFFFFF00000000)
+_BYTE = np.uint64(0xFF)
+_S8, _S16 = np.uint64(8), np.uint64(16)
+
+
+class TableArrays(NamedTuple):
+    """The table as kernels see it.
+
+    ``slots``: open addressing, ``hash_high_32 << 32 | code + 1``, zero where free. ``entries``:
+    ``offset << 16 | length << 8 | kind`` per code. ``arena``: the texts. ``counts``: codes and bytes in use.
+    """
+
+    slots: Uint64s
+    entries: Uint64s
+    arena: Uint8s
+    counts: Int64s
+    keys: Uint64s
+
+
+class IdentifierTable:
+    """Exact interning of identifiers under the bank's secret key.
+
+    >>> table = IdentifierTable(b"k" * 32)
+    >>> table.encode(IdentifierKind.ACCOUNT, ["DE1", None, "DE2", "DE1"]).tolist()
+    [0, -1, 1, 0]
+    >>> table.code_of(IdentifierKind.CUSTOMER, "DE1"), table.text(1)
+    (-1, 'DE2')
+
+    An identifier has 1 to 128 bytes of UTF-8; whoever calls has refused others before.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self._arrays = TableArrays(
+            slots=np.zeros(_SLOTS_FIRST, np.uint64),
+            entries=np.zeros(_SLOTS_FIRST // 2, np.uint64),
+            arena=np.zeros(1 << 16, np.uint8),
+            counts=np.zeros(2, np.int64),
+            keys=keys_for(key, "identifier table"),
+        )
+        self._tokens: Uint8s = np.zeros((_SLOTS_FIRST // 2, TOKEN_BYTES), np.uint8)
+        self._tokens_done = 0
+        self._code_by_token: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return int(self._arrays.counts[0])
+
+    @property
+    def kinds(self) -> npt.NDArray[np.int8]:
+        """The kind of each code, shape (n,)."""
+        return (self._arrays.entries[: len(self)] & _BYTE).astype(np.int8)
+
+    @property
+    def tokens(self) -> Uint8s:
+        """The token of each code, shape (n, 16). A view; it holds until identifiers are added."""
+        self._make_tokens()
+        return self._tokens[: len(self)]
+
+    def encode(self, kind: IdentifierKind, values: Sequence[str | None]) -> Int32s:
+        """Codes of ``values``, shape (n,), new ones included; ``-1`` where a value is ``None``.
+
+        Raises:
+            ValueError: A value is empty or has more than 128 bytes.
+        """
+        return self.encode_arrow(kind, pa.array(values, pa.string()))
+
+    def encode_arrow(self, kind: IdentifierKind, values: pa.Array) -> Int32s:
+        """Like :meth:`encode` for a pyarrow array of strings (plain, large or dictionary)."""
+        buffer, starts, lengths = spans_of_arrow(values)
+        column = (len(starts), 1)
+        return self.encode_spans([kind], buffer, starts.reshape(column), lengths.reshape(column)).reshape(-1)
+
+    def encode_spans(self, kinds: Sequence[IdentifierKind], buffer: Uint8s, starts: Int64s, lengths: Int64s) -> Int32s:
+        """Codes of whole rows of identifiers, given row by row and within a row from left to right.
+
+        Args:
+            kinds: The kind of each of the f fields.
+            buffer: Bytes that the spans point into, with 64 more bytes behind the last span.
+            starts: Shape (n, f): where each identifier starts; ``-1`` means absent.
+            lengths: Shape (n, f): its bytes, 1 to 128.
+
+        Returns:
+            Codes, shape (n, f); ``-1`` where absent.
+
+        Raises:
+            ValueError: A length is outside 1 to 128.
+        """
+        present = lengths[starts >= 0]
+        if len(present) and (present.min() < 1 or present.max() > IDENTIFIER_BYTES_MAX):
+            raise ValueError(f"an identifier must have 1 to {IDENTIFIER_BYTES_MAX} bytes; refuse the record before")
+        codes = np.empty(starts.shape, np.int32)
+        arrays = self.room(present.size, int(present.sum()))
+        _intern_rows(arrays, np.array(kinds, np.int64), buffer, starts, lengths, codes)
+        return codes
+
+    def text(self, code: int) -> str:
+        """The identifier of a code.
+
+        Raises:
+            IndexError: There is no such code.
+        """
+        if not 0 <= code < len(self):
+            raise IndexError(f"no identifier has code {code}; the table holds {len(self)}")
+        return self._bytes(code).decode()
+
+    def code_of(self, kind: IdentifierKind, text: str) -> int:
+        """The code of an identifier, or ``-1``; nothing is added."""
+        encoded = text.encode()
+        if not 1 <= len(encoded) <= IDENTIFIER_BYTES_MAX:
+            return UNKNOWN_CODE
+        buffer = np.zeros(len(encoded) + PADDING_BYTES, np.uint8)
+        buffer[: len(encoded)] = np.frombuffer(encoded, np.uint8)
+        return int(find(self._arrays, np.int64(kind), buffer, np.int64(0), np.int64(len(encoded))))
+
+    def code_of_token(self, token: bytes) -> int:
+        """The code whose token it is, or ``-1``."""
+        for code in range(len(self._code_by_token), len(self)):
+            self._code_by_token[self.tokens[code].tobytes()] = code
+        return self._code_by_token.get(token, UNKNOWN_CODE)
+
+    def export(self, first_code: int) -> tuple[npt.NDArray[np.int8], Int64s, bytes]:
+        """All identifiers from ``first_code`` on, for the vault: kinds (m,), offsets (m + 1,) and their bytes.
+
+        >>> table = IdentifierTable(b"k" * 32)
+        >>> _ = table.encode(IdentifierKind.ACCOUNT, ["DE1", "DE22"])
+        >>> kinds, offsets, texts = table.export(1)
+        >>> kinds.tolist(), offsets.tolist(), texts
+        ([2], [0, 4], b'DE22')
+        """
+        entries = self._arrays.entries[first_code : len(self)]
+        lengths = ((entries >> _S8) & _BYTE).astype(np.int64)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        start = int(entries[0] >> _S16) if len(entries) else 0
+        texts = self._arrays.arena[start : start + int(offsets[-1])].tobytes()
+        return self.kinds[first_code:], offsets, texts
+
+    def append(self, kinds: npt.NDArray[np.int8], offsets: Int64s, texts: bytes) -> None:
+        """Add what :meth:`export` gave, behind what is there; codes continue in the same order.
+
+        Raises:
+            ValueError: One of them is in the table already, or the lengths do not fit. The table is then
+                not to be used: it does not hold the codes that were saved.
+        """
+        before, lengths = len(self), np.diff(offsets)
+        if len(kinds) != len(lengths) or (len(lengths) and (lengths.min() < 1 or int(offsets[-1]) > len(texts))):
+            raise ValueError(f"saved identifiers are damaged: {len(kinds)} kinds, {len(offsets)} offsets")
+        buffer = np.zeros(len(texts) + PADDING_BYTES, np.uint8)
+        buffer[: len(texts)] = np.frombuffer(texts, np.uint8)
+        codes = np.empty(len(kinds), np.int32)
+        arrays = self.room(len(kinds), len(texts))
+        _intern_pairs(arrays, kinds.astype(np.int64), buffer, offsets[:-1], lengths, codes)
+        if not np.array_equal(codes, np.arange(before, before + len(kinds), dtype=np.int32)):
+            raise ValueError(f"saved identifiers repeat one that has a code below {before + len(kinds)} already")
+
+    def room(self, codes: int, arena_bytes: int) -> TableArrays:
+        """The arrays, with room for that many new codes and bytes, for a kernel that interns by itself."""
+        arrays, (count, used) = self._arrays, self._arrays.counts.tolist()
+        if count + codes > CODES_MAX:
+            raise OverflowError(f"the identifier table is full: {count} of {CODES_MAX} codes are in use")
+        if used + arena_bytes + PADDING_BYTES > len(arrays.arena):
+            arrays = arrays._replace(arena=_grown(arrays.arena, used + arena_bytes + PADDING_BYTES))
+        if 2 * (count + codes) > len(arrays.slots):
+            size = len(arrays.slots)
+            while 2 * (count + codes) > size:
+                size *= 2
+            arrays = arrays._replace(slots=np.zeros(size, np.uint64), entries=_grown(arrays.entries, size // 2))
+            _fill_slots(arrays)
+        self._arrays = arrays
+        return arrays
+
+    def _bytes(self, code: int) -> bytes:
+        entry = int(self._arrays.entries[code])
+        start = entry >> 16
+        return self._arrays.arena[start : start + (entry >> 8 & 0xFF)].tobytes()
+
+    def _make_tokens(self) -> None:
+        first, stop = self._tokens_done, len(self)
+        if first == stop:
+            return
+        if stop > len(self._tokens):
+            self._tokens = _grown(self._tokens, stop)
+        made = b"".join(_tokens_of(self.key, *self.export(first)))
+        self._tokens[first:stop] = np.frombuffer(made, np.uint8).reshape(-1, TOKEN_BYTES)
+        self._tokens_done = stop
+
+
+def spans_of_arrow(values: pa.Array) -> tuple[Uint8s, Int64s, Int64s]:
+    """A padded copy of the bytes of a string array, and where each value starts (``-1``: null) and its length."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    values = values.cast(pa.large_string())
+    _, offsets_buffer, data = values.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64)[values.offset : values.offset + len(values) + 1]
+    if len(offsets) == 0:
+        offsets = np.zeros(1, np.int64)
+    size = int(offsets[-1] - offsets[0])
+    buffer = np.zeros(size + PADDING_BYTES, np.uint8)
+    if size:
+        buffer[:size] = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    starts = (offsets[:-1] - offsets[0]).astype(np.int64)
+    if values.null_count:
+        starts[np.asarray(values.is_null())] = UNKNOWN_CODE
+    return buffer, starts, np.diff(offsets)
+
+
+def _tokens_of(key: bytes, kinds: npt.NDArray[np.int8], offsets: Int64s, texts: bytes) -> Iterator[bytes]:
+    """Equal to :func:`monitor.domain.identifiers.token_of`, without text in between."""
+    prefix = [bytes([kind]) for kind in range(max(IdentifierKind) + 1)]
+    places = offsets.tolist()
+    for kind, start, stop in zip(kinds.tolist(), places[:-1], places[1:], strict=True):
+        yield hmac.digest(key, prefix[kind] + texts[start:stop], sha256)[:TOKEN_BYTES]
+
+
+_Word = TypeVar("_Word", np.uint8, np.uint64)
+
+
+def _grown(array: npt.NDArray[_Word], size: int) -> npt.NDArray[_Word]:
+    grown = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+@kernel
+def equal_bytes(one, at, other, start, length):  # type: ignore[no-untyped-def]
+    """Are ``length`` bytes equal?"""
+    whole = length & ~7
+    for step in range(0, whole, 8):
+        if load_u64(one, at + step) != load_u64(other, start + step):
+            return False
+    return last_word(one, at + whole, length & 7) == last_word(other, start + whole, length & 7)
+
+
+@kernel
+def probe(table, hashed, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+    """The slot of an identifier and its code, or the free slot where it belongs and ``-1``."""
+    mask = np.uint64(len(table.slots) - 1)
+    index = hashed & mask
+    wanted = (np.uint64(length) << _S8) | np.uint64(kind)
+    while True:
+        slot = table.slots[index]
+        if slot == 0:
+            return index, np.int64(-1)
+        if (slot ^ hashed) & _TAG == 0:
+            code = np.int64(slot & _LOW_32) - 1
+            entry = table.entries[code]
+            if entry & np.uint64(0xFFFF) == wanted and equal_bytes(
+                table.arena, np.int64(entry >> _S16), buffer, start, length
+            ):
+                return index, code
+        index = (index + np.uint64(1)) & mask
+
+
+@kernel
+def find(table, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+    """The code of an identifier, or ``-1``."""
+    return probe(table, hash_tagged(table.keys, kind, buffer, start, length), kind, buffer, start, length)[1]
+
+
+@kernel
+def intern_hashed(table, hashed, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+    """The code of an identifier whose hash is known, added if it is new; the caller has made room."""
+    index, code = probe(table, hashed, kind, buffer, start, length)
+    if code >= 0:
+        return code
+    code, used = table.counts[0], table.counts[1]
+    for step in range(length):
+        table.arena[used + step] = buffer[start + step]
+    table.entries[code] = (np.uint64(used) << _S16) | (np.uint64(length) << _S8) | np.uint64(kind)
+    table.slots[index] = (hashed & _TAG) | np.uint64(code + 1)
+    table.counts[0] = code + 1
+    table.counts[1] = used + length
+    return code
+
+
+@kernel
+def intern(table, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+    """The code of an identifier, added if it is new; the caller has made room."""
+    hashed = hash_tagged(table.keys, kind, buffer, start, length)
+    return intern_hashed(table, hashed, kind, buffer, start, length)
+
+
+@kernel
+def _intern_rows(table, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+    for row in range(codes.shape[0]):
+        for field in range(codes.shape[1]):
+            if starts[row, field] < 0:
+                codes[row, field] = -1
+            else:
+                codes[row, field] = intern(
+                    table, kinds[field], buffer, np.int64(starts[row, field]), np.int64(lengths[row, field])
+                )
+
+
+@kernel
+def _intern_pairs(table, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+    for row in range(len(codes)):
+        codes[row] = intern(table, kinds[row], buffer, starts[row], lengths[row])
+
+
+@kernel
+def _fill_slots(table):  # type: ignore[no-untyped-def]
+    mask = np.uint64(len(table.slots) - 1)
+    for code in range(table.counts[0]):
+        entry = table.entries[code]
+        start, length = np.int64(entry >> _S16), np.int64((entry >> _S8) & _BYTE)
+        hashed = hash_tagged(table.keys, np.int64(entry & _BYTE), table.arena, start, length)
+        index = hashed & mask
+        while table.slots[index] != 0:
+            index = (index + np.uint64(1)) & mask
+        table.slots[index] = (hashed & _TAG) | np.uint64(code + 1)
