@@ -1,0 +1,1 @@
+"""Rule files: data only. This file makes them travel inside the wheel."""
