@@ -1,0 +1,181 @@
+"""One commit of a run: alerts into cases, with journal entries and the position, in one transaction.
+
+Cost: a commit of n alerts makes a fixed number of statements per 500 alerts; rows go in with
+``executemany``. Which cases exist for the subjects involved is one query.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from monitor.adapters.sql.ledger import append_entries, in_chunks
+from monitor.adapters.sql.rows import Values, alert_values, case_of, case_values, position_values
+from monitor.adapters.sql.schema import alerts as alert_table
+from monitor.adapters.sql.schema import case_alerts, cases, log_inputs, run_counters, run_positions
+from monitor.casework.evidence import StoredAlert
+from monitor.casework.joining import join_alert, shadow_draft
+from monitor.casework.journal import Draft
+from monitor.casework.policy import CaseworkPolicy
+from monitor.casework.position import LogInput, RunPosition
+from monitor.domain.case import Case
+
+COUNTERS_MAX = 10_000
+
+SubjectKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What a commit changed. ``passed_over``: alerts that were already there."""
+
+    alerts_stored: int
+    alerts_passed_over: int
+    cases_opened: int
+    cases_touched: int
+
+
+def commit(
+    connection: sa.Connection,
+    alerts: Sequence[StoredAlert],
+    position: RunPosition,
+    *,
+    counters: Mapping[str, int],
+    inputs: Sequence[LogInput],
+    policy: CaseworkPolicy,
+    recorded_at_us: int,
+) -> CommitResult:
+    """Write it all through a connection whose transaction the caller ends. See ``CaseStore.commit_batch``."""
+    fresh = _fresh(connection, alerts)
+    work = _Fold(_latest_cases(connection, fresh), policy, position.run)
+    for stored in fresh:
+        work.add(stored)
+    if fresh:
+        values = [alert_values(stored, run=position.run, recorded_at_us=recorded_at_us) for stored in fresh]
+        connection.execute(alert_table.insert(), values)
+    _write_cases(connection, work, recorded_at_us)
+    append_entries(connection, work.drafts, recorded_at_us=recorded_at_us)
+    _write_inputs(connection, position.run, inputs, recorded_at_us)
+    _write_position(connection, position, counters, recorded_at_us)
+    return CommitResult(len(fresh), len(alerts) - len(fresh), len(work.opened), len(work.opened) + len(work.touched))
+
+
+class _Fold:
+    """The latest case of each subject while alerts are folded in, and what has to be written after."""
+
+    def __init__(self, latest: dict[SubjectKey, Case], policy: CaseworkPolicy, run: str) -> None:
+        self.latest = latest
+        self.policy = policy
+        self.shadow_chain = f"shadow:{run}"
+        self.opened: dict[str, Case] = {}
+        self.touched: dict[str, Case] = {}
+        self.superseded: list[str] = []
+        self.links: list[Values] = []
+        self.drafts: list[Draft] = []
+
+    def add(self, stored: StoredAlert) -> None:
+        """Fold one alert in."""
+        alert = stored.alert
+        if alert.status == "shadow":
+            self.drafts.append(shadow_draft(stored, self.shadow_chain))
+            return
+        key = (alert.subject.kind, alert.subject.token)
+        before = self.latest.get(key)
+        joined = join_alert(before, stored, self.policy)
+        case = joined.case
+        if joined.is_opened:
+            if before is not None:
+                self.superseded.append(before.case_id)
+            self.opened[case.case_id] = case
+        elif case.case_id in self.opened:
+            self.opened[case.case_id] = case
+        else:
+            self.touched[case.case_id] = case
+        self.latest[key] = case
+        seq = case.alert_count + case.alerts_after_closing
+        self.links.append({"case_id": case.case_id, "seq": seq, "alert_id": alert.alert_id})
+        self.drafts.append(joined.draft)
+
+
+def _fresh(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> list[StoredAlert]:
+    """The alerts that are not there yet, each once, in the order of the log."""
+    by_id: dict[str, StoredAlert] = {}
+    for stored in alerts:
+        by_id.setdefault(stored.alert.alert_id, stored)
+    for some in in_chunks(by_id):
+        query = sa.select(alert_table.c.alert_id).where(alert_table.c.alert_id.in_(some))
+        for known in connection.execute(query).scalars().all():
+            del by_id[known]
+    return sorted(by_id.values(), key=_log_order)
+
+
+def _log_order(stored: StoredAlert) -> tuple[int, str, str, str]:
+    alert = stored.alert
+    return alert.position, alert.source.id, alert.leg_role, alert.alert_id
+
+
+def _latest_cases(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> dict[SubjectKey, Case]:
+    tokens = sorted({stored.alert.subject.token for stored in alerts if stored.alert.status != "shadow"})
+    latest = {}
+    for some in in_chunks(tokens):
+        query = sa.select(cases).where(cases.c.is_latest, cases.c.subject_token.in_(some))
+        for row in connection.execute(query):
+            latest[row.subject_kind, row.subject_token] = case_of(row)
+    return latest
+
+
+def _write_cases(connection: sa.Connection, work: _Fold, recorded_at_us: int) -> None:
+    for some in in_chunks(work.superseded):
+        connection.execute(cases.update().where(cases.c.case_id.in_(some)).values(is_latest=False))
+    if work.touched:
+        update_cases(connection, list(work.touched.values()))
+    if work.opened:
+        extra = {"is_latest": True, "recorded_at_us": recorded_at_us}
+        connection.execute(cases.insert(), [case_values(case) | extra for case in work.opened.values()])
+    if work.links:
+        connection.execute(case_alerts.insert(), work.links)
+
+
+def update_cases(connection: sa.Connection, changed: Sequence[Case]) -> None:
+    """Write the present facts of cases that exist."""
+    names = [name for name in case_values(changed[0]) if name != "case_id"]
+    statement = (
+        cases.update()
+        .where(cases.c.case_id == sa.bindparam("b_case_id"))
+        .values({name: sa.bindparam(f"b_{name}") for name in names})
+    )
+    connection.execute(
+        statement, [{f"b_{name}": value for name, value in case_values(case).items()} for case in changed]
+    )
+
+
+def _write_inputs(connection: sa.Connection, run: str, inputs: Sequence[LogInput], recorded_at_us: int) -> None:
+    for given in inputs:
+        values = {name: getattr(given, name) for name in LogInput.__slots__}
+        key = sa.and_(
+            log_inputs.c.run == run,
+            log_inputs.c.position == given.position,
+            log_inputs.c.kind == given.kind,
+            log_inputs.c.name == given.name,
+        )
+        if connection.execute(sa.select(log_inputs.c.kind).where(key)).first() is None:
+            connection.execute(log_inputs.insert(), [values | {"run": run, "recorded_at_us": recorded_at_us}])
+
+
+def _write_position(
+    connection: sa.Connection, position: RunPosition, counters: Mapping[str, int], recorded_at_us: int
+) -> None:
+    run = position.run
+    if len(counters) > COUNTERS_MAX:
+        raise ValueError(f"{len(counters)} counters in run {run!r}; {COUNTERS_MAX} is the limit")
+    query = sa.select(run_positions.c.log_position).where(run_positions.c.run == run)
+    stored = connection.execute(query).scalar()
+    if stored is not None and stored > position.log_position:
+        return
+    connection.execute(run_positions.delete().where(run_positions.c.run == run))
+    connection.execute(run_positions.insert(), [position_values(position, recorded_at_us=recorded_at_us)])
+    connection.execute(run_counters.delete().where(run_counters.c.run == run))
+    if counters:
+        connection.execute(
+            run_counters.insert(), [{"run": run, "name": name, "value": counters[name]} for name in sorted(counters)]
+        )

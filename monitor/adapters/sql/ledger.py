@@ -1,0 +1,114 @@
+"""The journal in SQL: append with a root per write, and verify."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from monitor.adapters.sql.rows import entry_of, entry_values, root_of
+from monitor.adapters.sql.schema import alerts, cases, journal, journal_heads, journal_roots, notes
+from monitor.casework.journal import Draft, Entry, Head, Root, append, make_root
+from monitor.casework.verification import (
+    ChainsRead,
+    Verified,
+    check_content,
+    check_entries,
+    check_heads,
+    check_roots,
+)
+
+CHUNK = 500
+"""Values in one IN list, below the limits of every database."""
+_PROGRESS_EVERY = 10_000
+
+
+def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in lists of at most :data:`CHUNK`."""
+    listed = list(values)
+    for start in range(0, len(listed), CHUNK):
+        yield listed[start : start + CHUNK]
+
+
+def append_entries(connection: sa.Connection, drafts: Sequence[Draft], *, recorded_at_us: int) -> list[Entry]:
+    """Write entries behind their chains' heads, and the root over them. Nothing for no drafts."""
+    if not drafts:
+        return []
+    heads = _heads(connection, {draft.chain for draft in drafts})
+    known = set(heads)
+    previous = _last_root(connection)
+    entries = append(drafts, heads, recorded_at_us=recorded_at_us, root=previous.seq + 1 if previous else 1)
+    root = make_root(entries, previous, recorded_at_us=recorded_at_us)
+    connection.execute(journal.insert(), [entry_values(entry) for entry in entries])
+    new = [_head_values(head) for chain, head in heads.items() if chain not in known]
+    if new:
+        connection.execute(journal_heads.insert(), new)
+    moved = [
+        {"b_chain": chain, "b_seq": head.seq, "b_hash": head.hash} for chain, head in heads.items() if chain in known
+    ]
+    if moved:
+        statement = journal_heads.update().where(journal_heads.c.chain == sa.bindparam("b_chain"))
+        connection.execute(statement.values(seq=sa.bindparam("b_seq"), hash=sa.bindparam("b_hash")), moved)
+    connection.execute(journal_roots.insert(), [{name: getattr(root, name) for name in Root.__slots__}])
+    return entries
+
+
+def chain_entries(connection: sa.Connection, chain: str) -> list[Entry]:
+    """The entries of one chain in order."""
+    query = sa.select(journal).where(journal.c.chain == chain).order_by(journal.c.seq)
+    return [entry_of(row) for row in connection.execute(query)]
+
+
+def verify(connection: sa.Connection, on_progress: Callable[[int], None] | None = None) -> Verified:
+    """Check chains, heads, roots, and the rows whose digest or state the journal holds."""
+    read = ChainsRead()
+    findings = list(check_entries(_all_entries(connection, on_progress), read))
+    heads = {row.chain: Head(row.chain, row.seq, row.hash) for row in connection.execute(sa.select(journal_heads))}
+    findings += check_heads(read, heads)
+    roots = [root_of(row) for row in connection.execute(sa.select(journal_roots).order_by(journal_roots.c.seq))]
+    findings += check_roots(read, roots)
+    findings += check_content(
+        read,
+        alerts=_pairs(connection, alerts.c.alert_id, alerts.c.evidence),
+        notes=_note_texts(connection),
+        states=_pairs(connection, cases.c.case_id, cases.c.state),
+    )
+    return Verified(read.entries, len(read.heads), len(roots), roots[-1] if roots else None, tuple(findings))
+
+
+def _all_entries(connection: sa.Connection, on_progress: Callable[[int], None] | None) -> Iterator[Entry]:
+    query = sa.select(journal).order_by(journal.c.chain, journal.c.seq)
+    rows = connection.execution_options(yield_per=1000).execute(query)
+    for count, row in enumerate(rows, start=1):
+        yield entry_of(row)
+        if on_progress is not None and count % _PROGRESS_EVERY == 0:
+            on_progress(count)
+
+
+def _pairs(connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any]) -> Iterator[tuple[str, str]]:
+    rows = connection.execution_options(yield_per=1000).execute(sa.select(key, value).order_by(key))
+    for row in rows:
+        yield row[0], row[1]
+
+
+def _note_texts(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    query = sa.select(notes).order_by(notes.c.case_id, notes.c.journal_seq)
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        yield f"{row.case_id} {row.journal_seq}", row.text
+
+
+def _heads(connection: sa.Connection, chains: set[str]) -> dict[str, Head]:
+    heads: dict[str, Head] = {}
+    for some in in_chunks(sorted(chains)):
+        rows = connection.execute(sa.select(journal_heads).where(journal_heads.c.chain.in_(some)))
+        heads |= {row.chain: Head(row.chain, row.seq, row.hash) for row in rows}
+    return heads
+
+
+def _head_values(head: Head) -> dict[str, object]:
+    return {"chain": head.chain, "seq": head.seq, "hash": head.hash}
+
+
+def _last_root(connection: sa.Connection) -> Root | None:
+    query = sa.select(journal_roots).order_by(journal_roots.c.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return root_of(row) if row else None

@@ -1,0 +1,167 @@
+"""Priority = risk x urgency x novelty, each in 0..1, each in words.
+
+**Risk** asks how bad it is if it is true. Three sources of suspicion are joined as independent
+chances: ``risk = 1 - (1 - S)(1 - B)(1 - R)`` with
+
+- ``S``, the strongest alert: weight of its severity x (0.6 + 0.4 x its score). Weights: low 0.15,
+  medium 0.35, high 0.60, critical 0.85;
+- ``B``, breadth: ``1 - 0.85^(n - 1)`` for n different rules, counted up to 12;
+- ``R``, the customer's rating: low 0, unknown and medium 0.10, high 0.25, prohibited 0.40.
+
+**Urgency** asks how little time is left. It runs from 0.2 when the case opens to 0.9 at the due date, in
+proportion to the time gone, and is 1 from the due date on: an overdue case is before every equal one.
+
+**Novelty** asks whether anything is there that nobody has judged. It is 1 for a case that nobody has
+looked at and when a new typology came since; otherwise ``0.4 + 0.6 x (1 - 0.5^k)`` for k alerts since the
+last look. Each earlier case in a row that was dismissed with these same typologies takes a quarter away
+(at most four count). It never falls below 0.1, so that no case sinks out of sight.
+
+Risk and novelty change only with events and are stored; urgency depends on the clock. So the order of a
+queue is one expression in SQL: stored x stored x a linear function of now.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from monitor.domain.case import Case
+from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
+
+SEVERITY_WEIGHT: Final = {"low": 0.15, "medium": 0.35, "high": 0.60, "critical": 0.85}
+RATING_WEIGHT: Final = {None: 0.10, "low": 0.0, "medium": 0.10, "high": 0.25, "prohibited": 0.40}
+BREADTH_BASE: Final = 0.85
+RULES_COUNTED_MAX: Final = 12
+URGENCY_AT_OPENING: Final = 0.2
+URGENCY_AT_DUE: Final = 0.9
+NOVELTY_SEEN: Final = 0.4
+NOVELTY_MIN: Final = 0.1
+DISMISSED_FACTOR: Final = 0.75
+DISMISSED_COUNTED_MAX: Final = 4
+UNSEEN_COUNTED_MAX: Final = 16
+_DECIMALS: Final = 6
+
+
+def strength(severity: str, score: float) -> float:
+    """How strong one alert is, 0..1. A score outside 0..1 counts as the nearer end.
+
+    >>> strength("high", 1.0), strength("high", 0.0)
+    (0.6, 0.36)
+    """
+    bounded = min(max(score, 0.0), 1.0)
+    return round(SEVERITY_WEIGHT[severity] * (0.6 + 0.4 * bounded), _DECIMALS)
+
+
+def risk(strongest: float, rules: int, rating: str | None) -> float:
+    """Risk in 0..1 of a case with ``rules`` different rules and the strongest alert's strength.
+
+    >>> risk(0.6, 1, "low"), risk(0.6, 3, "high")
+    (0.6, 0.78325)
+    """
+    breadth = 1 - BREADTH_BASE ** (min(rules, RULES_COUNTED_MAX) - 1)
+    rated = RATING_WEIGHT.get(rating, RATING_WEIGHT[None])
+    return round(1 - (1 - strongest) * (1 - breadth) * (1 - rated), _DECIMALS)
+
+
+def novelty(
+    *,
+    alert_count: int,
+    alerts_seen: int,
+    typologies: Iterable[str],
+    typologies_seen: Iterable[str],
+    dismissed_cases: int,
+    dismissed_typologies: Iterable[str],
+) -> float:
+    """Novelty in 0.1..1.
+
+    A case that someone has looked at and one quiet repeat since:
+
+    >>> novelty(alert_count=3, alerts_seen=2, typologies=["cash"], typologies_seen=["cash"],
+    ...         dismissed_cases=0, dismissed_typologies=[])
+    0.7
+    """
+    there = set(typologies)
+    if alerts_seen == 0 or there - set(typologies_seen):
+        fresh = 1.0
+    else:
+        fresh = 1 - 0.5 ** min(alert_count - alerts_seen, UNSEEN_COUNTED_MAX)
+    value = NOVELTY_SEEN + (1 - NOVELTY_SEEN) * fresh
+    if there <= set(dismissed_typologies):
+        value *= DISMISSED_FACTOR ** min(dismissed_cases, DISMISSED_COUNTED_MAX)
+    return round(max(value, NOVELTY_MIN), _DECIMALS)
+
+
+def urgency(opened_at_us: int, due_at_us: int, now_us: int) -> float:
+    """Urgency in 0.2..1: linear to 0.9 until the due date, 1 from then on.
+
+    >>> urgency(0, 100, 0), urgency(0, 100, 50), urgency(0, 100, 100)
+    (0.2, 0.55, 1.0)
+    """
+    if now_us >= due_at_us:
+        return 1.0
+    if now_us <= opened_at_us:
+        return URGENCY_AT_OPENING
+    gone = (now_us - opened_at_us) / (due_at_us - opened_at_us)
+    return URGENCY_AT_OPENING + (URGENCY_AT_DUE - URGENCY_AT_OPENING) * gone
+
+
+def priority(case: Case, now_us: int) -> float:
+    """Risk x urgency x novelty, 0..1."""
+    return case.risk * urgency(case.opened_at_us, case.due_at_us, now_us) * case.novelty
+
+
+def time_in_words(length_us: int) -> str:
+    """The two largest units of a length: ``2d 4h``, ``3h 5m``, ``12m``.
+
+    >>> time_in_words(52 * HOUR_US), time_in_words(60 * DAY_US), time_in_words(5)
+    ('2d 4h', '60d', '0m')
+    """
+    days, rest = divmod(length_us, DAY_US)
+    hours, rest = divmod(rest, HOUR_US)
+    minutes = rest // MINUTE_US
+    if days >= 10 or (days and not hours):
+        return f"{days}d"
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+    return f"{minutes}m"
+
+
+def due_in_words(due_at_us: int, now_us: int) -> str:
+    """``in 2d 4h`` or ``overdue 3h``.
+
+    >>> due_in_words(2 * DAY_US, 0), due_in_words(0, 3 * HOUR_US)
+    ('in 2d', 'overdue 3h')
+    """
+    if now_us >= due_at_us:
+        return "overdue " + time_in_words(now_us - due_at_us)
+    return "in " + time_in_words(due_at_us - now_us)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def reasons(case: Case, now_us: int) -> list[str]:
+    """The priority in words, one sentence for each of its three parts."""
+    rating = f"customer rated {case.risk_rating}" if case.risk_rating else "customer without a rating"
+    fired = _count(len(case.rules), "rule")
+    risk_words = f"Risk {case.risk:.2f}: strongest alert is {case.severity}, {fired} fired, {rating}."
+    share = urgency(case.opened_at_us, case.due_at_us, now_us)
+    urgency_words = f"Urgency {share:.2f}: due {due_in_words(case.due_at_us, now_us)}."
+    return [risk_words, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}."]
+
+
+def _novelty_words(case: Case) -> str:
+    unseen = case.alert_count - case.alerts_seen
+    new = sorted(set(case.typologies) - set(case.typologies_seen))
+    if case.alerts_seen == 0:
+        words = "nobody has looked yet"
+    elif new:
+        words = "new since the last look: " + ", ".join(name.replace("_", " ") for name in new)
+    elif unseen:
+        words = f"{_count(unseen, 'alert')} since the last look"
+    else:
+        words = "nothing new since the last look"
+    if case.dismissed_cases and set(case.typologies) <= set(case.dismissed_typologies):
+        words += f"; the same was dismissed in {_count(case.dismissed_cases, 'earlier case')}"
+    return words

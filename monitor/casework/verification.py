@@ -1,0 +1,175 @@
+"""Check a journal: name the first entry that was altered, is missing or was moved."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from monitor.casework.journal import GENESIS, Draft, Entry, Head, Root, entry_hash, merkle_root, root_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. ``kind``: altered, missing, reordered, truncated, added, root, content, state."""
+
+    kind: str
+    place: str
+    fact: str
+
+
+@dataclass(slots=True)
+class ChainsRead:
+    """What a pass over the entries leaves: the true heads and, per root, what it covers."""
+
+    entries: int = 0
+    heads: dict[str, Head] = field(default_factory=dict)
+    by_root: dict[int, dict[str, Head]] = field(default_factory=dict)
+    count_by_root: dict[int, int] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+    """Digest of an alert's evidence by alert id."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Digest of a note by "chain seq"."""
+    states: dict[str, str] = field(default_factory=dict)
+    """The state that the last entry of a case's chain left it in."""
+
+
+def check_entries(entries: Iterable[Entry], read: ChainsRead) -> Iterable[Finding]:
+    """Follow every chain; entries come in the order of (chain, seq). Yields the first break of each chain.
+
+    ``read`` is filled on the way, also beyond a break, for :func:`check_heads` and :func:`check_roots`.
+    """
+    broken: set[str] = set()
+    for entry in entries:
+        head = read.heads.get(entry.chain)
+        wanted_seq, wanted_hash = (head.seq + 1, head.hash) if head else (1, GENESIS)
+        if entry.chain not in broken:
+            finding = _check_entry(entry, wanted_seq, wanted_hash)
+            if finding is not None:
+                broken.add(entry.chain)
+                yield finding
+        now = Head(entry.chain, entry.seq, entry.hash)
+        read.entries += 1
+        read.heads[entry.chain] = now
+        read.by_root.setdefault(entry.root, {})[entry.chain] = now
+        read.count_by_root[entry.root] = read.count_by_root.get(entry.root, 0) + 1
+        _note_content(entry, read)
+
+
+def _note_content(entry: Entry, read: ChainsRead) -> None:
+    try:
+        facts = json.loads(entry.payload)
+    except ValueError:
+        return  # the chain has already been found broken here: the hash covers the payload
+    if "evidence_sha256" in facts:
+        read.evidence[facts["alert"]] = facts["evidence_sha256"]
+    if "note_sha256" in facts:
+        read.notes[f"{entry.chain} {entry.seq}"] = facts["note_sha256"]
+    if "state" in facts:
+        read.states[entry.chain] = facts["state"]
+
+
+def _check_entry(entry: Entry, wanted_seq: int, wanted_hash: str) -> Finding | None:
+    place = f"{entry.chain} entry {entry.seq}"
+    if entry.seq != wanted_seq:
+        missing = f"{entry.chain} entry {wanted_seq}"
+        return Finding("missing", missing, f"it is missing; entry {entry.seq} stands in its place")
+    draft = Draft(entry.chain, entry.at_us, entry.actor, entry.action, entry.payload)
+    hashed = entry_hash(draft, seq=entry.seq, recorded_at_us=entry.recorded_at_us, previous_hash=entry.previous_hash)
+    if hashed != entry.hash:
+        return Finding("altered", place, "its content does not give its hash")
+    if entry.previous_hash != wanted_hash:
+        return Finding("reordered", place, "it does not follow the entry before it: one was altered, put in or moved")
+    return None
+
+
+def check_heads(read: ChainsRead, heads: Mapping[str, Head]) -> Iterable[Finding]:
+    """Compare where each chain ends with where its head says it ends."""
+    for chain in sorted(heads.keys() | read.heads.keys()):
+        kept, found = heads.get(chain), read.heads.get(chain)
+        if kept is None:
+            yield Finding("added", chain, "the chain has entries and no head: they were put in from outside")
+        elif found is None or found.seq < kept.seq:
+            last = found.seq if found else 0
+            place = f"{chain} entry {last + 1}"
+            yield Finding("truncated", place, f"the chain ends at {last}; its head says {kept.seq}: it was cut off")
+        elif found != kept:
+            yield Finding("altered", f"{chain} entry {found.seq}", "the chain's head has another number or hash")
+
+
+def check_roots(read: ChainsRead, roots: Iterable[Root]) -> Iterable[Finding]:
+    """Follow the chain of roots, in the order of seq, and compare each with the entries that it covers."""
+    seq, previous_hash = 0, GENESIS
+    known: set[int] = set()
+    for root in roots:
+        known.add(root.seq)
+        place = f"root {root.seq}"
+        if root.seq != seq + 1:
+            yield Finding("missing", f"root {seq + 1}", f"it is missing; root {root.seq} stands in its place")
+        hashed = root_hash(
+            seq=root.seq, recorded_at_us=root.recorded_at_us, entries=root.entries, chains=root.chains,
+            merkle=root.merkle, previous_hash=root.previous_hash,
+        )  # fmt: skip
+        if hashed != root.hash:
+            yield Finding("altered", place, "its content does not give its hash")
+        elif root.previous_hash != previous_hash and root.seq == seq + 1:
+            yield Finding("reordered", place, "it does not follow the root before it")
+        seq, previous_hash = root.seq, root.hash
+        covered = read.by_root.get(root.seq, {})
+        count = read.count_by_root.get(root.seq, 0)
+        if count != root.entries:
+            yield Finding("root", place, f"{root.entries} entries were recorded with it and {count} are there")
+        elif merkle_root(list(covered.values())) != root.merkle:
+            chains = ", ".join(sorted(covered)[:3])
+            yield Finding("root", place, f"the chains it covers ({chains}...) were rewritten after it was made")
+    for stray in sorted(read.by_root.keys() - known):
+        chain = min(read.by_root[stray])
+        yield Finding("root", f"root {stray}", f"it is missing; {chain} has entries that were recorded with it")
+
+
+def check_content(
+    read: ChainsRead,
+    *,
+    alerts: Iterable[tuple[str, str]],
+    notes: Iterable[tuple[str, str]],
+    states: Iterable[tuple[str, str]],
+) -> Iterable[Finding]:
+    """Compare rows outside the journal with what it says of them.
+
+    Args:
+        read: What :func:`check_entries` has filled.
+        alerts: (alert id, stored evidence) of every alert.
+        notes: ("chain seq", stored text) of every note.
+        states: (case id, stored state) of every case.
+    """
+    yield from _check_texts("alert", read.evidence, alerts)
+    yield from _check_texts("note", read.notes, notes)
+    left = dict(read.states)
+    for case_id, state in states:
+        recorded = left.pop(case_id, None)
+        if recorded != state:
+            yield Finding("state", f"case {case_id}", f"it is {state}; the journal leaves it {recorded or 'unknown'}")
+    for case_id in sorted(left):
+        yield Finding("missing", f"case {case_id}", "the journal speaks of it and its row is gone")
+
+
+def _check_texts(noun: str, recorded: Mapping[str, str], stored: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+    left = dict(recorded)
+    for key, text in stored:
+        digest = left.pop(key, None)
+        if digest is None:
+            yield Finding("added", f"{noun} {key}", "it is there and the journal does not know it")
+        elif digest != sha256(text.encode()).hexdigest():
+            yield Finding("content", f"{noun} {key}", "its text is not the one whose digest the journal holds")
+    for key in sorted(left):
+        yield Finding("missing", f"{noun} {key}", "the journal speaks of it and its row is gone")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was checked and what was found; no findings means that the journal is whole."""
+
+    entries: int
+    chains: int
+    roots: int
+    last_root: Root | None
+    findings: tuple[Finding, ...]
