@@ -1,0 +1,196 @@
+"""Verdicts of rules over a log of plain transactions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from monitor.rulebook.reference.conditions import Scene, key_kind, truth_of, value_of
+from monitor.rulebook.reference.history import History
+from monitor.rulebook.reference.inline_tests import inputs_of, payments_of
+from monitor.rulebook.reference.inputs import PlainInputs
+from monitor.rulebook.reference.legs import PlainLeg, legs_of
+from monitor.rulebook.reference.measures import Inside, measured
+from monitor.rulebook.reference.parameters import row_in_force
+from monitor.rulebook.reference.transactions import PlainTransaction
+from monitor.rulebook.reference.values import FALSE, TRUE, Value
+from monitor.rulebook.rule import ANY, ParameterRow, Rule, TableTest, Window
+
+NO_INPUTS = PlainInputs()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule says of a leg, with every number behind it.
+
+    ``verdict`` is ``true``, ``false`` or ``unknown``; ``status`` is ``alert`` or ``quiet`` for ``true``, else ``None``.
+    ``missing`` names the first lacking field of an unknown verdict. ``transactions`` are the log positions inside the
+    windows that the condition read, and the leg's own.
+    """
+
+    position: int
+    leg_role: str
+    rule_id: str
+    verdict: str
+    status: str | None
+    measures: dict[str, Value]
+    parameters: dict[str, ParameterRow | None]
+    missing: str | None
+    transactions: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class ReferenceEngine:
+    """Judges by definition. Every call starts afresh; nothing is kept between calls.
+
+    ``in_full`` computes every measure of every verdict; otherwise false verdicts carry those that were looked at.
+    """
+
+    in_full: bool = False
+
+    def judge(
+        self, rules: Sequence[Rule], transactions: Iterable[PlainTransaction], inputs: PlainInputs = NO_INPUTS
+    ) -> list[Verdict]:
+        """Verdicts of every rule on every leg it applies to, by leg in log order, then by rule as given."""
+        return self.judge_legs(rules, legs_of(transactions), inputs)
+
+    def judge_legs(
+        self, rules: Sequence[Rule], legs: Iterable[PlainLeg], inputs: PlainInputs = NO_INPUTS
+    ) -> list[Verdict]:
+        """Like :meth:`judge`, for legs whose judged times are given."""
+        run = _Run(History.of(legs, inputs), self.in_full)
+        return [
+            run.with_quiet(rule, leg, run.verdict(rule, leg))
+            for leg in run.history.legs
+            for rule in rules
+            if _applies(rule, leg, inputs)
+        ]
+
+    def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
+        """What an inline test shows, one word per row: ``.``, ``alert``, ``quiet`` or ``undecided``."""
+        shown = ["."] * len(test.rows)
+        for verdict in self.judge([rule], payments_of(rule, test), inputs_of(rule, test)):
+            shown[verdict.position] = verdict.status or ("undecided" if verdict.verdict == "unknown" else ".")
+        return shown
+
+    def recompute(
+        self,
+        rule: Rule,
+        subject_legs: Iterable[PlainLeg],
+        *,
+        at_position: int,
+        leg_role: str,
+        inputs: PlainInputs = NO_INPUTS,
+    ) -> Verdict:
+        """The verdict at one leg, from no more than the legs of its keys over the horizon of the rule's windows.
+
+        ``status`` is ``alert`` for a match: whether it was quiet depends on earlier alerts, which are recorded.
+
+        Raises:
+            ValueError: The leg is not among those given.
+        """
+        run = _Run(History.of(subject_legs, inputs), in_full=True)
+        for leg in run.history.legs:
+            if leg.position == at_position and leg.role == leg_role:
+                return run.verdict(rule, leg)
+        raise ValueError(
+            f"position {at_position}, {leg_role}: no such leg among the {len(run.history.legs)} given; "
+            "the history lacks the transaction that the alert names. Restore its day and try again."
+        )
+
+
+def _applies(rule: Rule, leg: PlainLeg, inputs: PlainInputs) -> bool:
+    """Whether the rule looks at this leg: its booking entity's jurisdiction, and a key to keep windows by.
+
+    A booking entity without a jurisdiction is under every rule: not knowing where is no reason not to look.
+    """
+    jurisdiction = inputs.entity(leg.transaction.booking_entity).jurisdiction
+    in_scope = jurisdiction is None or ANY in rule.jurisdictions or jurisdiction in rule.jurisdictions
+    return in_scope and leg.key(key_kind(rule)) is not None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass over a log: filters already decided, and when each subject was last alerted."""
+
+    history: History
+    in_full: bool
+    passed: dict[tuple[str, str, tuple[int, int]], Value] = field(default_factory=dict)
+    alerted_us: dict[tuple[str, str | None], int] = field(default_factory=dict)
+
+    def verdict(self, rule: Rule, leg: PlainLeg) -> Verdict:
+        measures: dict[str, Value] = {}
+
+        def measure(window: str, name: str) -> Value:
+            full = f"{window}.{name}"
+            if full not in measures:
+                measures[full] = self._measure(rule, rule.windows[window], name, leg)
+            return measures[full]
+
+        scene = Scene(rule, leg, self.history, measure)
+        truth = truth_of(rule.when, scene)
+        if self.in_full or truth != FALSE:
+            for window in rule.windows.values():
+                for one in window.measures:
+                    measure(window.name, one.name)
+        behind = {leg.position}
+        for name in scene.read:
+            inside = self._inside(rule, rule.windows[name], leg)
+            behind.update(inside.positions if inside is not None else ())
+        return Verdict(
+            position=leg.position,
+            leg_role=leg.role,
+            rule_id=rule.id,
+            verdict="unknown" if truth.is_unknown else str(truth.value).lower(),
+            status="alert" if truth == TRUE else None,
+            measures=measures,
+            parameters={name: row_in_force(one, leg, self.history.inputs) for name, one in rule.parameters.items()},
+            missing=truth.missing if truth.is_unknown else None,
+            transactions=tuple(sorted(behind)),
+        )
+
+    def with_quiet(self, rule: Rule, leg: PlainLeg, verdict: Verdict) -> Verdict:
+        """Hold a match back while the subject's last alert is younger than the quiet period."""
+        if verdict.status is None:
+            return verdict
+        now = leg.judged_us[key_kind(rule)]
+        subject = (rule.id, leg.key(rule.alert.subject))
+        last = self.alerted_us.get(subject)
+        if rule.kind != "obligation" and last is not None and now < last + rule.alert.quiet_us:
+            return replace(verdict, status="quiet")
+        self.alerted_us[subject] = now
+        return verdict
+
+    def _measure(self, rule: Rule, window: Window, name: str, leg: PlainLeg) -> Value:
+        inside = self._inside(rule, window, leg)
+        if inside is None:
+            return Value.unknown(window.by)
+        measure = next(one for one in window.measures if one.name == name)
+        argument = []
+        if measure.argument is not None:
+            legs = [one for one in self.history.inside(window, leg) or [] if self._passes(rule, window, one) == TRUE]
+            argument = [value_of(measure.argument, self._scene(rule, one)) for one in legs]
+        return measured(measure.function, inside, argument, f"{window.name}.{name}")
+
+    def _inside(self, rule: Rule, window: Window, leg: PlainLeg) -> Inside | None:
+        candidates = self.history.inside(window, leg)
+        if candidates is None:
+            return None
+        filtered = [(one.position, self._passes(rule, window, one)) for one in candidates]
+        doubt = next((passed.missing or window.name for _, passed in filtered if passed.is_unknown), None)
+        return Inside(tuple(position for position, passed in filtered if passed == TRUE), doubt)
+
+    def _passes(self, rule: Rule, window: Window, leg: PlainLeg) -> Value:
+        """The filter's truth for a leg, decided once, with what was in force when the leg was judged."""
+        key = (rule.id, window.name, leg.order)
+        if key not in self.passed:
+            if window.where is None:
+                self.passed[key] = Value(leg.transaction.status == "booked")
+            else:
+                self.passed[key] = truth_of(window.where, self._scene(rule, leg))
+        return self.passed[key]
+
+    def _scene(self, rule: Rule, leg: PlainLeg) -> Scene:
+        return Scene(rule, leg, self.history, _no_measure)
+
+
+def _no_measure(window: str, name: str) -> Value:
+    raise AssertionError(f"{window}.{name}: a filter cannot read a measure")

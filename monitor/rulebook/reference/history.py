@@ -1,0 +1,71 @@
+"""The legs of each key in log order, and which of them a window holds.
+
+The definition of a window, and nothing faster: of the key's legs up to the present one, those that still stand,
+whose judged time lies in ``(t - over, t]`` or whose business date falls into the same period, and that pass the filter.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from monitor.domain.time import DAY_US
+from monitor.rulebook.reference.inputs import PlainInputs
+from monitor.rulebook.reference.legs import PlainLeg
+from monitor.rulebook.rule import Window
+
+FIRST_SEEN_OVER_US = 730 * DAY_US
+"""How far back ``first_seen`` remembers."""
+
+
+@dataclass(slots=True)
+class History:
+    """All legs given, by key, and the inputs in force."""
+
+    legs: list[PlainLeg]
+    inputs: PlainInputs
+    of_key: dict[tuple[str, str], list[PlainLeg]]
+
+    @classmethod
+    def of(cls, legs: Iterable[PlainLeg], inputs: PlainInputs) -> "History":
+        """Group the legs by every key they have."""
+        ordered = sorted(legs, key=lambda leg: leg.order)
+        of_key: dict[tuple[str, str], list[PlainLeg]] = defaultdict(list)
+        for leg in ordered:
+            for by in leg.judged_us:
+                key = leg.key(by)
+                assert key is not None, (leg.position, by)
+                of_key[by, key].append(leg)
+        return cls(ordered, inputs, of_key)
+
+    def before(self, leg: PlainLeg, by: str) -> Iterator[PlainLeg]:
+        """The key's legs that came earlier in the log, standing or not."""
+        key = leg.key(by)
+        if key is None:
+            return
+        for earlier in self.of_key[by, key]:
+            if earlier.order >= leg.order:
+                break
+            yield earlier
+
+    def inside(self, window: Window, leg: PlainLeg) -> list[PlainLeg] | None:
+        """The legs that are inside the window at ``leg``, before the filter; ``None`` where the leg has no such key."""
+        if leg.key(window.by) is None:
+            return None
+        candidates = [*self.before(leg, window.by), leg]
+        standing = [one for one in candidates if one.stands_at(leg.position)]
+        if window.calendar is not None:
+            return [one for one in standing if self._same_period(window.calendar, one, leg)]
+        assert window.over_us is not None
+        now = leg.judged_us[window.by]
+        return [one for one in standing if now - window.over_us < one.judged_us[window.by] <= now]
+
+    def _same_period(self, calendar: str, one: PlainLeg, leg: PlainLeg) -> bool:
+        """Same booking entity, and the same business day or month of it."""
+        if one.transaction.booking_entity != leg.transaction.booking_entity:
+            return False
+        entity = self.inputs.entity(leg.transaction.booking_entity)
+        theirs = entity.business_date(one.transaction.booked_at_us)
+        ours = entity.business_date(leg.transaction.booked_at_us)
+        if calendar == "month":
+            return (theirs.year, theirs.month) == (ours.year, ours.month)
+        return theirs == ours

@@ -1,0 +1,45 @@
+"""Payments as plain values: texts and whole numbers, ``None`` for what is not known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ProfileValue = str | int | bool | tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSide:
+    """One side of a payment. ``holder`` is whose legs it joins: ours, or ``None`` for an outside party.
+
+    ``profile`` is what was known of the holder when the payment was judged, by the names of the fields after
+    ``profile.``: words, truths, lengths in microseconds (``account_age``), years, and money as ``(minor units,
+    currency)``. An absent name is unknown.
+    """
+
+    holder: str | None = None
+    account: str | None = None
+    customer: str | None = None
+    country: str | None = None
+    agent: str | None = None
+    profile: Mapping[str, ProfileValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTransaction:
+    """One record of the log. ``reverses`` is the ``transaction_id`` of the record that it takes back."""
+
+    position: int
+    transaction_id: str
+    booked_at_us: int
+    amount_minor: int | None
+    currency: str
+    debtor: PlainSide = PlainSide()
+    creditor: PlainSide = PlainSide()
+    channel: str | None = None
+    purpose: str | None = None
+    status: str = "booked"
+    reverses: str | None = None
+    booking_entity: str | None = None
+    conductor: str | None = None
+    on_behalf_of: str | None = None
+    device: str | None = None
+    branch: str | None = None
