@@ -122,6 +122,14 @@ def codes(tree: Keyed) -> dict[str, str | tuple[str, ...]]:
     return read
 
 
+def equivalent(tree: Keyed) -> dict[str, str]:
+    """Mutants that change no verdict, each with its reason."""
+    if "equivalent" not in tree.items:
+        return {}
+    entry = entries.keyed(tree.items["equivalent"], "'equivalent'", "the mutant's name and the reason")
+    return {name: entries.text(entry, name, "equivalent", "Say why no payment can tell.") for name in entry.items}
+
+
 def parameters(tree: Keyed, applies_to: tuple[str, ...]) -> dict[str, Parameter]:
     """The parameters with their rows in minor units, microseconds, counts, shares or words."""
     if "parameters" not in tree.items:

@@ -115,6 +115,7 @@ def read_rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
             used_lists=used_lists,
         ),
         codes=checks.codes(tree),
+        equivalent=checks.equivalent(tree),
         place=tree.place,
     )
     return replace(rule, digest=rule_digest(rule))

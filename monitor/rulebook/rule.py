@@ -242,6 +242,8 @@ class Rule:
     approval: Approval | None
     tests: tuple[TableTest, ...]
     codes: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    equivalent: dict[str, str] = field(default_factory=dict)
+    """Mutants that change no verdict, by name, each with its reason."""
     digest: str = ""
     """SHA-256, hex, over what decides: parameters, windows, when, alert, jurisdictions, severity."""
     place: Place = Place("", 0)

@@ -1,0 +1,107 @@
+"""The reference evaluator behind the port of the table tests."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from monitor.domain.money import parse_amount_minor
+from monitor.domain.time import parse_duration_us
+from monitor.domain.units import Kind, Unit
+from monitor.rulebook.reference import (
+    BankSnapshot,
+    PlainEntity,
+    PlainInputs,
+    PlainSide,
+    PlainTransaction,
+    ReferenceEngine,
+    Verdict,
+)
+from monitor.rulebook.rule import Rule, TableTest
+from monitor.rulebook.testing import TableRow, table_rows
+
+_PROFILE = "profile."
+
+
+class ReferenceTables:
+    """Judges tables with :class:`~monitor.rulebook.reference.ReferenceEngine`."""
+
+    def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
+        """``.``, ``alert``, ``quiet`` or ``undecided`` for each row."""
+        rows = table_rows(rule, test)
+        transactions = [_transaction(position, row) for position, row in enumerate(rows)]
+        judged = ReferenceEngine().judge([rule], transactions, _inputs(rule, test, rows))
+        by_leg = {(verdict.position, verdict.leg_role): verdict for verdict in judged}
+        return [_word(by_leg.get((position, row.word("direction") or ""))) for position, row in enumerate(rows)]
+
+
+def _word(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.verdict == "false":
+        return "."
+    return "undecided" if verdict.verdict == "unknown" else str(verdict.status)
+
+
+def _transaction(position: int, row: TableRow) -> PlainTransaction:
+    own = PlainSide(
+        holder=row.word("customer"),
+        account=row.word("account"),
+        customer=row.word("customer"),
+        country=row.word("country"),
+        profile={name.removeprefix(_PROFILE): v for name, v in row.fields.items() if name.startswith(_PROFILE)},
+    )
+    other = PlainSide(
+        account=row.word("counterparty"),
+        country=row.word("counterparty_country"),
+        agent=row.word("counterparty_agent"),
+    )
+    is_credit = row.word("direction") == "credit"
+    return PlainTransaction(
+        position=position,
+        transaction_id=row.transaction_id,
+        booked_at_us=row.booked_at_us,
+        amount_minor=row.amount_minor,
+        currency=row.word("currency") or "",
+        debtor=other if is_credit else own,
+        creditor=own if is_credit else other,
+        channel=row.word("channel"),
+        purpose=row.word("purpose"),
+        status=row.word("status") or "booked",
+        reverses=row.reverses,
+        booking_entity=entity_of(row),
+        conductor=row.word("conductor"),
+        on_behalf_of=row.word("on_behalf_of"),
+        device=row.word("device"),
+        branch=row.word("branch"),
+    )
+
+
+def entity_of(row: TableRow) -> str:
+    """The booking entity of a row: as given, or one that stands for the jurisdiction."""
+    return row.word("booking_entity") or f"entity-{row.jurisdiction or 'any'}"
+
+
+def _inputs(rule: Rule, test: TableTest, rows: tuple[TableRow, ...]) -> PlainInputs:
+    snapshots: tuple[tuple[int, BankSnapshot], ...] = ()
+    if test.peers or test.hubs:
+        quantiles: dict[tuple[str | None, str], Fraction | int] = {
+            (None, f"peer.{name}"): peer_value(rule, name, text) for name, text in test.peers.items()
+        }
+        snapshots = ((0, BankSnapshot(1, quantiles, frozenset(test.hubs))),)
+    return PlainInputs(
+        lists={name: ((0, frozenset(words)),) for name, words in test.lists.items()},
+        entities={entity_of(row): PlainEntity(jurisdiction=row.jurisdiction) for row in rows},
+        snapshots=snapshots,
+    )
+
+
+def peer_value(rule: Rule, name: str, text: str) -> Fraction | int:
+    """A peer value of a table in the unit of its measure: minor units, microseconds, or the number itself."""
+    window, measure, _ = name.split(".")
+    unit = next(each.unit for each in rule.windows[window].measures if each.name == measure)
+    return _in_unit(text, unit)
+
+
+def _in_unit(text: str, unit: Unit) -> Fraction | int:
+    if unit.kind is Kind.MONEY and unit.detail:
+        return parse_amount_minor(text, unit.detail)
+    if unit.kind is Kind.DURATION:
+        return parse_duration_us(text)
+    return Fraction(Decimal(text))
