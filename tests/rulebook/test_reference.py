@@ -340,3 +340,51 @@ def test_a_verdict_on_a_prefix_is_the_prefix_of_the_verdicts():
 
 def test_times_in_this_file_start_on_a_monday():
     assert parse_time_us("2026-05-04T01:00:00Z") == START_US + HOUR_US
+
+
+# Who gets in ------------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_id_and_a_record_that_comes_too_late_are_not_judged():
+    rows = [
+        paid_in(0, "0h"),
+        paid_in(1, "1h", transaction_id="T0"),
+        paid_in(2, "35d"),
+        paid_in(3, "35d1s"),
+        paid_in(4, "0h"),
+    ]
+    assert [verdict.position for verdict in judged(COUNTED, *rows)] == [0, 2, 3]
+    in_time = [*rows[:3], paid_in(3, "0h")]
+    assert [verdict.position for verdict in judged(COUNTED, *in_time)] == [0, 2, 3]
+
+
+def test_a_rule_by_device_judges_one_leg_per_payment_with_a_device():
+    one = rule("w.n > 0", window("24h", {"n": "count()"}, by="device"), subject="device")
+    payer, payee = PlainSide("C1", "A1"), PlainSide("C2", "A2")
+    between = PlainTransaction(0, "T0", START_US, 1, "USD", debtor=payer, creditor=payee, device="D")
+    verdicts = judged(one, between, paid_in(1, "1h"), paid_in(2, "2h", customer="C3", device="D"))
+    assert [(v.position, v.leg_role, v.subject, v.measures["w.n"].value) for v in verdicts] == [
+        (0, "debit", "D", 1),
+        (2, "credit", "D", 2),
+    ]
+
+
+def test_each_holder_of_a_joint_account_has_a_leg_and_the_account_one_event():
+    joint = PlainSide("C1", "A1", joint=(PlainSide("C2", "A1"),))
+    by_both = rule("w.n > 0 or a.n > 0", window("24h", {"n": "count()"}),
+                   window("24h", {"n": "count()"}, by="account", name="a"))  # fmt: skip
+    rows = [PlainTransaction(n, f"T{n}", START_US, 1, "USD", creditor=joint) for n in range(2)]
+    verdicts = judged(by_both, *rows)
+    assert [v.subject for v in verdicts] == ["C1", "C2", "C1", "C2"]
+    assert [v.measures["w.n"].value for v in verdicts] == [1, 1, 2, 2]
+    assert [v.measures["a.n"].value for v in verdicts] == [1, None, 2, None]
+
+
+def test_an_account_window_moves_the_clock_of_its_account():
+    by_account = rule("a.n > 0", window("24h", {"n": "count()"}, by="account", name="a"))
+    rows = [
+        PlainTransaction(n, f"T{n}", START_US + hours(hour), 1, "USD", creditor=PlainSide(who, "A1"))
+        for n, (hour, who) in enumerate([(30, "C1"), (1, "C2"), (50, "C2")])
+    ]
+    assert [v.measures["a.n"].value for v in judged(by_account, *rows)] == [1, 2, 3]
+    assert [leg.judged_us for leg in legs_of(rows, ["customer"])] == [START_US + hours(h) for h in (30, 1, 50)]

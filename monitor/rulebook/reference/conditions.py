@@ -127,31 +127,25 @@ def _call(node: Call, scene: Scene) -> Value:
 
 def _since_last(scene: Scene) -> Value:
     """Judged time since the key's previous booked leg."""
-    by = key_kind(scene.rule)
-    booked = [one for one in scene.history.before(scene.leg, by) if one.transaction.status == "booked"]
+    earlier = scene.history.before(scene.leg, scene.leg.kind)
+    booked = [one for one in earlier if one.transaction.status == "booked"]
     if not booked:
         return Value.unknown("since_last()")
-    return Value(scene.leg.judged_us[by] - booked[-1].judged_us[by])
+    return Value(scene.leg.judged_us - booked[-1].judged_us)
 
 
 def _first_seen(argument: Node, scene: Scene) -> Value:
-    """Whether no booked leg of the holder has carried this value within the memory of 730 days."""
+    """Whether no booked leg of the same key has carried this value within the memory of 730 days."""
     value = value_of(argument, scene)
     if value.is_unknown:
         return value
-    start = scene.leg.judged_us["customer"] - FIRST_SEEN_OVER_US
-    for one in scene.history.before(scene.leg, "customer"):
-        if one.transaction.status != "booked" or one.judged_us["customer"] <= start:
+    start = scene.leg.judged_us - FIRST_SEEN_OVER_US
+    for one in scene.history.before(scene.leg, scene.leg.kind):
+        if one.transaction.status != "booked" or one.judged_us <= start:
             continue
         if value_of(argument, Scene(scene.rule, one, scene.history, scene.measure)) == value:
             return values.FALSE
     return values.TRUE
-
-
-def key_kind(rule: Rule) -> str:
-    """The key whose legs the rule judges: that of its windows, or the holder for ``customer`` and ``account``."""
-    others = [window.by for window in rule.windows.values() if window.by not in ("customer", "account")]
-    return others[0] if others else "customer"
 
 
 def _parameter(node: ParameterName, scene: Scene) -> Value:

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from monitor.rulebook.reference.conditions import Scene, key_kind, truth_of, value_of
+from monitor.rulebook.reference.conditions import Scene, truth_of, value_of
 from monitor.rulebook.reference.history import History
-from monitor.rulebook.reference.inline_tests import inputs_of, payments_of
 from monitor.rulebook.reference.inputs import PlainInputs
-from monitor.rulebook.reference.legs import PlainLeg, legs_of
+from monitor.rulebook.reference.legs import HOLDER, PlainLeg, legs_of
 from monitor.rulebook.reference.measures import Inside, measured
 from monitor.rulebook.reference.parameters import row_in_force
 from monitor.rulebook.reference.transactions import PlainTransaction
 from monitor.rulebook.reference.values import FALSE, TRUE, Value
-from monitor.rulebook.rule import ANY, ParameterRow, Rule, TableTest, Window
+from monitor.rulebook.rule import ANY, ParameterRow, Rule, Window
 
 NO_INPUTS = PlainInputs()
 
@@ -34,6 +33,7 @@ class Verdict:
     measures: dict[str, Value]
     parameters: dict[str, ParameterRow | None]
     missing: str | None
+    subject: str | None
     transactions: tuple[int, ...]
 
 
@@ -50,7 +50,8 @@ class ReferenceEngine:
         self, rules: Sequence[Rule], transactions: Iterable[PlainTransaction], inputs: PlainInputs = NO_INPUTS
     ) -> list[Verdict]:
         """Verdicts of every rule on every leg it applies to, by leg in log order, then by rule as given."""
-        return self.judge_legs(rules, legs_of(transactions), inputs)
+        keys = {window.by for rule in rules for window in rule.windows.values()}
+        return self.judge_legs(rules, legs_of(transactions, keys), inputs)
 
     def judge_legs(
         self, rules: Sequence[Rule], legs: Iterable[PlainLeg], inputs: PlainInputs = NO_INPUTS
@@ -63,13 +64,6 @@ class ReferenceEngine:
             for rule in rules
             if _applies(rule, leg, inputs)
         ]
-
-    def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
-        """What an inline test shows, one word per row: ``.``, ``alert``, ``quiet`` or ``undecided``."""
-        shown = ["."] * len(test.rows)
-        for verdict in self.judge([rule], payments_of(rule, test), inputs_of(rule, test)):
-            shown[verdict.position] = verdict.status or ("undecided" if verdict.verdict == "unknown" else ".")
-        return shown
 
     def recompute(
         self,
@@ -98,13 +92,19 @@ class ReferenceEngine:
 
 
 def _applies(rule: Rule, leg: PlainLeg, inputs: PlainInputs) -> bool:
-    """Whether the rule looks at this leg: its booking entity's jurisdiction, and a key to keep windows by.
+    """Whether the rule looks at this leg: the key of its windows, and the jurisdiction of the booking entity.
 
     A booking entity without a jurisdiction is under every rule: not knowing where is no reason not to look.
     """
     jurisdiction = inputs.entity(leg.transaction.booking_entity).jurisdiction
     in_scope = jurisdiction is None or ANY in rule.jurisdictions or jurisdiction in rule.jurisdictions
-    return in_scope and leg.key(key_kind(rule)) is not None
+    return in_scope and leg.kind == _kind_of(rule)
+
+
+def _kind_of(rule: Rule) -> str:
+    """The legs that a rule judges: those of its windows' key; the holder's for ``customer`` and ``account``."""
+    further = [window.by for window in rule.windows.values() if window.by not in (HOLDER, "account")]
+    return further[0] if further else HOLDER
 
 
 @dataclass(slots=True)
@@ -144,6 +144,7 @@ class _Run:
             measures=measures,
             parameters={name: row_in_force(one, leg, self.history.inputs) for name, one in rule.parameters.items()},
             missing=truth.missing if truth.is_unknown else None,
+            subject=leg.subject(rule.alert.subject),
             transactions=tuple(sorted(behind)),
         )
 
@@ -151,8 +152,8 @@ class _Run:
         """Hold a match back while the subject's last alert is younger than the quiet period."""
         if verdict.status is None:
             return verdict
-        now = leg.judged_us[key_kind(rule)]
-        subject = (rule.id, leg.key(rule.alert.subject))
+        now = leg.judged_us
+        subject = (rule.id, verdict.subject)
         last = self.alerted_us.get(subject)
         if rule.kind != "obligation" and last is not None and now < last + rule.alert.quiet_us:
             return replace(verdict, status="quiet")

@@ -31,33 +31,30 @@ class History:
         ordered = sorted(legs, key=lambda leg: leg.order)
         of_key: dict[tuple[str, str], list[PlainLeg]] = defaultdict(list)
         for leg in ordered:
-            for by in leg.judged_us:
-                key = leg.key(by)
-                assert key is not None, (leg.position, by)
-                of_key[by, key].append(leg)
+            for key in leg.keys.items():
+                of_key[key].append(leg)
         return cls(ordered, inputs, of_key)
 
     def before(self, leg: PlainLeg, by: str) -> Iterator[PlainLeg]:
         """The key's legs that came earlier in the log, standing or not."""
-        key = leg.key(by)
-        if key is None:
+        if by not in leg.keys:
             return
-        for earlier in self.of_key[by, key]:
+        for earlier in self.of_key[by, leg.keys[by]]:
             if earlier.order >= leg.order:
                 break
             yield earlier
 
     def inside(self, window: Window, leg: PlainLeg) -> list[PlainLeg] | None:
         """The legs that are inside the window at ``leg``, before the filter; ``None`` where the leg has no such key."""
-        if leg.key(window.by) is None:
+        if window.by not in leg.keys:
             return None
         candidates = [*self.before(leg, window.by), leg]
         standing = [one for one in candidates if one.stands_at(leg.position)]
         if window.calendar is not None:
             return [one for one in standing if self._same_period(window.calendar, one, leg)]
         assert window.over_us is not None
-        now = leg.judged_us[window.by]
-        return [one for one in standing if now - window.over_us < one.judged_us[window.by] <= now]
+        now = leg.judged_us
+        return [one for one in standing if now - window.over_us < one.judged_us <= now]
 
     def _same_period(self, calendar: str, one: PlainLeg, leg: PlainLeg) -> bool:
         """Same booking entity, and the same business day or month of it."""

@@ -1,27 +1,39 @@
 """From the log to legs: who sees which payment, at which judged time, and when it was taken back."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
+from monitor.domain.time import DAY_US
 from monitor.rulebook.reference.transactions import PlainSide, PlainTransaction
 
-KEYS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device")
-"""What windows can be kept by."""
+HOLDER = "customer"
+"""The kind of the legs that holders see; windows by account are kept over them too."""
+FURTHER_KINDS = ("conductor", "on_behalf_of", "counterparty", "device")
+"""Kinds of legs that exist only where a rule keeps windows by them: one per payment."""
 TAKEN_BACK = ("reversed", "returned")
 """Statuses of records that only take an original back: they are not judged and enter no window."""
+LATENESS_MAX_US = 35 * DAY_US
+"""A record further behind the clock of one of its holders is refused."""
+ROLE_ORDER = ("debit", "credit")
+"""Of a payment between two of ours, the payer's leg comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlainLeg:
-    """One payment as one of its holders sees it.
+    """One payment as one party sees it: a holder, or a party of one of :data:`FURTHER_KINDS`.
 
-    ``judged_us`` has, for each key the leg has, the later of the payment's own time and the clock of that key.
-    ``gone_at`` is the log position of the record that took the payment back, ``None`` while it stands.
+    ``keys`` maps each kind of key that the leg is kept by to its value. ``judged_us`` is the latest of the payment's
+    own time and the clocks of those keys. ``gone_at`` is the log position of the record that took the payment
+    back, ``None`` while it stands. ``number`` orders the legs of one payment.
     """
 
     transaction: PlainTransaction
     role: str
-    judged_us: dict[str, int]
+    kind: str
+    keys: dict[str, str]
+    own: PlainSide
+    judged_us: int
+    number: int
     gone_at: int | None = None
 
     @property
@@ -30,13 +42,8 @@ class PlainLeg:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Place in the log: of one payment between two holders, the debit comes first."""
-        return self.position, 0 if self.role == "debit" else 1
-
-    @property
-    def own(self) -> PlainSide:
-        """The holder's side."""
-        return self.transaction.debtor if self.role == "debit" else self.transaction.creditor
+        """Place in the log."""
+        return self.position, self.number
 
     @property
     def other(self) -> PlainSide:
@@ -46,69 +53,88 @@ class PlainLeg:
     @property
     def counterparty(self) -> str | None:
         """The other side's account, or its customer where no account is given."""
-        return self.other.account or self.other.customer
+        return self.other.account or self.other.holder or self.other.customer
 
-    def key(self, by: str) -> str | None:
-        """The leg's key of a kind; ``None`` where the payment does not name it."""
-        return key_of(self.transaction, self.role, by)
+    def subject(self, kind: str) -> str | None:
+        """Whom an alert about a subject of this kind would name."""
+        if kind == "account":
+            return self.own.account
+        if kind == HOLDER:
+            return self.own.holder
+        return self.counterparty if kind == "counterparty" else getattr(self.transaction, kind)
 
     def stands_at(self, position: int) -> bool:
         """Whether no record up to ``position`` has taken the payment back."""
         return self.gone_at is None or self.gone_at > position
 
 
-def key_of(transaction: PlainTransaction, role: str, by: str) -> str | None:
-    """The key of one side of a payment. Keys of different kinds never meet."""
-    own, other = transaction.debtor, transaction.creditor
-    if role == "credit":
-        own, other = other, own
-    keys = {
-        "customer": own.holder,
-        "account": own.account,
-        "conductor": transaction.conductor,
-        "on_behalf_of": transaction.on_behalf_of,
-        "counterparty": other.account or other.customer,
-        "device": transaction.device,
-    }
-    return keys[by]
+@dataclass(slots=True)
+class _Log:
+    """Clocks by key, and what was accepted so far."""
+
+    kinds: tuple[str, ...]
+    with_accounts: bool
+    clocks: dict[tuple[str, str], int] = field(default_factory=dict)
+    position_of: dict[str, int] = field(default_factory=dict)
+    gone_at: dict[int, int] = field(default_factory=dict)
+    legs: list[PlainLeg] = field(default_factory=list)
+
+    def accept(self, transaction: PlainTransaction) -> None:
+        if transaction.transaction_id in self.position_of or self._is_too_late(transaction):
+            return
+        self.position_of[transaction.transaction_id] = transaction.position
+        original = self.position_of.get(transaction.reverses) if transaction.reverses is not None else None
+        if original is not None and original != transaction.position:
+            self.gone_at.setdefault(original, transaction.position)
+        if transaction.status in TAKEN_BACK:
+            return
+        for number, (role, kind, keys, own) in enumerate(self._parties(transaction)):
+            judged = max(self.clocks.get(key, transaction.booked_at_us) for key in keys.items())
+            judged = max(judged, transaction.booked_at_us)
+            self.clocks.update((key, judged) for key in keys.items())
+            self.legs.append(PlainLeg(transaction, role, kind, keys, own, judged, number))
+
+    def _is_too_late(self, transaction: PlainTransaction) -> bool:
+        holders = [s.holder for s in (transaction.debtor, transaction.creditor) if s.holder is not None]
+        clocks = [self.clocks.get((HOLDER, holder), transaction.booked_at_us) for holder in holders]
+        return any(clock - transaction.booked_at_us > LATENESS_MAX_US for clock in clocks)
+
+    def _parties(self, transaction: PlainTransaction) -> Iterator[tuple[str, str, dict[str, str], PlainSide]]:
+        """Role, kind, keys and own side of each leg, in order."""
+        sides = list(zip(ROLE_ORDER, (transaction.debtor, transaction.creditor), strict=True))
+        for role, side in sides:
+            if side.holder is None:
+                continue
+            keys = {HOLDER: side.holder}
+            if self.with_accounts and side.account is not None:
+                keys["account"] = side.account
+            yield role, HOLDER, keys, side
+            for joint in side.joint:
+                if joint.holder is not None and joint.holder != side.holder:
+                    yield role, HOLDER, {HOLDER: joint.holder}, joint
+        seen_from = next((pair for pair in sides if pair[1].holder is not None), sides[1])
+        outside = next((side.account for _, side in sides if side.holder is None and side.account), None)
+        for kind in self.kinds:
+            key = outside if kind == "counterparty" else getattr(transaction, kind)
+            if key is not None:
+                yield seen_from[0], kind, {kind: key}, seen_from[1]
 
 
-def legs_of(transactions: Iterable[PlainTransaction]) -> list[PlainLeg]:
-    """All legs in log order. A record that only takes another back has none and moves no clock.
+def legs_of(transactions: Iterable[PlainTransaction], keys: Iterable[str] = (HOLDER, "account")) -> list[PlainLeg]:
+    """All legs in log order, kept by ``keys`` (the holder always).
 
-    Three payments of one customer; the second comes an hour late and is judged at the time of the first:
+    A record that only takes another back has no leg and moves no clock; nor has a repeated ``transaction_id`` or a
+    record that comes too late.
+
+    Three payments of one customer; the second comes late and is judged at the time of the first:
 
     >>> side = PlainSide(holder="C1")
     >>> payments = [PlainTransaction(n, f"T{n}", t, 100, "USD", creditor=side) for n, t in enumerate([7, 6, 8])]
-    >>> [leg.judged_us["customer"] for leg in legs_of(payments)]
+    >>> [leg.judged_us for leg in legs_of(payments)]
     [7, 7, 8]
     """
-    log = sorted(transactions, key=lambda transaction: transaction.position)
-    gone_at = _taken_back_at(log)
-    clocks: dict[tuple[str, str], int] = {}
-    legs = []
-    for transaction in log:
-        if transaction.status in TAKEN_BACK:
-            continue
-        for role, side in (("debit", transaction.debtor), ("credit", transaction.creditor)):
-            if side.holder is None:
-                continue
-            judged = {}
-            for by in KEYS:
-                key = key_of(transaction, role, by)
-                if key is not None:
-                    clock = max(transaction.booked_at_us, clocks.get((by, key), transaction.booked_at_us))
-                    judged[by] = clocks[by, key] = clock
-            legs.append(PlainLeg(transaction, role, judged, gone_at.get(transaction.position)))
-    return legs
-
-
-def _taken_back_at(log: list[PlainTransaction]) -> dict[int, int]:
-    """Position of each taken-back record, and the position of the first record that takes it back."""
-    position_of: dict[str, int] = {}
-    gone: dict[int, int] = {}
-    for transaction in log:
-        if transaction.reverses is not None and transaction.reverses in position_of:
-            gone.setdefault(position_of[transaction.reverses], transaction.position)
-        position_of.setdefault(transaction.transaction_id, transaction.position)
-    return gone
+    wanted = set(keys)
+    log = _Log(tuple(kind for kind in FURTHER_KINDS if kind in wanted), "account" in wanted)
+    for transaction in sorted(transactions, key=lambda one: one.position):
+        log.accept(transaction)
+    return [replace(leg, gone_at=log.gone_at.get(leg.position)) for leg in log.legs]

@@ -42,7 +42,9 @@ def measured(function: str, inside: Inside, argument: Sequence[Value], name: str
 def _total(function: str, inside: Inside, known: list[Plain]) -> int | Fraction:
     if function == "count":
         return len(inside.positions)
-    return len(set(known)) if function == "distinct" else sum(Fraction(number) for number in known)
+    if function == "distinct":
+        return len(set(known))
+    return sum(number for number in known if isinstance(number, int | Fraction))
 
 
 def _of_numbers(function: str, ascending: list[Fraction]) -> Fraction:

@@ -12,7 +12,8 @@ class PlainSide:
 
     ``profile`` is what was known of the holder when the payment was judged, by the names of the fields after
     ``profile.``: words, truths, lengths in microseconds (``account_age``), years, and money as ``(minor units,
-    currency)``. An absent name is unknown.
+    currency)``. An absent name is unknown. ``joint`` are the further holders of the account with their profiles;
+    each has a leg of its own.
     """
 
     holder: str | None = None
@@ -20,6 +21,7 @@ class PlainSide:
     customer: str | None = None
     country: str | None = None
     agent: str | None = None
+    joint: tuple["PlainSide", ...] = ()
     profile: Mapping[str, ProfileValue] = field(default_factory=dict)
 
 

@@ -144,13 +144,13 @@ def subtract(left: Value, right: Value) -> Value:
 
 
 def divide(part: Value, whole: Value, text: str) -> Value:
-    """The exact ratio; unknown where ``whole`` is zero or no more than a lower bound. ``text`` names the ratio."""
+    """The exact ratio, which ``text`` names; unknown where ``whole`` is not above zero or only a lower bound."""
     for side in (part, whole):
         if side.is_unknown:
             return side
     if not whole.is_exact:
         return Value.unknown(whole.missing)
-    if whole.number == 0 or (whole.number < 0 and not part.is_exact):
+    if whole.number <= 0:
         return Value.unknown(text)
     return Value(Fraction(part.number) / Fraction(whole.number), part.bound, part.missing)
 
