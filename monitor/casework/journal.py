@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 GENESIS = "0" * 64
 """The hash before the first entry of every chain, and before the first root."""
 
@@ -77,7 +79,7 @@ def canonical_json(value: object) -> str:
     >>> canonical_json({"b": 1, "a": "ü"})
     '{"a":"ü","b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _digest(*parts: str | int) -> str:

@@ -58,6 +58,19 @@ def chain_entries(connection: sa.Connection, chain: str) -> list[Entry]:
     return [entry_of(row) for row in connection.execute(query)]
 
 
+def latest_entries(connection: sa.Connection, *, limit: int) -> list[Entry]:
+    """The newest entries over all chains, oldest first. Newest is by root, then time, then chain."""
+    newest = (journal.c.root.desc(), journal.c.at_us.desc(), journal.c.chain.desc(), journal.c.seq.desc())
+    query = sa.select(journal).order_by(*newest).limit(limit)
+    return [entry_of(row) for row in connection.execute(query)][::-1]
+
+
+def root_with_hash(connection: sa.Connection, prefix: str) -> int | None:
+    """The number of the root whose hash begins with ``prefix``; ``None`` where none does."""
+    query = sa.select(journal_roots.c.seq).where(journal_roots.c.hash.startswith(prefix.lower(), autoescape=True))
+    return connection.execute(query.limit(1)).scalar()
+
+
 def verify(connection: sa.Connection, on_progress: Callable[[int], None] | None = None) -> Verified:
     """Check chains, heads, roots, and the rows whose digest or state the journal holds."""
     read = ChainsRead()

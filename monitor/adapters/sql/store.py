@@ -35,7 +35,7 @@ import sqlalchemy as sa
 from monitor.adapters.sql import opening
 from monitor.adapters.sql.commit import CommitResult, commit
 from monitor.adapters.sql.fingerprint import fingerprint
-from monitor.adapters.sql.ledger import verify
+from monitor.adapters.sql.ledger import root_with_hash, verify
 from monitor.adapters.sql.opening import BUSY_SECONDS, StoreBusy, StoreError, StoreMissing
 from monitor.adapters.sql.rows import position_of
 from monitor.adapters.sql.run_lock import RunLock, lock_run
@@ -149,6 +149,13 @@ class CaseStore:
         """Check the whole journal against itself, its roots and the rows it speaks of."""
         with self.reading() as connection:
             return verify(connection, on_progress)
+
+    def root_numbered(self, root_hash: str) -> int | None:
+        """The number of the root with this hash (16 or more first characters); ``None`` where there is none."""
+        if len(root_hash) < 16:
+            return None
+        with self.reading() as connection:
+            return root_with_hash(connection, root_hash)
 
     def close(self) -> None:
         """Give up claims and connections."""

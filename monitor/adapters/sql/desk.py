@@ -1,0 +1,236 @@
+"""What people do with cases: look, note, move. Each act is one transaction with its journal entry.
+
+Whoever decides must have seen what they decide on: a closing, proposal or approval is refused when alerts
+joined after the actor's last look.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from monitor.adapters.sql.commit import update_cases
+from monitor.adapters.sql.ledger import append_entries, chain_entries
+from monitor.adapters.sql.rows import case_of
+from monitor.adapters.sql.schema import alerts, case_alerts, case_views, cases, notes
+from monitor.adapters.sql.store import CaseStore
+from monitor.casework.joining import seen
+from monitor.casework.journal import Draft, Entry, canonical_json
+from monitor.casework.lifecycle import Decision, MoveRefused, Request, decide, note
+from monitor.domain.case import Case
+
+PREFIX_MIN = 4
+"""Fewest characters behind ``C-`` that name a case."""
+
+
+class CaseUnknown(Exception):
+    """No case, or more than one, goes by the given id."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAlert:
+    """An alert of a case, in the order of joining. ``is_new``: it joined since this viewer last looked."""
+
+    seq: int
+    alert_id: str
+    judged_at_us: int
+    status: str
+    evidence: dict[str, Any]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note; ``at_us`` is the time of the act."""
+
+    at_us: int
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """All that is known of a case."""
+
+    case: Case
+    alerts: list[CaseAlert]
+    notes: list[Note]
+    journal: list[Entry]
+    other_cases: list[Case]
+    """Further cases of the subject, newest first."""
+    new_alerts: int
+
+
+def find_case_id(connection: sa.Connection, text: str) -> str:
+    """The case id that ``text`` names: whole, its first characters, or the id of one of its alerts.
+
+    Raises:
+        CaseUnknown: Nothing fits, or several cases do.
+    """
+    wanted = text.strip().upper()
+    if wanted.startswith("A-"):
+        found = connection.execute(sa.select(case_alerts.c.case_id).where(case_alerts.c.alert_id == wanted)).scalar()
+        if found is None:
+            raise CaseUnknown(f"no case has the alert {text}. Shadow alerts belong to no case.")
+        return str(found)
+    prefix = wanted if wanted.startswith("C-") else "C-" + wanted
+    if len(prefix) < 2 + PREFIX_MIN:
+        raise CaseUnknown(f"{text!r} is too short: give at least {PREFIX_MIN} characters of the case id.")
+    query = sa.select(cases.c.case_id).where(cases.c.case_id.startswith(prefix, autoescape=True))
+    fitting = list(connection.execute(query.order_by(cases.c.case_id).limit(4)).scalars())
+    if not fitting:
+        raise CaseUnknown(f"there is no case {text}. 'aml cases list' shows what is open, --closed what was decided.")
+    if len(fitting) > 1:
+        raise CaseUnknown(f"{text} fits several cases: {', '.join(fitting)}. Give more characters.")
+    return str(fitting[0])
+
+
+def look(
+    store: CaseStore, text: str, *, viewer: str, at_us: int, recorded_at_us: int, chain: str, mark: bool = True
+) -> CaseFile:
+    """Read the whole case. The look is journalled in the access writer's ``chain``.
+
+    With ``mark`` it counts as seen: the viewer's "+n" starts anew and the case's novelty falls.
+
+    Raises:
+        CaseUnknown: Nothing or more than one fits ``text``.
+        StoreBusy: Another writer does not finish in time.
+    """
+    with store.writing() as connection:
+        case_id = find_case_id(connection, text)
+        case = load(connection, case_id)
+        file = _file(connection, case, viewer)
+        if mark:
+            _mark_seen(connection, case, viewer, at_us)
+        payload = canonical_json({"case": case_id, "alerts": len(file.alerts), "marked": mark})
+        draft = Draft(chain, at_us, viewer, "case_viewed", payload)
+        append_entries(connection, [draft], recorded_at_us=recorded_at_us)
+    return file
+
+
+def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) -> Case:
+    """Make a move of the life cycle; returns the case after it.
+
+    Raises:
+        CaseUnknown: Nothing or more than one fits ``text``, or ``duplicate_of`` names no case.
+        MoveRefused: The life cycle does not allow it, or the actor has not seen all alerts.
+        StoreBusy: Another writer does not finish in time.
+    """
+    with store.writing() as connection:
+        case = load(connection, find_case_id(connection, text))
+        if request.duplicate_of is not None:
+            request = replace(request, duplicate_of=find_case_id(connection, request.duplicate_of))
+        if request.move in ("close", "propose", "approve"):
+            _check_seen(connection, case, request.actor.name)
+        if request.move == "reopen":
+            _check_latest(connection, case)
+        decision = decide(case, request, store.policy)
+        _write(connection, decision, request, recorded_at_us)
+    return decision.case
+
+
+def add_note(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) -> Case:
+    """Add a note to a case in any state.
+
+    Raises:
+        CaseUnknown: Nothing or more than one fits ``text``.
+        MoveRefused: The note is empty or too long.
+        StoreBusy: Another writer does not finish in time.
+    """
+    with store.writing() as connection:
+        case = load(connection, find_case_id(connection, text))
+        decision = note(case, request)
+        _write(connection, decision, request, recorded_at_us)
+    return decision.case
+
+
+def load(connection: sa.Connection, case_id: str) -> Case:
+    """The case with this whole id."""
+    return case_of(connection.execute(sa.select(cases).where(cases.c.case_id == case_id)).one())
+
+
+def _write(connection: sa.Connection, decision: Decision, request: Request, recorded_at_us: int) -> None:
+    update_cases(connection, [decision.case])
+    entry = append_entries(connection, [decision.draft], recorded_at_us=recorded_at_us)[0]
+    if request.note is not None:
+        values = {
+            "case_id": decision.case.case_id,
+            "journal_seq": entry.seq,
+            "at_us": request.at_us,
+            "author": request.actor.name,
+            "text": request.note,
+        }
+        connection.execute(notes.insert(), [values])
+
+
+def _seen_by(connection: sa.Connection, case_id: str, viewer: str) -> int:
+    query = sa.select(case_views.c.alerts_seen).where(case_views.c.case_id == case_id, case_views.c.viewer == viewer)
+    return connection.execute(query).scalar() or 0
+
+
+def _check_seen(connection: sa.Connection, case: Case, name: str) -> None:
+    unseen = case.alert_count + case.alerts_after_closing - _seen_by(connection, case.case_id, name)
+    if unseen > 0:
+        noun = "1 alert" if unseen == 1 else f"{unseen} alerts"
+        raise MoveRefused(
+            f"case {case.case_id}: {noun} joined that {name} has not looked at. "
+            f"Look first:  aml cases show {case.case_id[:10]}"
+        )
+
+
+def _check_latest(connection: sa.Connection, case: Case) -> None:
+    query = sa.select(cases.c.case_id).where(
+        cases.c.is_latest,
+        cases.c.subject_token == case.subject.token,
+        cases.c.subject_kind == case.subject.kind,
+    )
+    latest = connection.execute(query).scalar_one()
+    if latest != case.case_id:
+        raise MoveRefused(
+            f"case {case.case_id}: its subject has a later case, {latest}, and one open case at a time. "
+            "Work on that one; it names this case as former."
+        )
+
+
+def _mark_seen(connection: sa.Connection, case: Case, viewer: str, at_us: int) -> None:
+    update_cases(connection, [seen(case)])
+    of_viewer = sa.and_(case_views.c.case_id == case.case_id, case_views.c.viewer == viewer)
+    connection.execute(case_views.delete().where(of_viewer))
+    count = case.alert_count + case.alerts_after_closing
+    values = {"case_id": case.case_id, "viewer": viewer, "alerts_seen": count, "viewed_at_us": at_us}
+    connection.execute(case_views.insert(), [values])
+
+
+def _file(connection: sa.Connection, case: Case, viewer: str) -> CaseFile:
+    mine_seen = _seen_by(connection, case.case_id, viewer)
+    joined = (
+        sa.select(case_alerts.c.seq, alerts.c.alert_id, alerts.c.judged_at_us, alerts.c.status, alerts.c.evidence)
+        .join_from(case_alerts, alerts)
+        .where(case_alerts.c.case_id == case.case_id)
+        .order_by(case_alerts.c.seq)
+    )
+    listed = [
+        CaseAlert(
+            row.seq, row.alert_id, row.judged_at_us, row.status, json.loads(row.evidence), is_new=row.seq > mine_seen
+        )
+        for row in connection.execute(joined)
+    ]
+    noted = sa.select(notes).where(notes.c.case_id == case.case_id).order_by(notes.c.journal_seq)
+    others = (
+        sa.select(cases)
+        .where(
+            cases.c.subject_token == case.subject.token,
+            cases.c.subject_kind == case.subject.kind,
+            cases.c.case_id != case.case_id,
+        )
+        .order_by(cases.c.opened_at_us.desc())
+    )
+    return CaseFile(
+        case=case,
+        alerts=listed,
+        notes=[Note(row.at_us, row.author, row.text) for row in connection.execute(noted)],
+        journal=chain_entries(connection, case.case_id),
+        other_cases=[case_of(row) for row in connection.execute(others)],
+        new_alerts=sum(alert.is_new for alert in listed),
+    )

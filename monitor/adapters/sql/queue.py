@@ -1,0 +1,181 @@
+"""The queue: cases in order of priority at a given time, computed in the database.
+
+Priority is stored x stored x a function of the clock, so one expression orders the whole queue; no job
+has to rewrite rows as time passes. :func:`priority_expression` equals
+:func:`monitor.casework.priority.priority`; a test compares them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from monitor.adapters.sql.rows import case_of
+from monitor.adapters.sql.schema import alerts, case_views, cases
+from monitor.casework.priority import URGENCY_AT_DUE, URGENCY_AT_OPENING
+from monitor.domain.case import Case
+from monitor.domain.time import DAY_US
+
+LIMIT_MAX = 10_000
+"""Most cases that one list returns."""
+
+ORDERS = ("priority", "due", "opened", "amount", "alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which cases. Without ``states``: all open ones but those that sleep. All conditions must hold."""
+
+    states: Sequence[str] | None = None
+    closed: bool = False
+    assignee: str | None = None
+    unassigned: bool = False
+    overdue: bool = False
+    due_within_us: int | None = None
+    severity: str | None = None
+    typology: str | None = None
+    rule: str | None = None
+    subject_token: str | None = None
+    need_to_know: Sequence[str] | None = None
+    """Labels that the viewer may see; ``None``: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One case in its place. ``new_alerts``: joined since this viewer last looked."""
+
+    case: Case
+    priority: float
+    new_alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTotals:
+    """The strip above the queue. Sleeping cases count under ``snoozed`` only."""
+
+    open: int
+    unassigned: int
+    due_today: int
+    overdue: int
+    pending_approval: int
+    snoozed: int
+    closed: int
+
+
+def priority_expression(now_us: int) -> sa.ColumnElement[float]:
+    """Risk x urgency x novelty at ``now_us``, as SQL."""
+    gone = sa.cast(now_us - cases.c.opened_at_us, sa.Double) / (cases.c.due_at_us - cases.c.opened_at_us)
+    urgency = sa.case(
+        (cases.c.due_at_us <= now_us, 1.0),
+        (cases.c.opened_at_us >= now_us, URGENCY_AT_OPENING),
+        else_=URGENCY_AT_OPENING + (URGENCY_AT_DUE - URGENCY_AT_OPENING) * gone,
+    )
+    return cases.c.risk * urgency * cases.c.novelty
+
+
+def list_cases(
+    connection: sa.Connection,
+    wanted: QueueFilter,
+    *,
+    now_us: int,
+    viewer: str,
+    order: str = "priority",
+    limit: int = 50,
+    offset: int = 0,
+) -> list[QueueRow]:
+    """Cases in order; equal ones by due date, then id, so that the order is always the same.
+
+    Raises:
+        ValueError: ``order`` is not in :data:`ORDERS`, or ``limit`` is above :data:`LIMIT_MAX`.
+    """
+    if order not in ORDERS or not 0 <= limit <= LIMIT_MAX:
+        raise ValueError(f"order {order!r} must be one of {ORDERS}, limit {limit} at most {LIMIT_MAX}")
+    ranked = priority_expression(now_us).label("priority")
+    mine = sa.and_(case_views.c.case_id == cases.c.case_id, case_views.c.viewer == viewer)
+    query = (
+        sa.select(cases, ranked, sa.func.coalesce(case_views.c.alerts_seen, 0).label("mine_seen"))
+        .select_from(cases.outerjoin(case_views, mine))
+        .where(*_conditions(wanted, now_us))
+        .order_by(*_order(order, ranked), cases.c.due_at_us, cases.c.case_id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_row(row) for row in connection.execute(query)]
+
+
+def count_cases(connection: sa.Connection, wanted: QueueFilter, *, now_us: int) -> int:
+    """How many cases the filter lets through."""
+    query = sa.select(sa.func.count()).select_from(cases).where(*_conditions(wanted, now_us))
+    return int(connection.execute(query).scalar_one())
+
+
+def queue_totals(connection: sa.Connection, *, now_us: int) -> QueueTotals:
+    """The counts of the strip above the queue."""
+    asleep = _asleep(now_us)
+    awake = sa.and_(cases.c.is_open, sa.not_(asleep))
+    due_today = sa.and_(cases.c.due_at_us > now_us, cases.c.due_at_us <= now_us + DAY_US)
+    counts = (
+        awake,
+        sa.and_(awake, cases.c.assignee.is_(None)),
+        sa.and_(awake, due_today),
+        sa.and_(awake, cases.c.due_at_us <= now_us),
+        cases.c.state == "pending_approval",
+        asleep,
+        sa.not_(cases.c.is_open),
+    )
+    row = connection.execute(sa.select(*(sa.func.count(sa.case((condition, 1))) for condition in counts))).one()
+    return QueueTotals(*(int(count) for count in row))
+
+
+def latest_alert_us(connection: sa.Connection) -> int | None:
+    """When the newest alert was judged; ``None`` in an empty store."""
+    return connection.execute(sa.select(sa.func.max(alerts.c.judged_at_us))).scalar()
+
+
+def _row(row: sa.Row[Any]) -> QueueRow:
+    case = case_of(row)
+    return QueueRow(case, row.priority, case.alert_count + case.alerts_after_closing - row.mine_seen)
+
+
+def _order(order: str, ranked: sa.ColumnElement[float]) -> tuple[sa.ColumnElement[Any], ...]:
+    return {
+        "priority": (ranked.desc(),),
+        "due": (),
+        "opened": (cases.c.opened_at_us.desc(),),
+        "amount": (cases.c.amount_minor.desc(),),
+        "alerts": (cases.c.alert_count.desc(),),
+    }[order]
+
+
+def _asleep(now_us: int) -> sa.ColumnElement[bool]:
+    return sa.and_(cases.c.state == "snoozed", cases.c.snoozed_until_us > now_us)
+
+
+def _conditions(wanted: QueueFilter, now_us: int) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.states is not None:
+        conditions.append(cases.c.state.in_(wanted.states))
+    elif wanted.closed:
+        conditions.append(sa.not_(cases.c.is_open))
+    else:
+        conditions += [cases.c.is_open, sa.not_(_asleep(now_us))]
+    if wanted.assignee is not None:
+        conditions.append(cases.c.assignee == wanted.assignee)
+    if wanted.unassigned:
+        conditions.append(cases.c.assignee.is_(None))
+    if wanted.overdue:
+        conditions.append(cases.c.due_at_us <= now_us)
+    if wanted.due_within_us is not None:
+        conditions.append(cases.c.due_at_us <= now_us + wanted.due_within_us)
+    if wanted.severity is not None:
+        conditions.append(cases.c.severity == wanted.severity)
+    if wanted.subject_token is not None:
+        conditions.append(cases.c.subject_token == wanted.subject_token)
+    if wanted.need_to_know is not None:
+        conditions.append(cases.c.need_to_know.in_(wanted.need_to_know))
+    # Lists are JSON texts of words without quotes inside, so that '"word"' occurs exactly where it is listed.
+    for column, word in ((cases.c.typologies, wanted.typology), (cases.c.rules, wanted.rule)):
+        if word is not None:
+            conditions.append(column.contains(f'"{word}"', autoescape=True))
+    return conditions
