@@ -94,7 +94,7 @@ def _opened(former: Case | None, alert: Alert, policy: CaseworkPolicy) -> Case:
             last_alert_at_us=alert.judged_at_us,
             due_at_us=due_at_us(alert.judged_at_us, alert.severity, policy),
             first_alert_id=alert.alert_id,
-            headline=alert.title,
+            headline=alert.text,
             severity=alert.severity,
             strength=strength(alert.severity, alert.score),
             risk=0.0,
@@ -120,7 +120,7 @@ def _opened(former: Case | None, alert: Alert, policy: CaseworkPolicy) -> Case:
 
 def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
     strong = strength(alert.severity, alert.score)
-    is_strongest = strong > case.strength
+    is_strongest = strong >= case.strength
     amounts = case.amounts | {alert.currency: max(alert.amount_minor, case.amounts.get(alert.currency, 0))}
     move = ALERT_MOVES.get(case.state, case.state)
     return scored(
@@ -131,7 +131,7 @@ def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
             snoozed_until_us=None,
             last_alert_at_us=max(case.last_alert_at_us, alert.judged_at_us),
             due_at_us=min(case.due_at_us, due_at_us(alert.judged_at_us, alert.severity, policy)),
-            headline=alert.title if is_strongest else case.headline,
+            headline=alert.text if is_strongest else case.headline,
             severity=_greatest(SEVERITIES, case.severity, alert.severity),
             strength=max(strong, case.strength),
             rules=_with(case.rules, alert.source.id),

@@ -147,7 +147,8 @@ def reasons(case: Case, now_us: int) -> list[str]:
     fired = _count(len(case.rules), "rule")
     risk_words = f"Risk {case.risk:.2f}: strongest alert is {case.severity}, {fired} fired, {rating}."
     share = urgency(case.opened_at_us, case.due_at_us, now_us)
-    urgency_words = f"Urgency {share:.2f}: due {due_in_words(case.due_at_us, now_us)}."
+    left = due_in_words(case.due_at_us, now_us)
+    urgency_words = f"Urgency {share:.2f}: {left if left.startswith('overdue') else 'due ' + left}."
     return [risk_words, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}."]
 
 

@@ -3,6 +3,7 @@
 import json
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,8 +20,16 @@ from monitor.domain.time import DAY_US, format_time
 
 WIDE = 125
 """From this many columns on the queue shows segment and state in columns of their own."""
+NARROW = 90
+"""Below this many columns the queue leaves the assignee out."""
+WHAT_MIN = 12
+SUBJECT_MAX = 20
+ASSIGNEE_MAX = 10
+GAP = 2
+"""Columns between two cells."""
 ALERTS_SHOWN_MAX = 20
 
+_RIGHT = frozenset({"Prio", "Alerts", "Amount", "Age", "Due"})
 _SEVERITY_STYLE = {"low": "dim", "medium": "", "high": "yellow", "critical": "bold red"}
 _RATING_STYLE = {"high": "yellow", "prohibited": "bold red"}
 
@@ -38,25 +47,18 @@ def print_queue(
     if not rows:
         console.print("No case fits.")
         return
-    wide = console.width >= WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=False)
-    table.add_column("Prio", justify="right", no_wrap=True)
-    table.add_column("Case", no_wrap=True)
-    table.add_column("Subject", no_wrap=True, overflow="ellipsis", max_width=22)
-    if wide:
-        table.add_column("Segment", no_wrap=True, overflow="ellipsis", max_width=18)
-        table.add_column("Rating", no_wrap=True)
-    table.add_column("Typology", overflow="ellipsis", no_wrap=True, min_width=12, ratio=1)
-    table.add_column("Alerts", justify="right", no_wrap=True)
-    table.add_column("Amount", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("Age", justify="right", no_wrap=True)
-    table.add_column("Due", justify="right", no_wrap=True)
-    table.add_column("Assignee", no_wrap=True, overflow="ellipsis", max_width=10)
-    if wide:
-        table.add_column("State", no_wrap=True)
-    for row in rows:
-        table.add_row(*_queue_cells(row, wide=wide, now_us=now_us, resolve=resolve))
+    titles, lines = _queue_lines(rows, width=console.width, now_us=now_us, resolve=resolve)
+    table = _table()
+    # The sentence takes what the other columns leave; those keep their full width.
+    widths = [max(cell_len(title), *(line[i].cell_len for line in lines)) for i, title in enumerate(titles)]
+    others = sum(width for width, title in zip(widths, titles, strict=True) if title != "What")
+    left = max(console.width - others - GAP * (len(titles) - 1) - 1, WHAT_MIN)
+    for title, width in zip(titles, widths, strict=True):
+        exact = min(width, left) if title == "What" else width
+        right = "right" if title in _RIGHT else "left"
+        table.add_column(title, width=exact, no_wrap=True, overflow="ellipsis", justify=right)  # type: ignore[arg-type]
+    for line in lines:
+        table.add_row(*line)
     console.print(table)
     if matching > len(rows):
         console.print(f"{len(rows)} of {matching} cases; --limit shows more.", style="dim")
@@ -67,9 +69,10 @@ def print_case(console: Console, file: CaseFile, *, now_us: int, resolve: Resolv
     case = file.case
     console.print(_heading(case, resolve))
     console.print(_facts(case, now_us))
-    console.print(Text("Priority ", style="bold") + _priority_text(priority(case, now_us)))
-    for sentence in reasons(case, now_us):
-        console.print(Text("  " + sentence))
+    if case.is_open:
+        console.print(Text("Priority ", style="bold") + _priority_text(priority(case, now_us)))
+        for sentence in reasons(case, now_us):
+            console.print(Text("  " + sentence))
     if case.proposal is not None:
         proposal = case.proposal
         words = f"{proposal.by} proposes to close as {proposal.outcome.replace('_', ' ')} ({proposal.reason})."
@@ -90,20 +93,20 @@ def print_case(console: Console, file: CaseFile, *, now_us: int, resolve: Resolv
         console.print(_section("Other cases of this subject"))
         for other in file.other_cases:
             words = (
-                f"  {short_id(other.case_id)}  {in_words(other.state)}, {other.alert_count} alerts, {other.headline}"
+                f"  {short_id(other.case_id)}  {in_words(other.state)}, {other.alert_count} alerts: {other.headline}"
             )
             console.print(Text(words), no_wrap=True, overflow="ellipsis")
     console.print(_section("What was done"))
     console.print(_history(file.journal))
-    console.print(Text("\nPossible now: ", style="dim") + Text(", ".join((*moves_from(case.state), "note"))))
+    console.print(Text("\nPossible now: ", style="dim") + Text(", ".join((*_commands(case), "note"))))
 
 
 def print_entries(console: Console, entries: list[Entry]) -> None:
     """Journal entries as a table."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = _table()
     for title in ("Chain", "Seq", "At", "Actor", "Action"):
         table.add_column(title, no_wrap=True, justify="right" if title == "Seq" else "left")
-    table.add_column("What", ratio=1)
+    table.add_column("What", min_width=24)
     table.add_column("Hash", no_wrap=True)
     for entry in entries:
         chain = short_id(entry.chain) if entry.chain.startswith("C-") else entry.chain
@@ -112,36 +115,64 @@ def print_entries(console: Console, entries: list[Entry]) -> None:
     console.print(table)
 
 
+def _table() -> Table:
+    return Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
 def amount_words(case: Case) -> str:
-    """The amount in scope; further currencies are counted: ``18 000.00 USD +1``."""
-    words = format_amount_for_reading(case.amount_minor, case.currency)
+    """The amount in scope, whole units only; further currencies are counted: ``18 000 USD +1``."""
+    number, currency = format_amount_for_reading(case.amount_minor, case.currency).rsplit(" ", 1)
+    words = f"{number.partition('.')[0]} {currency}"
     return words if len(case.amounts) == 1 else f"{words} +{len(case.amounts) - 1}"
 
 
-def _queue_cells(row: QueueRow, *, wide: bool, now_us: int, resolve: Resolve) -> list[RenderableType]:
+def _queue_lines(
+    rows: list[QueueRow], *, width: int, now_us: int, resolve: Resolve
+) -> tuple[list[str], list[list[Text]]]:
+    """Titles and cells of the columns that a console of this width has room for."""
+    cells = [_queue_cells(row, now_us=now_us, resolve=resolve) for row in rows]
+    left_out = {"Segment", "Rating", "Age", "State"} if width < WIDE else set()
+    if width < NARROW:
+        left_out |= {"Assignee", "Amount"}
+    titles = [title for title in cells[0] if title not in left_out]
+    return titles, [[line[title] for title in titles] for line in cells]
+
+
+def _queue_cells(row: QueueRow, *, now_us: int, resolve: Resolve) -> dict[str, Text]:
     case = row.case
-    typologies = Text(_typology_words(case), style=_SEVERITY_STYLE[case.severity])
-    alerts = Text(str(case.alert_count + case.alerts_after_closing))
-    if row.new_alerts:
-        alerts.append(f" +{row.new_alerts}", style="bold cyan")
-    due = _due(case, now_us)
-    assignee = Text(case.assignee or "-", style="" if case.assignee else "dim")
     subject = Text(resolve(case.subject.token))
-    age = time_in_words(max(now_us - case.opened_at_us, 0))
-    number = _priority_text(row.priority)
-    name = Text(short_id(case.case_id))
-    if not wide:
-        return [number, name, subject, typologies, alerts, amount_words(case), due, assignee]
-    segment = Text(case.segment or "unknown", style="" if case.segment else "dim")
-    rating = Text(case.risk_rating or "unknown", style=_RATING_STYLE.get(case.risk_rating or "", "dim"))
-    state = Text(in_words(case.state))
-    return [number, name, subject, segment, rating, typologies, alerts, amount_words(case), age, due, assignee, state]
+    subject.truncate(SUBJECT_MAX, overflow="ellipsis")
+    assignee = Text(case.assignee or "-", style="" if case.assignee else "dim")
+    assignee.truncate(ASSIGNEE_MAX, overflow="ellipsis")
+    total = case.alert_count + case.alerts_after_closing
+    alerts = Text(str(total))
+    if row.new_alerts:
+        alerts.append(" new" if row.new_alerts == total else f" +{row.new_alerts}", style="bold cyan")
+    return {
+        "Prio": _priority_text(row.priority) if case.is_open else Text("-", style="dim"),
+        "Case": Text(short_id(case.case_id)),
+        "Subject": subject,
+        "Segment": Text(case.segment or "unknown", style="" if case.segment else "dim"),
+        "Rating": Text(case.risk_rating or "unknown", style=_RATING_STYLE.get(case.risk_rating or "", "dim")),
+        "What": Text(_typology_words(case), style=_SEVERITY_STYLE[case.severity]),
+        "Alerts": alerts,
+        "Amount": Text(amount_words(case)),
+        "Age": Text(time_in_words(max(now_us - case.opened_at_us, 0))),
+        "Due": _due(case, now_us),
+        "Assignee": assignee,
+        "State": Text(in_words(case.state)),
+    }
+
+
+def _commands(case: Case) -> list[str]:
+    # 'close' proposes by itself where a second person is needed.
+    return [move for move in moves_from(case.state) if move != "propose"]
 
 
 def _typology_words(case: Case) -> str:
     words = case.typologies[0].replace("_", " ").capitalize()
     further = len(case.typologies) - 1
-    return f"{words} +{further}" if further else words
+    return f"{words} +{further}: {case.headline}" if further else f"{words}: {case.headline}"
 
 
 def _priority_text(value: float) -> Text:
@@ -160,23 +191,25 @@ def _due(case: Case, now_us: int) -> Text:
 
 def _strip(totals: QueueTotals) -> Text:
     strip = Text()
-    for number, words, style in (
+    counts = (
         (totals.open, "open", "bold"),
         (totals.unassigned, "unassigned", ""),
         (totals.due_today, "due within a day", "yellow"),
         (totals.overdue, "overdue", "bold red"),
         (totals.pending_approval, "pending approval", ""),
         (totals.snoozed, "snoozed", ""),
-        (totals.closed, "closed", ""),
-    ):
-        strip.append("   " if strip else "")
-        strip.append(f"{number} {words}", style=style if number else "dim")
+        (totals.closed, "closed", "dim"),
+    )
+    for number, words, style in counts:
+        if number or words == "open":
+            strip.append("   " if strip else "")
+            strip.append(f"{number} {words}", style=style)
     return strip
 
 
 def _heading(case: Case, resolve: Resolve) -> Text:
     heading = Text(f"{case.case_id}  ", style="bold")
-    heading.append(case.headline, style=_SEVERITY_STYLE[case.severity] or "bold")
+    heading.append(", ".join(name.replace("_", " ") for name in case.typologies).capitalize(), style="bold")
     heading.append(f"\n{case.subject.kind} {resolve(case.subject.token)}", style="none")
     heading.append(f", {case.segment or 'segment unknown'}, rated {case.risk_rating or 'unknown'}", style="none")
     return heading
@@ -188,7 +221,6 @@ def _facts(case: Case, now_us: int) -> RenderableType:
     amounts = ", ".join(format_amount_for_reading(amount, name) for name, amount in sorted(case.amounts.items()))
     further: tuple[tuple[str, str | None], ...] = (
         ("Severity", case.severity),
-        ("Typologies", ", ".join(name.replace("_", " ") for name in case.typologies)),
         ("Rules", ", ".join(case.rules)),
         ("Amount", f"{amounts} (largest alert)"),
         ("Booked at", " / ".join(filter(None, (case.booking_entity, case.jurisdiction))) or None),
@@ -197,14 +229,16 @@ def _facts(case: Case, now_us: int) -> RenderableType:
         ("Marks", ", ".join(mark.replace("_", " ") for mark in case.marks) or None),
     )
     state = in_words(case.state) + (f" until {_minute(case.snoozed_until_us)}" if case.snoozed_until_us else "")
-    table.add_row(Text("State", style="dim"), f"{state}, {case.assignee or 'nobody'} assigned")
+    if case.is_open:
+        state += f", assigned to {case.assignee}" if case.assignee else ", unassigned"
+    table.add_row(Text("State", style="dim"), state)
     table.add_row(Text("Opened", style="dim"), _minute(case.opened_at_us))
     if case.is_open:
         table.add_row(Text("Due", style="dim"), due)
     for name, value in further:
         if value is not None:
             table.add_row(Text(name, style="dim"), Text(value))
-    return Group(table, "")
+    return Group(table, "") if case.is_open else table
 
 
 def _alerts_words(file: CaseFile) -> str:
@@ -255,10 +289,14 @@ def _joined_row(table: Table, joined: int) -> int:
 def _payload_words(entry: Entry) -> str:
     facts = json.loads(entry.payload)
     names = ("alert", "rule", "assignee", "outcome", "reason", "proposed_by", "duplicate_of", "case", "former_case")
-    parts = [f"{name.replace('_', ' ')} {facts[name]}" for name in names if facts.get(name)]
+    parts = [f"{name.replace('_', ' ')} {_short(str(facts[name]))}" for name in names if facts.get(name)]
     if facts.get("state_before"):
         parts.append(f"{in_words(facts['state_before'])} -> {in_words(facts['state'])}")
     return ", ".join(parts)
+
+
+def _short(word: str) -> str:
+    return word[:10] if word.startswith(("A-", "C-")) else word
 
 
 def _minute(time_us: int) -> str:

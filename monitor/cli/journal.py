@@ -62,7 +62,7 @@ def verify_command(
         }
         sys.stdout.write(json.dumps(body) + "\n")
         raise typer.Exit(1 if findings else 0)
-    counts = f"{verified.entries:,} entries in {verified.chains:,} chains, {verified.roots:,} roots".replace(",", " ")
+    counts = f"{verified.entries} entries in {verified.chains} chains, {verified.roots} roots"
     if not findings:
         typer.echo(f"The journal is whole: {counts}.")
         if last is not None:
