@@ -60,7 +60,13 @@ TOKEN_COLUMNS = (
 )
 """Columns whose codes are replaced by tokens; ``null`` where the code is -1."""
 
-_HASH_COLUMNS = ("id_hi", "id_lo", "digest", "reverses_hi", "reverses_lo")
+_REPEATING = (
+    *("currency", "channel", "status", "debtor_country", "creditor_country", "received_at_us", "reverses_hi"),
+    *("reverses_lo", "purpose", "booking_entity", "conductor", "on_behalf_of", "device", "branch"),
+)
+"""Columns with few different values: a dictionary makes them small. Tokens of accounts and hashes do not repeat
+enough, and trying costs more time than writing them."""
+_SMALL = ("position", "booked_at_us", "amount_minor")
 _CLOCK = b"aml.clock_us"
 _PARQUET_END = b"PAR1"
 _TYPES = {"channel": pa.int16(), "status": pa.int16(), "currency": pa.int16(),
@@ -292,13 +298,12 @@ def _token_column(codes: npt.NDArray[np.int32], tokens: npt.NDArray[np.uint8]) -
 
 def _write_part(path: Path, table: pa.Table, clock_us: int) -> None:
     table = table.replace_schema_metadata({_CLOCK: str(clock_us).encode()})
-    plain = [name for name in _NAMES if name in _HASH_COLUMNS or name == "position"]
     pq.write_table(
         table,
         path,
         row_group_size=ROW_GROUP_ROWS,
-        compression="lz4",
-        use_dictionary=[name for name in _NAMES if name not in plain],
+        compression={name: "lz4" if name in _REPEATING or name in _SMALL else "none" for name in _NAMES},
+        use_dictionary=list(_REPEATING),
         write_statistics=["position"],
     )
 

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     NOT_JSON = "not_json"
     NOT_UTF8 = "not_utf8"
     NOT_AN_OBJECT = "not_an_object"
+    CELLS_DIFFER = "cells_differ"
     TOO_LONG = "too_long"
     FIELD_MISSING = "field_missing"
     FIELD_UNKNOWN = "field_unknown"
@@ -37,12 +38,14 @@ class Reason(StrEnum):
     DUPLICATE_DIFFERS = "duplicate_differs"
     TOO_LATE = "too_late"
     ENTITY_UNKNOWN = "entity_unknown"
+    CHARACTER_REFUSED = "character_refused"
 
 
 REMEDIES: dict[Reason, str] = {
     Reason.NOT_JSON: "The line is no JSON. Ask the sender; often a line was cut or two were joined.",
     Reason.NOT_UTF8: "The bytes are not UTF-8. Convert the file, for example with iconv.",
     Reason.NOT_AN_OBJECT: "The line is JSON but no object. Each line must be one {...}.",
+    Reason.CELLS_DIFFER: "The row has more or fewer cells than the header; often a separator is not quoted.",
     Reason.TOO_LONG: "The record is longer than 64 KiB. Ask the sender.",
     Reason.FIELD_MISSING: "A field that every transaction needs is absent or null. Map it or ask the sender.",
     Reason.FIELD_UNKNOWN: "A field is not in the schema. Correct its name, or drop it with --mapping.",
@@ -64,10 +67,11 @@ REMEDIES: dict[Reason, str] = {
     Reason.BOOKED_IN_FUTURE: "booked_at is more than one hour after received_at. Check the clocks.",
     Reason.NO_PARTY_OF_OURS: "Neither side names a customer. At least one side must be the bank's own.",
     Reason.REVERSES_MISSING: "A reversal or return must name its original in 'reverses'.",
-    Reason.DUPLICATE_DIFFERS: "The transaction_id was seen before with other content. Send a correction under a new id.",
+    Reason.DUPLICATE_DIFFERS: "The transaction_id was seen before with other content. Send a correction with a new id.",
     Reason.TOO_LATE: "The record is older than lateness_max on its customer's clock. It reaches obligations by "
     "reconciliation; windows do not change.",
     Reason.ENTITY_UNKNOWN: "The booking entity is not in entities.yaml. Add it there and retry.",
+    Reason.CHARACTER_REFUSED: "A text holds NUL or half of a surrogate pair, which no store can keep. Ask the sender.",
 }
 
 
@@ -80,3 +84,5 @@ class Refusal:
     reason: Reason
     detail: str
     original: bytes
+    header: bytes = b""
+    """The line that must stand in front of ``original`` when it is run again: the column names of a CSV file."""

@@ -1,0 +1,107 @@
+"""``aml refused``: what was refused and why, and how to run it again once it is mended."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from monitor.adapters.quarantine import QUARANTINE_FILE, Quarantine, RefusedRecord
+from monitor.domain.refusal import REMEDIES, Reason
+
+app = typer.Typer(help="Records that were refused: list them, or take them out to be run again.", no_args_is_help=True)
+
+_ROWS_MAX = 50
+_ORIGINAL_CHARACTERS_MAX = 60
+
+Database = Annotated[Path, typer.Option("--db", help="The store, as given to aml run.")]
+WantedReason = Annotated[Reason | None, typer.Option("--reason", help="Only records refused for this reason.")]
+
+
+def data_folder(db: Path) -> Path:
+    """The folder beside a store that holds its vault, history and quarantine.
+
+    >>> data_folder(Path("bank/aml.db")).as_posix()
+    'bank/aml.data'
+    """
+    return db.with_suffix(".data")
+
+
+@app.command(name="list")
+def list_refused(
+    db: Database = Path("aml.db"),
+    reason: WantedReason = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows shown; 0 shows all.")] = _ROWS_MAX,
+) -> None:
+    """Count refused records by reason, with what to do, then show the first of them.
+
+    examples:
+      aml refused list                            all reasons, the first 50 records
+      aml refused list --reason time_without_zone --limit 0
+    """
+    quarantine = _open(db)
+    console = Console()
+    counts = quarantine.counts()
+    if not counts:
+        console.print(f"Nothing was refused in {db}.")
+        return
+    summary = Table("reason", "records", "what to do")
+    for each, count in counts.most_common():
+        summary.add_row(each.value, str(count), REMEDIES[each])
+    console.print(summary)
+    rows = Table("position", "place", "reason", "detail", "original", "taken out to")
+    shown = total = 0
+    for record in quarantine.read(reason):
+        total += 1
+        if not limit or shown < limit:
+            shown += 1
+            rows.add_row(*_row(record))
+    console.print(rows)
+    if shown < total:
+        console.print(f"{shown} of {total} shown. --limit 0 shows all; {quarantine.path} holds them with all bytes.")
+
+
+@app.command()
+def retry(
+    out: Annotated[Path, typer.Option("--out", help="File to write; it must not exist.")],
+    db: Database = Path("aml.db"),
+    reason: WantedReason = None,
+) -> None:
+    """Write the original bytes of refused records to a file, to be mended and run again with aml run.
+
+    Each record is written once: a second call writes only what was refused since. The quarantine keeps everything.
+
+    examples:
+      aml refused retry --reason time_without_zone --out again.jsonl
+      aml run again.jsonl --db aml.db
+    """
+    quarantine = _open(db)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    try:
+        written = quarantine.retry(out, retried_at=now, reason=reason)
+    except FileExistsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if not written:
+        typer.echo("Nothing to write: every refused record was taken out before, or none was refused.")
+    for file, records in written.items():
+        typer.echo(f"{records} records written to {file}. Mend them and run:  aml run {file} --db {db}")
+
+
+def _open(db: Path) -> Quarantine:
+    folder = data_folder(db)
+    if not (folder / QUARANTINE_FILE).exists():
+        typer.echo(f"{db}: no quarantine at {folder / QUARANTINE_FILE}. Name the store with --db.", err=True)
+        raise typer.Exit(2)
+    return Quarantine(folder)
+
+
+def _row(record: RefusedRecord) -> tuple[str, ...]:
+    refusal = record.refusal
+    original = refusal.original.decode("utf-8", "backslashreplace")
+    if len(original) > _ORIGINAL_CHARACTERS_MAX:
+        original = original[: _ORIGINAL_CHARACTERS_MAX - 1] + "…"
+    cells = (str(refusal.position), refusal.place, refusal.reason.value, refusal.detail, original)
+    return tuple(cell.replace("[", "\\[") for cell in (*cells, record.retried_to or ""))
