@@ -1,0 +1,207 @@
+"""The real engine behind the inline tables of rules: one payment at a time, profiles as the row states them."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.countries import COUNTRY_CODE
+from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.money import CURRENCY_CODE, parse_amount_minor
+from monitor.domain.time import DAY_US, UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.units import Kind
+from monitor.domain.vocabulary import CHANNELS, CLOSED, STATUSES
+from monitor.engine.binding import NamedList
+from monitor.engine.engine import Engine, EngineInputs
+from monitor.engine.peers import BankSnapshot
+from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
+from monitor.rulebook.plan import plan
+from monitor.rulebook.rule import Rule, Rulebook, TableTest
+from monitor.rulebook.testing import TableRow, table_rows
+
+_CODED = {"kind": "customer_kind", "risk_rating": "risk_rating"}
+_IDENTIFIED = {
+    "segment": IdentifierKind.SEGMENT,
+    "occupation": IdentifierKind.OCCUPATION,
+    "industry": IdentifierKind.INDUSTRY,
+}
+_MONEY = {
+    "declared_monthly_income": "income_currency",
+    "expected_monthly_in": "expected_currency",
+    "expected_monthly_out": "expected_currency",
+}
+
+
+@dataclass(slots=True)
+class PlainIdentifiers:
+    """Identifiers in a dictionary, for tests and tables; the token is the text itself in hex."""
+
+    codes: dict[tuple[IdentifierKind, str], int] = field(default_factory=dict)
+    texts: list[tuple[IdentifierKind, str]] = field(default_factory=list)
+
+    def code(self, kind: IdentifierKind, text: str) -> int:
+        key = (kind, text)
+        if key not in self.codes:
+            self.codes[key] = len(self.texts)
+            self.texts.append(key)
+        return self.codes[key]
+
+    def token(self, code: int) -> str:
+        return self.texts[code][1].encode().hex()
+
+    def kind(self, code: int) -> IdentifierKind:
+        return self.texts[code][0]
+
+    def word(self, code: int) -> str | None:
+        return self.texts[code][1]
+
+
+@dataclass(frozen=True, slots=True)
+class UtcEntities:
+    """Every entity in one country, with days and months of UTC and no holidays."""
+
+    identifiers: PlainIdentifiers
+
+    def country(self, code: int) -> str | None:
+        word = self.identifiers.word(code) if code >= 0 else None
+        return word.removeprefix("entity-") if word else None
+
+    def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
+        day = time_us // DAY_US
+        months = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1970 * 12
+        return np.column_stack((day, months))
+
+
+class TableEngine:
+    """Verdicts of the engine for a table, as :class:`monitor.rulebook.testing.RuleEngine` asks for them."""
+
+    def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
+        """``.``, ``alert``, ``quiet`` or ``undecided`` for each row, from a fresh start."""
+        return _Play(rule, test).verdicts()
+
+
+class _Play:
+    """One table played on a fresh engine."""
+
+    def __init__(self, rule: Rule, test: TableTest) -> None:
+        self.rule, self.test = rule, test
+        self.identifiers, self.profiles = PlainIdentifiers(), ProfileTable()
+        lists = {name: NamedList(name, "test", words) for name, words in test.lists.items()}
+        program = plan(Rulebook((rule,), rule.digest))
+        inputs = EngineInputs(self.identifiers, UtcEntities(self.identifiers), lists=lists, live=frozenset({rule.id}))
+        self.engine = Engine(program, inputs)
+
+    def verdicts(self) -> list[str]:
+        return [self._verdict(number, row) for number, row in enumerate(table_rows(self.rule, self.test))]
+
+    def _verdict(self, number: int, row: TableRow) -> str:
+        batch = self._batch(number, row)
+        self._put_profile(row)
+        self._put_snapshot()
+        undecided = int(self.engine.undecided.sum())
+        step = self.engine.step(batch, self.profiles)
+        if step.alerts:
+            return "alert" if step.alerts[0].status == "new" else "quiet"
+        return "undecided" if int(self.engine.undecided.sum()) > undecided else "."
+
+    def _code(self, kind: IdentifierKind, text: str | None) -> int:
+        return -1 if text is None else self.identifiers.code(kind, text)
+
+    def _batch(self, number: int, row: TableRow) -> TransactionBatch:
+        own, other = ("creditor", "debtor") if row.word("direction") != "debit" else ("debtor", "creditor")
+        word = row.word
+        country, other_country = word("country"), word("counterparty_country")
+        columns: dict[str, int] = {
+            "position": number,
+            "booked_at_us": row.booked_at_us,
+            "received_at_us": UNKNOWN,
+            "id_hi": 1,
+            "id_lo": self._code(IdentifierKind.PURPOSE, f"id {row.transaction_id}") + 1,
+            "digest": number,
+            "amount_minor": UNKNOWN if row.amount_minor is None else row.amount_minor,
+            "currency": CURRENCY_CODE[word("currency") or "USD"],
+            "channel": CHANNELS.index(word("channel") or "") if word("channel") else -1,
+            "status": STATUSES.index(word("status") or "booked"),
+            "purpose": self._code(IdentifierKind.PURPOSE, word("purpose")),
+            f"{own}_holder": self._code(IdentifierKind.CUSTOMER, word("customer")),
+            f"{own}_account": self._code(IdentifierKind.ACCOUNT, word("account")),
+            f"{own}_country": COUNTRY_CODE[country] if country else -1,
+            f"{own}_agent": -1,
+            f"{other}_holder": -1,
+            f"{other}_account": self._code(IdentifierKind.ACCOUNT, word("counterparty")),
+            f"{other}_country": COUNTRY_CODE[other_country] if other_country else -1,
+            f"{other}_agent": self._code(IdentifierKind.AGENT, word("counterparty_agent")),
+            "booking_entity": self._code(IdentifierKind.ENTITY, f"entity-{row.jurisdiction or ''}"),
+            "reverses_hi": 1 if row.reverses else 0,
+            "reverses_lo": self._code(IdentifierKind.PURPOSE, f"id {row.reverses}") + 1 if row.reverses else 0,
+            "conductor": self._code(IdentifierKind.CUSTOMER, word("conductor")),
+            "on_behalf_of": self._code(IdentifierKind.CUSTOMER, word("on_behalf_of")),
+            "device": self._code(IdentifierKind.DEVICE, word("device")),
+            "branch": self._code(IdentifierKind.BRANCH, word("branch")),
+        }
+        types = TransactionBatch.__annotations__
+        return TransactionBatch(
+            **{name: _column(columns[name], str(types[name])) for name in TransactionBatch.__slots__}
+        )
+
+    def _put_profile(self, row: TableRow) -> None:
+        values = np.full((1, len(PROFILE_COLUMNS)), UNKNOWN, np.int64)
+        values[0, COLUMN["version"]] = 1
+        account = self._code(IdentifierKind.ACCOUNT, row.word("account"))
+        for name, value in row.fields.items():
+            part = name.removeprefix("profile.")
+            if name == "profile.account_age" and account >= 0:
+                assert isinstance(value, int)
+                opened = np.array([row.booked_at_us - value], np.int64)
+                self.profiles.put_accounts(np.array([account], np.int32), opened)
+            elif name == "profile.relationship_age":
+                values[0, COLUMN["customer_since_us"]] = row.booked_at_us - int(str(value))
+            elif name == "profile.age_years":
+                values[0, COLUMN["birth_us"]] = row.booked_at_us - (int(str(value)) * 31_556_952 + 86_400) * 1_000_000
+            elif part in _IDENTIFIED:
+                values[0, COLUMN[part]] = self.identifiers.code(_IDENTIFIED[part], str(value))
+            elif part in _CODED:
+                values[0, COLUMN[part]] = CLOSED[_CODED[part]].index(str(value))
+            elif part in ("residence", "nationality"):
+                values[0, COLUMN[part]] = COUNTRY_CODE[str(value)]
+            elif part == "is_pep":
+                values[0, COLUMN[part]] = int(bool(value))
+            elif part in _MONEY and isinstance(value, tuple):
+                values[0, COLUMN[part]], values[0, COLUMN[_MONEY[part]]] = value[0], CURRENCY_CODE[value[1]]
+        holder = self._code(IdentifierKind.CUSTOMER, row.word("customer"))
+        self.profiles.put(np.array([holder], np.int32), values)
+
+    def _put_snapshot(self) -> None:
+        """The peers and hubs of the test hold throughout; without any, there is no snapshot."""
+        peers, engine = self.engine.peers, self.engine
+        engine.day = None
+        if not self.test.peers and not self.test.hubs:
+            return
+        quantiles = np.full((1, max(len(peers.peers), 1)), UNKNOWN, np.int64)
+        for name, text in self.test.peers.items():
+            window, measure, quantile = name.removeprefix("peer.").split(".")
+            column = engine.program.rules[0].measures[window, measure][0]
+            if (column, quantile) in peers.peers:
+                quantiles[0, peers.peers.index((column, quantile))] = self._peer_value(window, measure, text)
+        holders = engine.admission.spaces[0]
+        hubs = [
+            int(holders.row_of[self.identifiers.code(IdentifierKind.CUSTOMER, name)])
+            for name in self.test.hubs
+            if self.identifiers.code(IdentifierKind.CUSTOMER, name) < len(holders.row_of)
+        ]
+        peers.make_room(holders.count + 1)
+        peers.use(BankSnapshot(1, 0, 0, quantiles, np.array([hub for hub in hubs if hub >= 0], np.int32)))
+
+    def _peer_value(self, window: str, measure: str, text: str) -> int:
+        unit = next(m.unit for m in self.rule.windows[window].measures if m.name == measure)
+        return parse_amount_minor(text, unit.detail or "USD") if unit.kind is Kind.MONEY else int(Decimal(text))
+
+
+def _column(value: int, type_name: str) -> npt.NDArray[np.signedinteger]:
+    for name, dtype in (("Int64s", np.int64), ("Int32s", np.int32), ("Int16s", np.int16)):
+        if name in type_name:
+            return np.array([value], dtype)
+    types = {"int64": np.int64, "int32": np.int32, "int16": np.int16}
+    return np.array([value], next(dtype for name, dtype in types.items() if name in type_name))

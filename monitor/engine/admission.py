@@ -1,0 +1,324 @@
+"""Who gets in: duplicates, late records, reversals; and the legs of those that do.
+
+A transaction becomes legs, one per key that rules can aggregate by: its holders (each of a joint
+account) and, where the rulebook uses them, conductor, on-behalf-of person, outside counterparty and device.
+
+Lateness is measured on one clock per key: a leg is judged at the latest time already judged for its
+key or its account. A record older than ``lateness_max_us`` on one of its clocks is refused. The duplicate filter keeps
+an id as long as a repeat could still be accepted: until the clock of its holder has passed it by that length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.time import DAY_US
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.vocabulary import STATUSES
+from monitor.engine.compiled import inlined, kernel
+from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+
+Rows = npt.NDArray[np.int64]
+
+LATENESS_MAX_US = 35 * DAY_US
+JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK = range(5)
+"""Outcomes of a transaction; TAKEN_BACK: a reversal or return, which is not judged itself."""
+
+HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE = range(6)
+KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device")
+DEBTOR, CREDITOR = 0, 1
+ROLES = ("debtor", "creditor")
+_BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("reversed"), STATUSES.index("returned")
+
+# Columns of the duplicate filter: id, digest, position and day, holders, accounts.
+_HIGH, _LOW, _DIGEST, _POSITION, _HOLDERS, _ACCOUNTS = range(6)
+_DAY_BITS = 20
+NEVER = -(2**63)
+
+
+@dataclass(slots=True)
+class KeySpace:
+    """Dense rows for the keys of one kind: ``row_of[code]``, ``code_of[row]`` and each key's clock."""
+
+    row_of: Int32s
+    code_of: Int32s
+    clock_us: Int64s
+    count: int = 0
+
+    @classmethod
+    def empty(cls) -> "KeySpace":
+        return cls(np.full(1024, -1, np.int32), np.full(1024, -1, np.int32), np.full(1024, NEVER, np.int64))
+
+    def make_room(self, codes: int, coming: int) -> None:
+        """Room for codes below ``codes`` and for ``coming`` new keys."""
+        if codes > len(self.row_of):
+            self.row_of = _extended(self.row_of, 2 * codes, -1)
+        if self.count + coming > len(self.code_of):
+            length = max(2 * len(self.code_of), self.count + coming)
+            self.code_of = _extended(self.code_of, length, -1)
+            self.clock_us = _extended(self.clock_us, length, NEVER)
+
+
+def _extended(values: npt.NDArray[np.int32] | npt.NDArray[np.int64], length: int, fill: int):  # type: ignore[no-untyped-def]
+    grown = np.full(length, fill, values.dtype)
+    grown[: len(values)] = values
+    return grown
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Legs of a batch in the order of the log, columns of length m.
+
+    ``transaction`` is the row of the batch, ``kind`` the kind of key (HOLDER and beyond), ``row`` its row in that key
+    space, ``account_row`` that of the account (``-1`` where none, and for the second holder of a joint account).
+    ``operation`` 1 takes the event of position ``target`` out instead of judging. ``before_us`` is
+    the key's clock before the leg, or NEVER.
+    """
+
+    transaction: Int64s
+    side: Int32s
+    kind: Int32s
+    row: Int64s
+    account_row: Int64s
+    judged_us: Int64s
+    before_us: Int64s
+    operation: Int32s
+    target: Int64s
+
+    def __len__(self) -> int:
+        return len(self.transaction)
+
+    def slice(self, start: int, stop: int) -> "Legs":
+        """Legs ``start`` to ``stop`` as views."""
+        return Legs(*(getattr(self, name)[start:stop] for name in self.__slots__))
+
+
+@inlined
+def _row(code, row_of, code_of, counts, kind):  # type: ignore[no-untyped-def]
+    """The row of a code; a new one where there is none."""
+    if code < 0:
+        return -1
+    row = row_of[code]
+    if row < 0:
+        row = counts[kind]
+        row_of[code] = row
+        code_of[row] = code
+        counts[kind] += 1
+    return row
+
+
+@inlined
+def _emit(legs, n, transaction, side, kind, row, account_row, judged_us, before_us, operation, target):  # type: ignore[no-untyped-def]
+    legs[n, 0], legs[n, 1], legs[n, 2], legs[n, 3], legs[n, 4] = transaction, side, kind, row, account_row
+    legs[n, 5], legs[n, 6], legs[n, 7], legs[n, 8] = judged_us, before_us, operation, target
+    return n + 1
+
+
+@kernel
+def _admit(
+    position: Int64s,
+    booked_us: Int64s,
+    id_hi: Int64s,
+    id_lo: Int64s,
+    digest: Int64s,
+    status: npt.NDArray[np.int16],
+    reverses_hi: Int64s,
+    reverses_lo: Int64s,
+    has_original: npt.NDArray[np.bool_],
+    holders: Int32s,
+    accounts: Int32s,
+    extra_codes: Int32s,
+    extra_sides: Int32s,
+    extra_kinds: Int64s,
+    lateness_us: int,
+    keep_accounts: bool,
+    row_of: tuple[Int32s, ...],
+    code_of: tuple[Int32s, ...],
+    clock_us: tuple[Int64s, ...],
+    joint_start: Int32s,
+    joint_holder: Int32s,
+    counts: Int64s,
+    seen: Rows,
+    tallies: Int64s,
+    outcome: npt.NDArray[np.int8],
+    is_late: npt.NDArray[np.bool_],
+    legs: Rows,
+) -> int:
+    """Decide each transaction in order and emit legs; returns the number of legs.
+
+    ``tallies``: ids added, reversals whose original was found, reversals without.
+    """
+    n = 0
+    row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
+    row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
+    for i in range(len(position)):
+        at = find(seen, id_hi[i], id_lo[i])
+        if at >= 0:
+            outcome[i] = DUPLICATE if seen[at, _DIGEST] == digest[i] else DIFFERS
+            continue
+        time_us = booked_us[i]
+        is_too_late = False
+        for side in range(2):
+            code = holders[i, side]
+            if code >= 0 and row_of_0[code] >= 0:
+                clock = clock_0[row_of_0[code]]
+                if clock != NEVER and clock - time_us > lateness_us:
+                    is_too_late = True
+        if is_too_late:
+            outcome[i] = TOO_LATE
+            continue
+        at = -1 - at
+        seen[at, _HIGH], seen[at, _LOW], seen[at, _DIGEST] = id_hi[i], id_lo[i], digest[i]
+        seen[at, _POSITION] = (position[i] << _DAY_BITS) | (time_us // DAY_US)
+        seen[at, _HOLDERS] = (np.int64(holders[i, 0]) << 32) | (np.int64(holders[i, 1]) & 0xFFFFFFFF)
+        seen[at, _ACCOUNTS] = (np.int64(accounts[i, 0]) << 32) | (np.int64(accounts[i, 1]) & 0xFFFFFFFF)
+        tallies[0] += 1
+        if has_original[i]:
+            origin = find(seen, reverses_hi[i], reverses_lo[i])
+            if origin < 0:
+                tallies[2] += 1
+            else:
+                tallies[1] += 1
+                target = seen[origin, _POSITION] >> _DAY_BITS
+                for side in range(2):
+                    word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
+                    code = word >> 32 if side == 0 else np.int64(np.int32(word & 0xFFFFFFFF))
+                    account = other >> 32 if side == 0 else np.int64(np.int32(other & 0xFFFFFFFF))
+                    if code < 0:
+                        continue
+                    account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
+                    n = _emit(legs, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
+                    if account >= 0:
+                        for k in range(joint_start[account], joint_start[account + 1]):
+                            if joint_holder[k] != code and row_of_0[joint_holder[k]] >= 0:
+                                n = _emit(legs, n, i, side, HOLDER, row_of_0[joint_holder[k]], -1, 0, NEVER, 1, target)
+                for k in range(extra_codes.shape[1]):
+                    if extra_codes[i, k] >= 0 and row_of[extra_kinds[k]][extra_codes[i, k]] >= 0:
+                        row = row_of[extra_kinds[k]][extra_codes[i, k]]
+                        n = _emit(legs, n, i, extra_sides[i, k], extra_kinds[k], row, -1, 0, NEVER, 1, target)
+        if status[i] == _REVERSED or status[i] == _RETURNED:
+            outcome[i] = TAKEN_BACK
+            continue
+        outcome[i] = JUDGED
+        for side in range(2):
+            code, account = holders[i, side], accounts[i, side]
+            if code < 0:
+                continue
+            row = _row(code, row_of_0, code_of[HOLDER], counts, HOLDER)
+            account_row = _row(account, row_of_1, code_of[ACCOUNT], counts, ACCOUNT) if keep_accounts else -1
+            judged_us = max(time_us, clock_0[row])
+            if account_row >= 0:
+                judged_us = max(judged_us, clock_1[account_row])
+                clock_1[account_row] = judged_us
+            is_late[i] |= judged_us > time_us
+            n = _emit(legs, n, i, side, HOLDER, row, account_row, judged_us, clock_0[row], 0, 0)
+            clock_0[row] = judged_us
+            if account >= 0:
+                for k in range(joint_start[account], joint_start[account + 1]):
+                    if joint_holder[k] == code:
+                        continue
+                    row = _row(joint_holder[k], row_of_0, code_of[HOLDER], counts, HOLDER)
+                    judged_us = max(time_us, clock_0[row])
+                    n = _emit(legs, n, i, side, HOLDER, row, -1, judged_us, clock_0[row], 0, 0)
+                    clock_0[row] = judged_us
+        for k in range(extra_codes.shape[1]):
+            if extra_codes[i, k] >= 0:
+                kind = extra_kinds[k]
+                row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
+                judged_us = max(time_us, clock_us[kind][row])
+                n = _emit(legs, n, i, extra_sides[i, k], kind, row, -1, judged_us, clock_us[kind][row], 0, 0)
+                clock_us[kind][row] = judged_us
+    return n
+
+
+@kernel
+def _still_needed(seen: Rows, row_of: Int32s, clock_us: Int64s, lateness_us: int) -> npt.NDArray[np.bool_]:
+    """Which ids a repeat could still come for."""
+    keep = np.ones(len(seen), np.bool_)
+    for at in range(len(seen)):
+        if seen[at, 0] == EMPTY:
+            continue
+        code = seen[at, _HOLDERS] >> 32
+        if code < 0:
+            code = np.int64(np.int32(seen[at, _HOLDERS] & 0xFFFFFFFF))
+        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
+        if code >= 0 and row_of[code] >= 0:
+            keep[at] = clock_us[row_of[code]] - last_us <= lateness_us
+    return keep
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of a batch: an outcome and a lateness mark per transaction, and the legs."""
+
+    outcome: npt.NDArray[np.int8]
+    is_late: npt.NDArray[np.bool_]
+    legs: Legs
+    reversals_found: int
+    reversals_without_original: int
+
+
+class Admission:
+    """Duplicate filter, clocks and key spaces of one partition."""
+
+    def __init__(
+        self, *, extra_kinds: tuple[int, ...], keep_accounts: bool, lateness_us: int = LATENESS_MAX_US
+    ) -> None:
+        self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
+        self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
+        self.seen, self.seen_used = new_table(4096, 6), 0
+
+    def admit(self, batch: TransactionBatch, joint: tuple[Int32s, Int32s]) -> Admitted:
+        """Admit a batch; ``joint`` names the holders of joint accounts by account code (starts, holders)."""
+        n = len(batch)
+        holders = np.column_stack((batch.debtor_holder, batch.creditor_holder))
+        accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
+        extra_codes, extra_sides = self._extra(batch)
+        codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), extra_codes.max(initial=-1))) + 1
+        codes = max(codes, int(joint[1].max(initial=-1)) + 1)
+        joint_start = joint[0]
+        if len(joint_start) <= codes:
+            joint_start = _extended(joint_start, codes + 1, int(joint_start[-1]))
+        per_leg = 2 + 2 * (int(np.diff(joint_start).max(initial=0))) + len(self.extra_kinds)
+        for space in self.spaces:
+            space.make_room(codes, n * per_leg)
+        if is_full(self.seen, self.seen_used, n):
+            holder = self.spaces[HOLDER]
+            keep = _still_needed(self.seen, holder.row_of, holder.clock_us, self.lateness_us)
+            self.seen, self.seen_used = regrown(self.seen, self.seen_used, n, keep)
+        counts = np.array([space.count for space in self.spaces], np.int64)
+        outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
+        legs = np.empty((2 * n * per_leg, 9), np.int64)
+        tallies = np.zeros(3, np.int64)
+        has_original = (batch.reverses_hi != 0) | (batch.reverses_lo != 0)
+        emitted = _admit(
+            batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
+            batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
+            np.array(self.extra_kinds, np.int64), self.lateness_us, self.keep_accounts,
+            tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
+            tuple(space.clock_us for space in self.spaces), joint_start, joint[1], counts, self.seen, tallies, outcome,
+            is_late, legs,
+        )  # fmt: skip
+        for space, count in zip(self.spaces, counts, strict=True):
+            space.count = int(count)
+        self.seen_used += int(tallies[0])
+        return Admitted(outcome, is_late, _as_legs(legs[:emitted]), int(tallies[1]), int(tallies[2]))
+
+    def _extra(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
+        """Codes and sides of the further keys that the rulebook uses, shape (n, kinds)."""
+        side = np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
+        outside = np.where(batch.debtor_holder < 0, batch.debtor_account, -1)
+        outside = np.where((outside < 0) & (batch.creditor_holder < 0), batch.creditor_account, outside)
+        columns = {CONDUCTOR: batch.conductor, ON_BEHALF_OF: batch.on_behalf_of, COUNTERPARTY: outside,
+                   DEVICE: batch.device}  # fmt: skip
+        codes = np.empty((len(batch), len(self.extra_kinds)), np.int32)
+        for number, kind in enumerate(self.extra_kinds):
+            codes[:, number] = columns[kind]
+        return codes, np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
+
+
+def _as_legs(rows: Rows) -> Legs:
+    column = [np.ascontiguousarray(rows[:, k]) for k in range(9)]
+    small = {1, 2, 7}
+    return Legs(*(c.astype(np.int32) if k in small else c for k, c in enumerate(column)))  # type: ignore[arg-type]

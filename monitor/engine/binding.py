@@ -1,0 +1,198 @@
+"""A program bound to the codes of this run: words, lists, parameter values and jurisdictions as numbers.
+
+Binding happens when a rulebook, a list or a rate table takes effect. The kernels see arrays only.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.countries import COUNTRY_CODE
+from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.money import CURRENCY_CODE
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.domain.units import Kind
+from monitor.domain.vocabulary import CLOSED
+from monitor.engine.admission import HOLDER, KEY_KINDS
+from monitor.engine.layout import TableLayout, lay_out
+from monitor.rulebook.plan import Program
+from monitor.rulebook.rule import ANY, Parameter, ParameterRow
+
+Encode = Callable[[IdentifierKind, str], int]
+"""Gives the code of an identifier, a new one where it is new."""
+
+OPEN_VOCABULARIES = {kind.name.lower(): kind for kind in IdentifierKind}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedList:
+    """A named list as it stands: its version and its words."""
+
+    name: str
+    version: str
+    words: tuple[str, ...]
+
+
+class ListMissing(LookupError):
+    """A rule uses a list that was not given."""
+
+
+def word_code(vocabulary: str, word: str, encode: Encode) -> int:
+    """The code of a word: its place in a closed vocabulary, or its identifier code."""
+    if vocabulary == "":
+        return int(word)
+    if vocabulary in CLOSED:
+        return CLOSED[vocabulary].index(word)
+    if vocabulary == "country":
+        return COUNTRY_CODE[word]
+    if vocabulary == "currency":
+        return CURRENCY_CODE[word]
+    return encode(OPEN_VOCABULARIES[vocabulary], word)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the kernels need of a program. ``parameters[combination]`` holds the values in force."""
+
+    program: Program
+    layouts: tuple[TableLayout, ...]
+    constants: Int64s
+    sets: Int64s
+    set_values: Int64s
+    segment_index: dict[int, int]
+    jurisdiction_index: dict[str, int]
+    breaks_us: Int64s
+    parameters: npt.NDArray[np.int64]
+    parameter_rows: list[list[ParameterRow | None]]
+    filter_starts: Int64s
+    filter_stops: Int64s
+    filter_any_status: npt.NDArray[np.bool_]
+    rule_kind: Int32s
+    rule_starts: Int64s
+    rule_stops: Int64s
+    rule_any_status: npt.NDArray[np.bool_]
+    rule_applies: npt.NDArray[np.bool_]
+    extra_kinds: tuple[int, ...]
+    list_versions: dict[str, str]
+
+    def combination(self, segment: Int32s, jurisdiction: Int32s, time_us: Int64s) -> Int32s:
+        """Row of the parameter table for each leg."""
+        period = np.searchsorted(self.breaks_us, time_us, side="right")
+        jurisdictions = len(self.jurisdiction_index) + 1
+        return ((segment * jurisdictions + jurisdiction) * (len(self.breaks_us) + 1) + period).astype(np.int32)
+
+
+def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) -> Bound:
+    """Bind a program.
+
+    Raises:
+        ListMissing: A rule names a list that is not in ``lists``.
+    """
+    sets = [_set_values(*entry, encode, lists) for entry in program.sets]
+    starts = np.concatenate(([0], np.cumsum([len(values) for values in sets]))).astype(np.int64)
+    segments, jurisdictions = _scopes(program)
+    breaks = sorted({row.from_us for parameter in program.parameters for row in parameter.rows})
+    values, rows = _parameter_table(program, segments, jurisdictions, breaks, encode)
+    leg_kinds = [HOLDER if rule.leg_kind == "holder" else KEY_KINDS.index(rule.leg_kind) for rule in program.rules]
+    used = {name for _, _, name in program.sets if name is not None}
+    return Bound(
+        program=program,
+        layouts=tuple(lay_out(table) for table in program.tables),
+        constants=np.array([word_code(v, w, encode) for v, w in program.literals], np.int64),
+        sets=starts,
+        set_values=np.concatenate(sets).astype(np.int64) if sets else np.zeros(0, np.int64),
+        segment_index={encode(IdentifierKind.SEGMENT, word): n + 1 for n, word in enumerate(segments)},
+        jurisdiction_index={word: n + 1 for n, word in enumerate(jurisdictions)},
+        breaks_us=np.array(breaks, np.int64),
+        parameters=values,
+        parameter_rows=rows,
+        filter_starts=np.array([f.start for f in program.filters], np.int64),
+        filter_stops=np.array([f.stop for f in program.filters], np.int64),
+        filter_any_status=np.array([f.any_status for f in program.filters], bool),
+        rule_kind=np.array(leg_kinds, np.int32),
+        rule_starts=np.array([r.start for r in program.rules], np.int64),
+        rule_stops=np.array([r.stop for r in program.rules], np.int64),
+        rule_any_status=np.array([r.any_status for r in program.rules], bool),
+        rule_applies=_applies(program, jurisdictions),
+        extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
+        list_versions={name: lists[name].version for name in sorted(used)},
+    )
+
+
+def _set_values(
+    vocabulary: str, words: tuple[str, ...], name: str | None, encode: Encode, lists: Mapping[str, NamedList]
+) -> Int64s:
+    if name is not None:
+        if name not in lists:
+            raise ListMissing(f"list.{name}: no list of this name was given; put it in the lists folder (--lists)")
+        words = lists[name].words
+    return np.unique(np.array([word_code(vocabulary, word, encode) for word in words], np.int64))
+
+
+def _scopes(program: Program) -> tuple[list[str], list[str]]:
+    """Segments and jurisdictions that values or rules depend on."""
+    rows = [row for parameter in program.parameters for row in parameter.rows]
+    segments = sorted({row.segment for row in rows if row.segment is not None})
+    jurisdictions = {row.jurisdiction for row in rows if row.jurisdiction is not None}
+    for rule in program.rulebook.rules:
+        jurisdictions |= set(rule.jurisdictions) - {ANY}
+    return segments, sorted(jurisdictions)
+
+
+def row_in_force(
+    parameter: Parameter, *, time_us: int, segment: str | None, jurisdiction: str | None
+) -> ParameterRow | None:
+    """The row that applies: the most specific scope, within it the latest that has begun."""
+    best: tuple[tuple[int, int], ParameterRow] | None = None
+    for row in parameter.rows:
+        fits = row.segment in (None, segment) and row.jurisdiction in (None, jurisdiction)
+        if not fits or row.from_us > time_us:
+            continue
+        scope = {(True, True): 3, (True, False): 2, (False, True): 1, (False, False): 0}[
+            row.segment is not None, row.jurisdiction is not None
+        ]
+        if best is None or (scope, row.from_us) > best[0]:
+            best = (scope, row.from_us), row
+    return best[1] if best else None
+
+
+def _parameter_table(
+    program: Program, segments: list[str], jurisdictions: list[str], breaks: list[int], encode: Encode
+) -> tuple[npt.NDArray[np.int64], list[list[ParameterRow | None]]]:
+    values, chosen = [], []
+    for segment in (None, *segments):
+        for jurisdiction in (None, *jurisdictions):
+            for time_us in (UNKNOWN, *breaks):
+                rows = [
+                    row_in_force(parameter, time_us=time_us, segment=segment, jurisdiction=jurisdiction)
+                    for parameter in program.parameters
+                ]
+                chosen.append(rows)
+                values.append(
+                    [
+                        UNKNOWN if row is None else _number(parameter, scale, row, encode)
+                        for parameter, scale, row in zip(
+                            program.parameters, program.parameter_scales, rows, strict=True
+                        )
+                    ]
+                )
+    return np.array(values, np.int64).reshape(len(values), len(program.parameters)), chosen
+
+
+def _number(parameter: Parameter, scale: int, row: ParameterRow, encode: Encode) -> int:
+    if isinstance(row.value, str) and parameter.unit.kind is Kind.CATEGORY:
+        return word_code(parameter.unit.detail or "", row.value, encode)
+    return int(Decimal(row.value) * scale)
+
+
+def _applies(program: Program, jurisdictions: list[str]) -> npt.NDArray[np.bool_]:
+    """Rule by jurisdiction index; index 0 is any other jurisdiction."""
+    applies = np.zeros((len(program.rules), len(jurisdictions) + 1), bool)
+    for number, rule in enumerate(program.rulebook.rules):
+        for index, word in enumerate(("", *jurisdictions)):
+            applies[number, index] = ANY in rule.jurisdictions or word in rule.jurisdictions
+    return applies

@@ -1,0 +1,324 @@
+"""The byte-code kernel: every rule's condition for every leg, with three truths.
+
+Comparisons are exact: both sides are fractions of integers, and fractions with different
+denominators are compared by 128-bit products. A measure that is a lower bound decides what it
+proves: ``at least 5`` is above 4 for certain, and whether it is below 9 is unknown.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.compiled import inlined, kernel
+from monitor.rulebook.bytecode import (
+    AND_MODE,
+    AT_LEAST,
+    EXACT,
+    FALSE,
+    NOT_KNOWN,
+    OR_MODE,
+    REGISTERS,
+    TRUE,
+    UNDECIDED,
+    A,
+    B,
+    C,
+    OperandKind,
+    Operation,
+)
+
+Rows = npt.NDArray[np.int64]
+_FIELD, _MEASURE, _MEAN, _PARAMETER, _CONSTANT, _PEER = (int(OperandKind(k)) for k in range(6))
+_SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT = (int(Operation(k)) for k in range(9))
+_A, _B, _C = int(A), int(B), int(C)
+
+
+@inlined
+def product_order(a: int, b: int, c: int, d: int) -> int:
+    """-1, 0 or 1 as ``a * b`` is below, equal to or above ``c * d``, without overflow; ``b, d`` > 0."""
+    if a < 0 <= c:
+        return -1
+    if c < 0 <= a:
+        return 1
+    is_negative = a < 0
+    high_1, low_1 = _product(np.uint64(-a if is_negative else a), np.uint64(b))
+    high_2, low_2 = _product(np.uint64(-c if is_negative else c), np.uint64(d))
+    order = 0
+    if high_1 != high_2:
+        order = 1 if high_1 > high_2 else -1
+    elif low_1 != low_2:
+        order = 1 if low_1 > low_2 else -1
+    return -order if is_negative else order
+
+
+@inlined
+def _product(a, b):  # type: ignore[no-untyped-def]
+    """The 128-bit product of two unsigned 64-bit numbers: high and low half."""
+    mask = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    a_high, a_low, b_high, b_low = a >> half, a & mask, b >> half, b & mask
+    low = a_low * b_low
+    middle_1 = a_high * b_low + (low >> half)
+    middle_2 = a_low * b_high + (middle_1 & mask)
+    return a_high * b_high + (middle_1 >> half) + (middle_2 >> half), (middle_2 << half) | (low & mask)
+
+
+@inlined
+def _fetch(operand, i, operands, fields, measures, bounds, parameters, combination, constants, peers, segment,
+           temporaries):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Number, denominator and bound of an operand for leg ``i``."""
+    kind, index, extra = operands[operand, 0], operands[operand, 1], operands[operand, 2]
+    value, denominator, bound = np.int64(0), extra, EXACT
+    if kind == _FIELD:
+        value = fields[i, index]
+    elif kind == _MEASURE:
+        value = measures[i, index]
+        bound = AT_LEAST if bounds[i, index] else EXACT
+    elif kind == _PARAMETER:
+        value = parameters[combination[i], index]
+    elif kind == _CONSTANT:
+        value = constants[index]
+    elif kind == _PEER:
+        value = peers[segment[i], index]
+    elif kind == _MEAN:
+        value, denominator = measures[i, index], measures[i, extra]
+        if bounds[i, index] or denominator == UNKNOWN or denominator == 0:
+            value, denominator = UNKNOWN, np.int64(1)
+    else:
+        return temporaries[index, 0], temporaries[index, 1], temporaries[index, 2]
+    if value == UNKNOWN:
+        bound = NOT_KNOWN
+    return value, denominator, np.int64(bound)
+
+
+@inlined
+def _compare(a, a_over, a_bound, b, b_over, b_bound, comparator):  # type: ignore[no-untyped-def]
+    """The truth of ``a <comparator> b``: < <= > >= == != are 0 to 5."""
+    if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (a_bound == AT_LEAST and b_bound == AT_LEAST):
+        return UNDECIDED
+    if a_over == b_over:
+        order = 1 if a > b else (-1 if a < b else 0)
+    else:
+        order = product_order(a, b_over, b, a_over)
+    if comparator == 0:
+        truth = order < 0
+    elif comparator == 1:
+        truth = order <= 0
+    elif comparator == 2:
+        truth = order > 0
+    elif comparator == 3:
+        truth = order >= 0
+    elif comparator == 4:
+        truth = order == 0
+    else:
+        truth = order != 0
+    if a_bound == EXACT and b_bound == EXACT:
+        return TRUE if truth else FALSE
+    # One side may be larger than it shows. What holds now and for every larger value is settled.
+    rises = a_bound == AT_LEAST
+    if comparator >= 4:
+        is_past = order > 0 if rises else order < 0
+        return (TRUE if truth else FALSE) if is_past else UNDECIDED
+    wants_large = (comparator >= 2) == rises
+    if wants_large:
+        return TRUE if truth else UNDECIDED
+    return UNDECIDED if truth else FALSE
+
+
+@inlined
+def _quotient(a, a_over, a_bound, b, b_over, b_bound):  # type: ignore[no-untyped-def]
+    """``a / b`` as a fraction; unknown where ``b`` is not a positive exact whole number."""
+    if a_bound == NOT_KNOWN or b_bound != EXACT or b <= 0 or a_over != 1 or b_over != 1:
+        return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    return a, b, a_bound
+
+
+@inlined
+def _total(a, a_over, a_bound, b, b_over, b_bound, sign):  # type: ignore[no-untyped-def]
+    """``a + sign * b``; a lower bound that is taken away leaves nothing known. Overflow is unknown."""
+    if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (sign < 0 and b_bound == AT_LEAST):
+        return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    bound = AT_LEAST if a_bound == AT_LEAST or b_bound == AT_LEAST else EXACT
+    over = a_over
+    if a_over != b_over:
+        if a_over % b_over == 0:
+            b *= a_over // b_over
+        elif b_over % a_over == 0:
+            a *= b_over // a_over
+            over = b_over
+        else:
+            return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    return a + sign * b, over, np.int64(bound)
+
+
+@inlined
+def _contains(sets, values, number, value):  # type: ignore[no-untyped-def]
+    low, high = sets[number], sets[number + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low < sets[number + 1] and values[low] == value
+
+
+@inlined
+def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, parameters, combination, constants, sets,
+             set_values, peers, segment, truths, temporaries, missing):  # type: ignore[no-untyped-def]  # fmt: skip
+    """The truth of one condition for leg ``i``; ``missing[0]`` becomes the first operand that was not known."""
+    at = start
+    while at < stop:
+        operation, mode, register = instructions[at, 0], instructions[at, 1], instructions[at, 2]
+        a_number = instructions[at, _A]
+        truth = np.int64(UNDECIDED)
+        if operation == _SET:
+            truth = np.int64(a_number)
+        elif operation == _REGISTER:
+            truth = truths[a_number]
+        else:
+            a, a_over, a_bound = _fetch(a_number, i, operands, fields, measures, bounds, parameters, combination,
+                                        constants, peers, segment, temporaries)  # fmt: skip
+            if operation == _KNOWN:
+                truth = np.int64(FALSE if a_bound == NOT_KNOWN else TRUE)
+            elif operation == _IN:
+                if a_bound == EXACT:
+                    truth = np.int64(TRUE if _contains(sets, set_values, instructions[at, _B], a) else FALSE)
+                elif missing[0] < 0:
+                    missing[0] = a_number
+            else:
+                b, b_over, b_bound = _fetch(instructions[at, _B], i, operands, fields, measures, bounds, parameters,
+                                            combination, constants, peers, segment, temporaries)  # fmt: skip
+                if operation >= _RATIO:
+                    c = instructions[at, _C]
+                    if operation == _RATIO:
+                        value, over, bound = _quotient(a, a_over, a_bound, b, b_over, b_bound)
+                    else:
+                        sign = 1 if operation == _ADD else -1
+                        value, over, bound = _total(a, a_over, a_bound, b, b_over, b_bound, sign)
+                    temporaries[c, 0], temporaries[c, 1], temporaries[c, 2] = value, over, bound
+                    if bound == NOT_KNOWN and missing[0] < 0:
+                        missing[0] = a_number if a_bound == NOT_KNOWN else instructions[at, _B]
+                    at += 1
+                    continue
+                if operation == _COMPARE:
+                    truth = np.int64(_compare(a, a_over, a_bound, b, b_over, b_bound, instructions[at, _C]))
+                elif a_bound == EXACT and b_bound == EXACT and b != 0:
+                    truth = np.int64(TRUE if a % b == 0 else FALSE)
+                if truth == UNDECIDED and missing[0] < 0:
+                    missing[0] = a_number if a_bound != EXACT else instructions[at, _B]
+        if instructions[at, 7] and truth != UNDECIDED:
+            truth = TRUE - truth
+        if mode == AND_MODE:
+            if truth == FALSE or truths[register] == TRUE:
+                truths[register] = truth
+            if truths[register] == FALSE:
+                at = instructions[at, 3]
+                continue
+        elif mode == OR_MODE:
+            if truth == TRUE or truths[register] == FALSE:
+                truths[register] = truth
+            if truths[register] == TRUE:
+                at = instructions[at, 3]
+                continue
+        else:
+            truths[register] = truth
+        at += 1
+    return truths[0]
+
+
+@kernel
+def filter_masks(
+    filters: Int64s,
+    any_status: npt.NDArray[np.bool_],
+    starts: Int64s,
+    stops: Int64s,
+    is_booked: npt.NDArray[np.bool_],
+    rows: Int64s,
+    instructions: Int32s,
+    operands: Int64s,
+    fields: Rows,
+    parameters: Rows,
+    combination: Int32s,
+    constants: Int64s,
+    sets: Int64s,
+    set_values: Int64s,
+    peers: Rows,
+    segment: Int32s,
+) -> Int64s:
+    """Mask of each leg: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown."""
+    masks = np.zeros(len(rows), np.int64)
+    truths, temporaries = np.zeros(REGISTERS + 1, np.int64), np.zeros((REGISTERS, 3), np.int64)
+    missing = np.zeros(1, np.int64)
+    nothing, none = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
+    for i in range(len(rows)):
+        if rows[i] < 0:
+            continue
+        mask = np.int64(0)
+        for j in range(len(filters)):
+            f = filters[j]
+            if not (is_booked[i] or any_status[f]):
+                continue
+            truth = evaluate(starts[f], stops[f], i, instructions, operands, fields, nothing, none, parameters,
+                             combination, constants, sets, set_values, peers, segment, truths, temporaries,
+                             missing)  # fmt: skip
+            if truth != FALSE:
+                mask |= np.int64(1) << (2 * j + (truth == UNDECIDED))
+        masks[i] = mask
+    return masks
+
+
+@kernel
+def decide(
+    leg_kind: Int32s,
+    is_judged: npt.NDArray[np.bool_],
+    is_booked: npt.NDArray[np.bool_],
+    jurisdiction: Int32s,
+    rule_kind: Int32s,
+    rule_any_status: npt.NDArray[np.bool_],
+    rule_applies: npt.NDArray[np.bool_],
+    starts: Int64s,
+    stops: Int64s,
+    instructions: Int32s,
+    operands: Int64s,
+    fields: Rows,
+    measures: Rows,
+    bounds: npt.NDArray[np.uint8],
+    parameters: Rows,
+    combination: Int32s,
+    constants: Int64s,
+    sets: Int64s,
+    set_values: Int64s,
+    peers: Rows,
+    segment: Int32s,
+    hits: Rows,
+    undecided: Rows,
+) -> int:
+    """Judge all legs by all rules.
+
+    Writes (leg, rule) of what holds into ``hits`` and adds to ``undecided[rule, operand]``; returns the
+    number of hits, which may exceed what fits: then call again with more room and fresh counts.
+    """
+    found = 0
+    truths, temporaries = np.zeros(REGISTERS + 1, np.int64), np.zeros((REGISTERS, 3), np.int64)
+    missing = np.zeros(1, np.int64)
+    for i in range(len(leg_kind)):
+        if not is_judged[i]:
+            continue
+        for rule in range(len(rule_kind)):
+            if rule_kind[rule] != leg_kind[i] or not rule_applies[rule, jurisdiction[i]]:
+                continue
+            if not (is_booked[i] or rule_any_status[rule]):
+                continue
+            missing[0] = -1
+            truth = evaluate(starts[rule], stops[rule], i, instructions, operands, fields, measures, bounds, parameters,
+                             combination, constants, sets, set_values, peers, segment, truths, temporaries,
+                             missing)  # fmt: skip
+            if truth == TRUE:
+                if found < len(hits):
+                    hits[found, 0], hits[found, 1] = i, rule
+                found += 1
+            elif truth == UNDECIDED:
+                undecided[rule, missing[0] if missing[0] >= 0 else undecided.shape[1] - 1] += 1
+    return found

@@ -1,0 +1,256 @@
+"""The engine: a batch of transactions in, findings out. ``step`` is the only door.
+
+The engine is a function of the log: transactions, profiles, rulebooks, lists, rates and bank snapshots at their
+positions. It has no clock, does no I/O and keeps tokens and codes, never names. How the log is cut
+into batches changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.alert import Alert
+from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.vocabulary import STATUSES
+from monitor.engine import admission, decide
+from monitor.engine.admission import ACCOUNT, HOLDER, KEY_KINDS, Admission, Legs
+from monitor.engine.binding import Bound, NamedList, bind
+from monitor.engine.conversion import Rates
+from monitor.engine.findings import Findings, Scene
+from monitor.engine.firsts import Firsts
+from monitor.engine.layout import CALENDARS
+from monitor.engine.legs import LegContext, build_fields, day_of
+from monitor.engine.peers import BankSnapshot, Peers
+from monitor.engine.profiles import ProfileTable
+from monitor.engine.table import TableInput, WindowTable
+from monitor.rulebook.plan import Program
+
+_BOOKED = STATUSES.index("booked")
+
+
+class Identifiers(Protocol):
+    """What the engine needs of the identifier table of the run."""
+
+    def code(self, kind: IdentifierKind, text: str) -> int:
+        """The code of a word of a rule or list; a new one where it is new."""
+
+    def token(self, code: int) -> str:
+        """The keyed token in hex."""
+
+    def kind(self, code: int) -> IdentifierKind:
+        """What the code identifies."""
+
+    def word(self, code: int) -> str | None:
+        """The text of an identifier that is not personal (segment, entity, purpose); None of others."""
+
+
+class Entities(Protocol):
+    """Booking entities: where they are, and their calendars."""
+
+    def country(self, code: int) -> str | None:
+        """ISO 3166 code of the entity's country."""
+
+    def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
+        """Business day (days since 1970) and month (12 x year + month) of each time, shape (n, 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInputs:
+    """What verdicts depend on besides transactions and profiles."""
+
+    identifiers: Identifiers
+    entities: Entities
+    lists: Mapping[str, NamedList] = field(default_factory=dict)
+    rates: Mapping[str, Rates] = field(default_factory=dict)
+    rate_date: Callable[[str, str, int], str | None] = lambda source, target, time_us: None
+    """The time at which the rate used for (source, target, time) was published, as text."""
+    live: frozenset[str] = frozenset()
+    """Ids of the rules that raise alerts; all others of the program run in shadow."""
+
+
+@dataclass(slots=True)
+class Step:
+    """What a batch led to. ``outcome`` and ``is_late`` have one entry per transaction of the batch."""
+
+    outcome: npt.NDArray[np.int8]
+    is_late: npt.NDArray[np.bool_]
+    alerts: list[Alert]
+    snapshots: list[BankSnapshot]
+    legs: int
+    reversals_found: int
+    reversals_without_original: int
+
+
+class Engine:
+    """State of one partition, and the rulebook in force."""
+
+    def __init__(self, program: Program, inputs: EngineInputs, *, lateness_us: int = admission.LATENESS_MAX_US) -> None:
+        self.program, self.inputs = program, inputs
+        self.bound: Bound = bind(program, encode=inputs.identifiers.code, lists=inputs.lists)
+        keep_accounts = any(layout.by == "account" for layout in self.bound.layouts)
+        self.admission = Admission(
+            extra_kinds=self.bound.extra_kinds, keep_accounts=keep_accounts, lateness_us=lateness_us
+        )
+        self.tables = [WindowTable(layout) for layout in self.bound.layouts]
+        self.table_of_filter = {
+            (layout.by, number): (table, place)
+            for table, layout in enumerate(self.bound.layouts)
+            for place, number in enumerate(layout.filters)
+        }
+        self.peers = Peers(program.peers, program.hub_measure)
+        self.firsts = Firsts()
+        self.findings = Findings(self)
+        self.undecided = np.zeros((len(program.rules), len(self.bound.program.operands) + 1), np.int64)
+        self.hits = np.zeros(len(program.rules), np.int64)
+        self.day: int | None = None
+        self.jurisdiction_of = np.full(1, -1, np.int32)
+        self.combination_segment = _by_code(self.bound.segment_index)
+
+    def step(self, batch: TransactionBatch, profiles: ProfileTable) -> Step:
+        """Judge a batch.
+
+        Args:
+            batch: Accepted transactions in the order of the log; their positions rise from batch to batch.
+            profiles: The profiles in force at these positions.
+        """
+        admitted = self.admission.admit(batch, (profiles.joint_start, profiles.joint_holder))
+        result = Step(admitted.outcome, admitted.is_late, [], [], len(admitted.legs), admitted.reversals_found,
+                      admitted.reversals_without_original)  # fmt: skip
+        for start, stop, day in self._days(batch, admitted.outcome):
+            if self.day is not None and day > self.day:
+                result.snapshots.append(self.peers.publish(position=int(batch.position[start]), day=day))
+            self.day = day
+            first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
+            if last > first:
+                result.alerts += self._judge(
+                    batch, admitted.legs.slice(int(first), int(last)), profiles, admitted.is_late
+                )
+        return result
+
+    def _days(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
+        """Runs of the batch within one UTC day of the log's clock: (start, stop, day)."""
+        is_judged = outcome == admission.JUDGED
+        if not len(batch):
+            return []
+        start_day = np.iinfo(np.int64).min if self.day is None else self.day
+        days = np.maximum.accumulate(np.where(is_judged, day_of(batch.booked_at_us), np.iinfo(np.int64).min))
+        days = np.maximum(days, start_day)
+        cuts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(batch)]
+        runs = [(a, b, int(days[a])) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        return [run for run in runs if run[2] != np.iinfo(np.int64).min]
+
+    def _judge(
+        self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, is_late: npt.NDArray[np.bool_]
+    ) -> list[Alert]:
+        bound, rows = self.bound, np.where(legs.kind == HOLDER, legs.row, -1)
+        self.peers.make_room(self.admission.spaces[HOLDER].count)
+        codes = np.where(legs.side == 0, batch.debtor_holder[legs.transaction], batch.creditor_holder[legs.transaction])
+        profile_row = profiles.rows(codes)
+        context = LegContext(
+            batch, legs, profiles, profile_row, self.inputs.rates, self._hubs(rows), self.firsts.of(legs)
+        )
+        fields = build_fields(self.program.fields, context)
+        segment_code = context.of_profile("segment")
+        segment = self.peers.segments(segment_code)
+        self.peers.make_room(0)
+        jurisdiction = self._jurisdictions(batch.booking_entity[legs.transaction])
+        booked_us = batch.booked_at_us[legs.transaction]
+        combination = bound.combination(_look_up(self.combination_segment, segment_code), jurisdiction, booked_us)
+        is_booked = batch.status[legs.transaction] == _BOOKED
+        is_judged = legs.operation == 0
+        measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
+        bounds = np.zeros(measures.shape, np.uint8)
+        entity = batch.booking_entity[legs.transaction]
+        for table in self.tables:
+            self._run_table(table, legs, batch, fields, combination, segment, is_booked, entity, measures, bounds)
+        self.peers.record(rows, is_judged, segment, measures)
+        hits = self._decide(legs, is_judged, is_booked, jurisdiction, fields, measures, bounds, combination, segment)
+        scene = Scene(batch, legs, fields, measures, bounds, combination, segment, segment_code, jurisdiction, profile_row,
+                      profiles, entity, is_late)  # fmt: skip
+        return self.findings.alerts(hits, scene)
+
+    def _run_table(
+        self, table: WindowTable, legs: Legs, batch: TransactionBatch, fields: npt.NDArray[np.int64], combination: Int32s,
+        segment: Int32s, is_booked: npt.NDArray[np.bool_], entity: Int32s, measures: npt.NDArray[np.int64],
+        bounds: npt.NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        bound, layout = self.bound, table.layout
+        kind = KEY_KINDS.index(layout.by)
+        row = legs.account_row if kind == ACCOUNT else np.where(legs.kind == kind, legs.row, -1)
+        mask = decide.filter_masks(
+            np.array(layout.filters, np.int64), bound.filter_any_status, bound.filter_starts, bound.filter_stops,
+            is_booked, row, self.program.instructions, self.program.operands, fields, bound.parameters, combination,
+            bound.constants, bound.sets, bound.set_values, self.peers.table, segment,
+        )  # fmt: skip
+        columns = [self.program.fields.index(use) for use in layout.values]
+        periods = np.zeros((len(legs), 1), np.int64)
+        if layout.calendars:
+            both = self.inputs.entities.periods(entity, batch.booked_at_us[legs.transaction])
+            periods = np.ascontiguousarray(both[:, [CALENDARS.index(c) for c in layout.calendars]])
+        given = TableInput(legs.operation, row, legs.judged_us, batch.position[legs.transaction], legs.target, mask,
+                           np.ascontiguousarray(fields[:, columns]), entity, periods)  # fmt: skip
+        table.run(given, measures, bounds, keys=self.admission.spaces[kind].count)
+
+    def _decide(
+        self, legs: Legs, is_judged: npt.NDArray[np.bool_], is_booked: npt.NDArray[np.bool_], jurisdiction: Int32s,
+        fields: npt.NDArray[np.int64], measures: npt.NDArray[np.int64], bounds: npt.NDArray[np.uint8], combination: Int32s,
+        segment: Int32s,
+    ) -> npt.NDArray[np.int64]:  # fmt: skip
+        """(leg, rule) of all conditions that hold, in the order of the log."""
+        bound, room = self.bound, 4096
+        while True:
+            hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
+            found = decide.decide(
+                legs.kind, is_judged, is_booked, jurisdiction, bound.rule_kind, bound.rule_any_status,
+                bound.rule_applies, bound.rule_starts, bound.rule_stops, self.program.instructions,
+                self.program.operands, fields, measures, bounds, bound.parameters, combination, bound.constants,
+                bound.sets, bound.set_values, self.peers.table, segment, hits, undecided,
+            )  # fmt: skip
+            if found <= room:
+                self.undecided += undecided
+                np.add.at(self.hits, hits[:found, 1], 1)
+                return hits[:found]
+            room = found
+
+    def _hubs(self, rows: Int64s) -> Int64s:
+        return np.where(rows >= 0, self.peers.is_hub[np.maximum(rows, 0)], UNKNOWN)
+
+    def _jurisdictions(self, entity: Int32s) -> Int32s:
+        """Jurisdiction index of entity codes; 0 for those that no rule names."""
+        highest = int(entity.max(initial=-1))
+        if highest >= len(self.jurisdiction_of):
+            grown = np.full(highest + 1, -1, np.int32)
+            grown[: len(self.jurisdiction_of)] = self.jurisdiction_of
+            self.jurisdiction_of = grown
+        known = np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], 0)
+        for code in np.unique(entity[known < 0]).tolist():
+            country = self.inputs.entities.country(code)
+            self.jurisdiction_of[code] = self.bound.jurisdiction_index.get(country or "", 0)
+        return np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], 0).astype(np.int32)
+
+    def undecided_by_field(self) -> dict[str, dict[str, int]]:
+        """Undecided verdicts per rule and first missing name."""
+        counts: dict[str, dict[str, int]] = {}
+        for rule, operand in np.argwhere(self.undecided):
+            names = counts.setdefault(self.program.rulebook.rules[rule].id, {})
+            name = self.findings.operand_name(int(operand))
+            names[name] = names.get(name, 0) + int(self.undecided[rule, operand])
+        return counts
+
+
+def _by_code(index: dict[int, int]) -> Int32s:
+    table = np.zeros(max(index, default=-1) + 1, np.int32)
+    for code, number in index.items():
+        table[code] = number
+    return table
+
+
+def _look_up(table: Int32s, codes: Int64s) -> Int32s:
+    """``table[codes]``, 0 for codes outside."""
+    inside = (codes >= 0) & (codes < len(table))
+    return np.where(inside, table[np.where(inside, codes, 0)] if len(table) else 0, 0).astype(np.int32)

@@ -1,0 +1,68 @@
+"""First occurrence of a value for a key: ``first_seen(x)``.
+
+A pair (key, value) is remembered from its latest payment on for 730 days of the key's clock; a value that comes
+again later counts as seen for the first time. Reversals do not undo it: the pair did occur.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.time import DAY_US, UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.admission import Legs
+from monitor.engine.compiled import kernel
+from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+from monitor.rulebook.plan import FieldUse
+
+HORIZON_US = 730 * DAY_US
+
+
+@kernel
+def _first_seen(
+    kind: Int32s, row: Int64s, operation: Int32s, judged_us: Int64s, value: Int64s, number: int, horizon_us: int,
+    seen: npt.NDArray[np.int64],
+) -> tuple[Int64s, int]:  # fmt: skip
+    out, added = np.full(len(row), UNKNOWN, np.int64), 0
+    for i in range(len(row)):
+        if operation[i] != 0 or value[i] == UNKNOWN:
+            continue
+        key = (row[i] << 16) | (number << 8) | kind[i]
+        at = find(seen, key, value[i])
+        if at >= 0:
+            out[i] = 1 if judged_us[i] - seen[at, 2] > horizon_us else 0
+        else:
+            at = -1 - at
+            seen[at, 0], seen[at, 1] = key, value[i]
+            out[i] = 1
+            added += 1
+        seen[at, 2] = judged_us[i]
+    return out, added
+
+
+class Firsts:
+    """The pairs that occurred, for all fields that rules ask ``first_seen`` of."""
+
+    def __init__(self) -> None:
+        self.seen, self.used, self.latest_us = new_table(256, 3), 0, EMPTY
+        self.fields: list[str] = []
+
+    def of(self, legs: Legs) -> Callable[[FieldUse, Int64s], Int64s]:
+        """The function that fills a ``first_seen`` column for these legs; each field once per batch."""
+
+        def column(use: FieldUse, values: Int64s) -> Int64s:
+            if use.name not in self.fields:
+                self.fields.append(use.name)
+            self.latest_us = max(self.latest_us, int(legs.judged_us.max(initial=EMPTY)))
+            if is_full(self.seen, self.used, len(legs)):
+                keep = self.latest_us - self.seen[:, 2] <= 2 * HORIZON_US
+                self.seen, self.used = regrown(self.seen, self.used, len(legs), keep)
+            number = self.fields.index(use.name)
+            out, added = _first_seen(
+                legs.kind, legs.row, legs.operation, legs.judged_us, values, number, HORIZON_US, self.seen
+            )
+            self.used += added
+            return out
+
+        return column

@@ -1,0 +1,258 @@
+"""From checked rules to one program: windows planned once for all rules, conditions as byte code.
+
+Equal windows of different rules are measured once: a window is identified by its key, its filter and its
+length, a measure further by function and argument. A filter is identified by its
+meaning (its text with the parameters' values), so rules that differ only in a threshold of ``when`` share all.
+
+The program names things by words (fields, parameters, literals, lists); the engine binds them to
+codes when it loads the program.
+"""
+
+from dataclasses import dataclass, field
+
+from monitor.domain.time import DAY_US
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.domain.units import Kind
+from monitor.rulebook.bytecode import Code
+from monitor.rulebook.codegen import ConditionCompiler, mentions_status, parameters_in, scale_of
+from monitor.rulebook.rule import Measure, Node, Parameter, Rule, Rulebook, Window
+
+HOLDER_KEYS = ("customer", "account")
+FILTERS_PER_TABLE_MAX = 31
+DISTINCTS_PER_TABLE_MAX = 16
+HUB_OVER_US = 30 * DAY_US
+"""Hubs are recognised by their distinct counterparties over this length."""
+
+
+class PlanError(ValueError):
+    """A rule asks for something the engine does not do; the text names rule, reason and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldUse:
+    """A column of the leg matrix: a field and, for money, the currency it is read in.
+
+    ``since_last()`` and ``first_seen(x)`` are columns too: they are known when the leg is admitted.
+    """
+
+    name: str
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterPlan:
+    """A window's filter: its instructions, and whether it sees payments of any status."""
+
+    start: int
+    stop: int
+    any_status: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowMeasure:
+    """One number that is kept per key: filter, length or calendar period, function, argument."""
+
+    by: str
+    filter: int
+    over_us: int
+    calendar: str | None
+    function: str
+    argument: FieldUse | None
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """Windows of one kind of key that share an event log: filters, and measures with their output columns."""
+
+    by: str
+    filters: tuple[int, ...]
+    measures: tuple[tuple[WindowMeasure, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlan:
+    """A rule's condition, and where its names stand in the program's columns."""
+
+    start: int
+    stop: int
+    any_status: bool
+    leg_kind: str
+    """``holder`` or the key of its windows."""
+    measures: dict[tuple[str, str], tuple[int, int]]
+    """Columns of each ``window.measure``: (value, -1), or (sum, count) for a mean."""
+    parameters: dict[str, int]
+    filters: dict[str, int]
+    """Filter of each window, for the transactions behind an alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A rulebook, ready to be bound: all that the kernels need but the codes of words."""
+
+    rulebook: Rulebook
+    instructions: Int32s
+    operands: Int64s
+    fields: tuple[FieldUse, ...]
+    parameters: tuple[Parameter, ...]
+    parameter_scales: tuple[int, ...]
+    literals: tuple[tuple[str, str], ...]
+    """(vocabulary, word) of every constant; a number has the vocabulary ``""``."""
+    sets: tuple[tuple[str, tuple[str, ...], str | None], ...]
+    """(vocabulary, words, name of a list or None)."""
+    filters: tuple[FilterPlan, ...]
+    tables: tuple[TablePlan, ...]
+    rules: tuple[RulePlan, ...]
+    measures: tuple[WindowMeasure, ...]
+    peers: tuple[tuple[int, str], ...]
+    """(measure column, name of the quantile)."""
+    hub_measure: int
+    """Column of the measure by which hubs are recognised."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """What the rules need, numbered in the order of first use."""
+
+    code: Code = field(default_factory=Code)
+    fields: dict[FieldUse, int] = field(default_factory=dict)
+    parameters: dict[tuple[object, ...], tuple[int, Parameter]] = field(default_factory=dict)
+    literals: dict[tuple[str, str], int] = field(default_factory=dict)
+    sets: dict[tuple[str, tuple[str, ...], str | None], int] = field(default_factory=dict)
+    filters: dict[str, int] = field(default_factory=dict)
+    filter_plans: list[FilterPlan] = field(default_factory=list)
+    measures: dict[WindowMeasure, int] = field(default_factory=dict)
+    peers: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def of_field(self, name: str, currency: str | None = None) -> int:
+        return self.fields.setdefault(FieldUse(name, currency), len(self.fields))
+
+    def of_parameter(self, parameter: Parameter) -> int:
+        rows = tuple((r.from_us, r.value, r.segment, r.jurisdiction) for r in parameter.rows)
+        return self.parameters.setdefault((parameter.unit, rows), (len(self.parameters), parameter))[0]
+
+    def of_literal(self, vocabulary: str, word: str) -> int:
+        return self.literals.setdefault((vocabulary, word), len(self.literals))
+
+    def of_set(self, vocabulary: str, words: tuple[str, ...], list_name: str | None) -> int:
+        return self.sets.setdefault((vocabulary, words, list_name), len(self.sets))
+
+    def of_measure(self, measure: WindowMeasure) -> int:
+        if measure.argument is not None:
+            self.of_field(measure.argument.name, measure.argument.currency)
+        return self.measures.setdefault(measure, len(self.measures))
+
+    def of_peer(self, measure: int, quantile: str) -> int:
+        return self.peers.setdefault((measure, quantile), len(self.peers))
+
+
+def plan(rulebook: Rulebook) -> Program:
+    """The program of a rulebook.
+
+    Raises:
+        PlanError: A rule uses something the engine does not do.
+    """
+    columns = Columns()
+    everything = _filter(columns, None, None)
+    hub = WindowMeasure("customer", everything, HUB_OVER_US, None, "distinct", FieldUse("counterparty"))
+    hub_measure = columns.of_measure(hub)
+    rules = tuple(_plan_rule(columns, rule) for rule in rulebook.rules)
+    instructions, operands = columns.code.arrays()
+    parameters = tuple(parameter for _, parameter in columns.parameters.values())
+    return Program(
+        rulebook=rulebook,
+        instructions=instructions,
+        operands=operands,
+        fields=tuple(columns.fields),
+        parameters=parameters,
+        parameter_scales=tuple(scale_of(parameter) for parameter in parameters),
+        literals=tuple(columns.literals),
+        sets=tuple(columns.sets),
+        filters=tuple(columns.filter_plans),
+        tables=_tables(columns.measures),
+        rules=rules,
+        measures=tuple(columns.measures),
+        peers=tuple(columns.peers),
+        hub_measure=hub_measure,
+    )
+
+
+def _filter(columns: Columns, where: Node | None, rule: Rule | None) -> int:
+    """The number of a filter; it is compiled when its meaning is new."""
+    key = _meaning(where, rule)
+    if key not in columns.filters:
+        start, stop = ConditionCompiler(columns, rule, {}).condition(where)
+        columns.filters[key] = len(columns.filter_plans)
+        columns.filter_plans.append(FilterPlan(start, stop, where is not None and mentions_status(where)))
+    return columns.filters[key]
+
+
+def _meaning(where: Node | None, rule: Rule | None) -> str:
+    """A text equal for filters that select the same payments: each parameter stands with its values."""
+    if where is None or rule is None:
+        return ""
+    rows = {
+        name: [(row.from_us, str(row.value), row.segment, row.jurisdiction) for row in rule.parameters[name].rows]
+        for name in sorted(parameters_in(where))
+    }
+    return f"{where!r} {rows!r}"
+
+
+def _plan_rule(columns: Columns, rule: Rule) -> RulePlan:
+    measures: dict[tuple[str, str], tuple[int, int]] = {}
+    filters: dict[str, int] = {}
+    for window in rule.windows.values():
+        number = filters[window.name] = _filter(columns, window.where, rule)
+        for measure in window.measures:
+            measures[window.name, measure.name] = _plan_measure(columns, rule, window, number, measure)
+    start, stop = ConditionCompiler(columns, rule, measures).condition(rule.when)
+    keys = {window.by for window in rule.windows.values()} - set(HOLDER_KEYS)
+    return RulePlan(
+        start=start,
+        stop=stop,
+        any_status=mentions_status(rule.when),
+        leg_kind=keys.pop() if keys else "holder",
+        measures=measures,
+        parameters={name: columns.of_parameter(parameter) for name, parameter in rule.parameters.items()},
+        filters=filters,
+    )
+
+
+def _plan_measure(columns: Columns, rule: Rule, window: Window, number: int, measure: Measure) -> tuple[int, int]:
+    argument = None
+    if measure.argument is not None:
+        is_money = measure.argument.unit.kind is Kind.MONEY
+        currency = measure.argument.unit.detail or window.currency if is_money else None
+        if is_money and measure.argument.name != "amount":
+            raise PlanError(
+                f"{rule.id}: {measure.function}({measure.argument.name}): only 'amount' adds up in a window."
+            )
+        argument = FieldUse(measure.argument.name, currency)
+
+    def column(function: str, of: FieldUse | None) -> int:
+        over_us = window.over_us or 0
+        return columns.of_measure(WindowMeasure(window.by, number, over_us, window.calendar, function, of))
+
+    if measure.function == "mean":
+        return column("sum", argument), column("count_known", argument)
+    return column(measure.function, argument), -1
+
+
+def _tables(measures: dict[WindowMeasure, int]) -> tuple[TablePlan, ...]:
+    """Measures by kind of key; a kind that needs more filters or distinct counts than fit gets a second table."""
+    groups: dict[str, list[list[tuple[WindowMeasure, int]]]] = {}
+    for measure, column in measures.items():
+        tables = groups.setdefault(measure.by, [[]])
+        if not _fits([m for m, _ in tables[-1]], measure):
+            tables.append([])
+        tables[-1].append((measure, column))
+    return tuple(
+        TablePlan(by, tuple(dict.fromkeys(m.filter for m, _ in members)), tuple(members))
+        for by, tables in groups.items()
+        for members in tables
+    )
+
+
+def _fits(members: list[WindowMeasure], measure: WindowMeasure) -> bool:
+    filters = {m.filter for m in (*members, measure)}
+    distincts = {(m.filter, m.argument) for m in (*members, measure) if m.function == "distinct"}
+    return len(filters) <= FILTERS_PER_TABLE_MAX and len(distincts) <= DISTINCTS_PER_TABLE_MAX
