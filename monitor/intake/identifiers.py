@@ -17,7 +17,7 @@ A look-up touches three cache lines: slot, entry, text.
 import hmac
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,17 @@ import pyarrow as pa
 
 from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, Int32s, Int64s
-from monitor.intake.compiled import PADDING_BYTES, kernel, load_u64
+from monitor.intake.compiled import (
+    PADDING_BYTES,
+    address_of,
+    kernel,
+    load_i64,
+    load_u8,
+    load_u64,
+    store_i64,
+    store_u8,
+    store_u64,
+)
 from monitor.intake.siphash import hash_tagged, keys_for, last_word
 
 Uint8s = npt.NDArray[np.uint8]
@@ -39,21 +49,22 @@ _SLOTS_FIRST = 1 << 12
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _TAG = np.uint64(0xFFFFFFFF00000000)
 _BYTE = np.uint64(0xFF)
-_S8, _S16 = np.uint64(8), np.uint64(16)
+_LENGTH_AND_KIND = np.uint64(0xFFFF)
+_U1, _S3, _S8, _S16 = np.uint64(1), np.uint64(3), np.uint64(8), np.uint64(16)
 
 
-class TableArrays(NamedTuple):
-    """The table as kernels see it.
-
-    ``slots``: open addressing, ``hash_high_32 << 32 | code + 1``, zero where free. ``entries``:
-    ``offset << 16 | length << 8 | kind`` per code. ``arena``: the texts. ``counts``: codes and bytes in use.
-    """
-
-    slots: Uint64s
-    entries: Uint64s
-    arena: Uint8s
-    counts: Int64s
-    keys: Uint64s
+(
+    _SLOTS,
+    _MASK,
+    _ENTRIES,
+    _ARENA,
+    _COUNT,
+    _USED,
+    _KEY_0,
+    _KEY_1,
+) = range(0, 64, 8)
+"""Places in the header that kernels see the table through: three addresses, the mask of the slots, the number of
+codes, the bytes of text, and the hash key."""
 
 
 class IdentifierTable:
@@ -70,24 +81,26 @@ class IdentifierTable:
 
     def __init__(self, key: bytes) -> None:
         self.key = key
-        self._arrays = TableArrays(
-            slots=np.zeros(_SLOTS_FIRST, np.uint64),
-            entries=np.zeros(_SLOTS_FIRST // 2, np.uint64),
-            arena=np.zeros(1 << 16, np.uint8),
-            counts=np.zeros(2, np.int64),
-            keys=keys_for(key, "identifier table"),
-        )
+        self._slots = np.zeros(_SLOTS_FIRST, np.uint64)
+        """Open addressing: ``hash_high_32 << 32 | code + 1``, zero where free."""
+        self._entries: Uint64s = np.zeros(_SLOTS_FIRST // 2, np.uint64)
+        """Per code: ``offset << 16 | length << 8 | kind``."""
+        self._arena: Uint8s = np.zeros(1 << 16, np.uint8)
+        """The texts, one behind the other."""
+        self._header = np.zeros(8, np.int64)
+        self._header[_KEY_0 // 8 :] = keys_for(key, "identifier table").view(np.int64)
+        self._point()
         self._tokens: Uint8s = np.zeros((_SLOTS_FIRST // 2, TOKEN_BYTES), np.uint8)
         self._tokens_done = 0
         self._code_by_token: dict[bytes, int] = {}
 
     def __len__(self) -> int:
-        return int(self._arrays.counts[0])
+        return int(self._header[_COUNT // 8])
 
     @property
     def kinds(self) -> npt.NDArray[np.int8]:
         """The kind of each code, shape (n,)."""
-        return (self._arrays.entries[: len(self)] & _BYTE).astype(np.int8)
+        return (self._entries[: len(self)] & _BYTE).astype(np.int8)
 
     @property
     def tokens(self) -> Uint8s:
@@ -128,8 +141,8 @@ class IdentifierTable:
         if len(present) and (present.min() < 1 or present.max() > IDENTIFIER_BYTES_MAX):
             raise ValueError(f"an identifier must have 1 to {IDENTIFIER_BYTES_MAX} bytes; refuse the record before")
         codes = np.empty(starts.shape, np.int32)
-        arrays = self.room(present.size, int(present.sum()))
-        _intern_rows(arrays, np.array(kinds, np.int64), buffer, starts, lengths, codes)
+        header = self.room(present.size, int(present.sum()))
+        _intern_rows(header, np.array(kinds, np.int64), buffer, starts, lengths, codes)
         return codes
 
     def text(self, code: int) -> str:
@@ -149,7 +162,7 @@ class IdentifierTable:
             return UNKNOWN_CODE
         buffer = np.zeros(len(encoded) + PADDING_BYTES, np.uint8)
         buffer[: len(encoded)] = np.frombuffer(encoded, np.uint8)
-        return int(find(self._arrays, np.int64(kind), buffer, np.int64(0), np.int64(len(encoded))))
+        return int(_find_in(self._header, int(kind), buffer, len(encoded)))
 
     def code_of_token(self, token: bytes) -> int:
         """The code whose token it is, or ``-1``."""
@@ -166,11 +179,11 @@ class IdentifierTable:
         >>> kinds.tolist(), offsets.tolist(), texts
         ([2], [0, 4], b'DE22')
         """
-        entries = self._arrays.entries[first_code : len(self)]
+        entries = self._entries[first_code : len(self)]
         lengths = ((entries >> _S8) & _BYTE).astype(np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         start = int(entries[0] >> _S16) if len(entries) else 0
-        texts = self._arrays.arena[start : start + int(offsets[-1])].tobytes()
+        texts = self._arena[start : start + int(offsets[-1])].tobytes()
         return self.kinds[first_code:], offsets, texts
 
     def append(self, kinds: npt.NDArray[np.int8], offsets: Int64s, texts: bytes) -> None:
@@ -186,31 +199,41 @@ class IdentifierTable:
         buffer = np.zeros(len(texts) + PADDING_BYTES, np.uint8)
         buffer[: len(texts)] = np.frombuffer(texts, np.uint8)
         codes = np.empty(len(kinds), np.int32)
-        arrays = self.room(len(kinds), len(texts))
-        _intern_pairs(arrays, kinds.astype(np.int64), buffer, offsets[:-1], lengths, codes)
+        header = self.room(len(kinds), len(texts))
+        _intern_pairs(header, kinds.astype(np.int64), buffer, offsets[:-1], lengths, codes)
         if not np.array_equal(codes, np.arange(before, before + len(kinds), dtype=np.int32)):
             raise ValueError(f"saved identifiers repeat one that has a code below {before + len(kinds)} already")
 
-    def room(self, codes: int, arena_bytes: int) -> TableArrays:
-        """The arrays, with room for that many new codes and bytes, for a kernel that interns by itself."""
-        arrays, (count, used) = self._arrays, self._arrays.counts.tolist()
+    def room(self, codes: int, arena_bytes: int) -> Int64s:
+        """The header, with room for that many new codes and bytes, for a kernel that interns by itself.
+
+        The header holds addresses of the table's arrays; it is valid until the next call.
+        """
+        count, used = len(self), int(self._header[_USED // 8])
         if count + codes > CODES_MAX:
             raise OverflowError(f"the identifier table is full: {count} of {CODES_MAX} codes are in use")
-        if used + arena_bytes + PADDING_BYTES > len(arrays.arena):
-            arrays = arrays._replace(arena=_grown(arrays.arena, used + arena_bytes + PADDING_BYTES))
-        if 2 * (count + codes) > len(arrays.slots):
-            size = len(arrays.slots)
-            while 2 * (count + codes) > size:
-                size *= 2
-            arrays = arrays._replace(slots=np.zeros(size, np.uint64), entries=_grown(arrays.entries, size // 2))
-            _fill_slots(arrays)
-        self._arrays = arrays
-        return arrays
+        if used + arena_bytes + PADDING_BYTES > len(self._arena):
+            self._arena = _grown(self._arena, used + arena_bytes + PADDING_BYTES)
+        size = len(self._slots)
+        while 2 * (count + codes) > size:
+            size *= 2
+        if size > len(self._slots):
+            self._slots = np.zeros(size, np.uint64)
+            self._entries = _grown(self._entries, size // 2)
+            self._point()
+            _fill_slots(self._header)
+        self._point()
+        return self._header
+
+    def _point(self) -> None:
+        for place, array in ((_SLOTS, self._slots), (_ENTRIES, self._entries), (_ARENA, self._arena)):
+            self._header[place // 8] = array.ctypes.data
+        self._header[_MASK // 8] = len(self._slots) - 1
 
     def _bytes(self, code: int) -> bytes:
-        entry = int(self._arrays.entries[code])
+        entry = int(self._entries[code])
         start = entry >> 16
-        return self._arrays.arena[start : start + (entry >> 8 & 0xFF)].tobytes()
+        return self._arena[start : start + (entry >> 8 & 0xFF)].tobytes()
 
     def _make_tokens(self) -> None:
         first, stop = self._tokens_done, len(self)
@@ -260,90 +283,101 @@ def _grown(array: npt.NDArray[_Word], size: int) -> npt.NDArray[_Word]:
 
 
 @kernel
-def equal_bytes(one, at, other, start, length):  # type: ignore[no-untyped-def]
-    """Are ``length`` bytes equal?"""
+def equal_bytes(one, other, length):  # type: ignore[no-untyped-def]
+    """Are ``length`` bytes at two addresses equal?"""
     whole = length & ~7
     for step in range(0, whole, 8):
-        if load_u64(one, at + step) != load_u64(other, start + step):
+        if load_u64(one + step) != load_u64(other + step):
             return False
-    return last_word(one, at + whole, length & 7) == last_word(other, start + whole, length & 7)
+    return last_word(one + whole, length & 7) == last_word(other + whole, length & 7)
 
 
 @kernel
-def probe(table, hashed, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+def hash_identifier(table, kind, start, length):  # type: ignore[no-untyped-def]
+    """The keyed hash of an identifier; ``table`` is the address of a header."""
+    return hash_tagged(load_u64(table + _KEY_0), load_u64(table + _KEY_1), kind, start, length)
+
+
+@kernel
+def probe(table, hashed, kind, start, length):  # type: ignore[no-untyped-def]
     """The slot of an identifier and its code, or the free slot where it belongs and ``-1``."""
-    mask = np.uint64(len(table.slots) - 1)
+    slots, mask = load_i64(table + _SLOTS), load_u64(table + _MASK)
     index = hashed & mask
     wanted = (np.uint64(length) << _S8) | np.uint64(kind)
     while True:
-        slot = table.slots[index]
+        place = slots + np.int64(index << _S3)
+        slot = load_u64(place)
         if slot == 0:
-            return index, np.int64(-1)
+            return place, np.int64(-1)
         if (slot ^ hashed) & _TAG == 0:
             code = np.int64(slot & _LOW_32) - 1
-            entry = table.entries[code]
-            if entry & np.uint64(0xFFFF) == wanted and equal_bytes(
-                table.arena, np.int64(entry >> _S16), buffer, start, length
-            ):
-                return index, code
-        index = (index + np.uint64(1)) & mask
+            entry = load_u64(load_i64(table + _ENTRIES) + 8 * code)
+            text = load_i64(table + _ARENA) + np.int64(entry >> _S16)
+            if entry & _LENGTH_AND_KIND == wanted and equal_bytes(text, start, length):
+                return place, code
+        index = (index + _U1) & mask
 
 
 @kernel
-def find(table, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+def find(table, kind, start, length):  # type: ignore[no-untyped-def]
     """The code of an identifier, or ``-1``."""
-    return probe(table, hash_tagged(table.keys, kind, buffer, start, length), kind, buffer, start, length)[1]
+    return probe(table, hash_identifier(table, kind, start, length), kind, start, length)[1]
 
 
 @kernel
-def intern_hashed(table, hashed, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+def intern_hashed(table, hashed, kind, start, length):  # type: ignore[no-untyped-def]
     """The code of an identifier whose hash is known, added if it is new; the caller has made room."""
-    index, code = probe(table, hashed, kind, buffer, start, length)
+    place, code = probe(table, hashed, kind, start, length)
     if code >= 0:
         return code
-    code, used = table.counts[0], table.counts[1]
+    code, used = load_i64(table + _COUNT), load_i64(table + _USED)
+    text = load_i64(table + _ARENA) + used
     for step in range(length):
-        table.arena[used + step] = buffer[start + step]
-    table.entries[code] = (np.uint64(used) << _S16) | (np.uint64(length) << _S8) | np.uint64(kind)
-    table.slots[index] = (hashed & _TAG) | np.uint64(code + 1)
-    table.counts[0] = code + 1
-    table.counts[1] = used + length
+        store_u8(text + step, load_u8(start + step))
+    entry = (np.uint64(used) << _S16) | (np.uint64(length) << _S8) | np.uint64(kind)
+    store_u64(load_i64(table + _ENTRIES) + 8 * code, entry)
+    store_u64(place, (hashed & _TAG) | np.uint64(code + 1))
+    store_i64(table + _COUNT, code + 1)
+    store_i64(table + _USED, used + length)
     return code
 
 
 @kernel
-def intern(table, kind, buffer, start, length):  # type: ignore[no-untyped-def]
+def intern(table, kind, start, length):  # type: ignore[no-untyped-def]
     """The code of an identifier, added if it is new; the caller has made room."""
-    hashed = hash_tagged(table.keys, kind, buffer, start, length)
-    return intern_hashed(table, hashed, kind, buffer, start, length)
+    return intern_hashed(table, hash_identifier(table, kind, start, length), kind, start, length)
 
 
 @kernel
-def _intern_rows(table, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+def _find_in(header, kind, buffer, length):  # type: ignore[no-untyped-def]
+    return find(address_of(header), kind, address_of(buffer), length)
+
+
+@kernel
+def _intern_rows(header, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+    table, base = address_of(header), address_of(buffer)
     for row in range(codes.shape[0]):
         for field in range(codes.shape[1]):
-            if starts[row, field] < 0:
-                codes[row, field] = -1
-            else:
-                codes[row, field] = intern(
-                    table, kinds[field], buffer, np.int64(starts[row, field]), np.int64(lengths[row, field])
-                )
+            start, length = np.int64(starts[row, field]), np.int64(lengths[row, field])
+            codes[row, field] = intern(table, kinds[field], base + start, length) if start >= 0 else np.int64(-1)
 
 
 @kernel
-def _intern_pairs(table, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+def _intern_pairs(header, kinds, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+    table, base = address_of(header), address_of(buffer)
     for row in range(len(codes)):
-        codes[row] = intern(table, kinds[row], buffer, starts[row], lengths[row])
+        codes[row] = intern(table, kinds[row], base + starts[row], lengths[row])
 
 
 @kernel
-def _fill_slots(table):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(table.slots) - 1)
-    for code in range(table.counts[0]):
-        entry = table.entries[code]
-        start, length = np.int64(entry >> _S16), np.int64((entry >> _S8) & _BYTE)
-        hashed = hash_tagged(table.keys, np.int64(entry & _BYTE), table.arena, start, length)
+def _fill_slots(header):  # type: ignore[no-untyped-def]
+    table = address_of(header)
+    slots, mask = load_i64(table + _SLOTS), load_u64(table + _MASK)
+    for code in range(load_i64(table + _COUNT)):
+        entry = load_u64(load_i64(table + _ENTRIES) + 8 * code)
+        start, length = load_i64(table + _ARENA) + np.int64(entry >> _S16), np.int64((entry >> _S8) & _BYTE)
+        hashed = hash_identifier(table, np.int64(entry & _BYTE), start, length)
         index = hashed & mask
-        while table.slots[index] != 0:
-            index = (index + np.uint64(1)) & mask
-        table.slots[index] = (hashed & _TAG) | np.uint64(code + 1)
+        while load_u64(slots + np.int64(index << _S3)) != 0:
+            index = (index + _U1) & mask
+        store_u64(slots + np.int64(index << _S3), (hashed & _TAG) | np.uint64(code + 1))

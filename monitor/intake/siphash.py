@@ -55,29 +55,29 @@ def mixed(v0, v1, v2, v3):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def last_word(buffer, at, rest):  # type: ignore[no-untyped-def]
+def last_word(at, rest):  # type: ignore[no-untyped-def]
     """The 0 to 7 bytes at ``at`` as one word, zeros above."""
     if rest == 0:
         return _U0
-    return load_u64(buffer, at) & (_ALL >> (_U64 - _U8 * np.uint64(rest)))
+    return load_u64(at) & (_ALL >> (_U64 - _U8 * np.uint64(rest)))
 
 
 @kernel
-def hash_tagged(keys, tag, buffer, start, length):  # type: ignore[no-untyped-def]
-    """SipHash-1-3 of the eight bytes of ``tag`` followed by ``buffer[start : start + length]``; 64 bits."""
+def hash_tagged(key_0, key_1, tag, start, length):  # type: ignore[no-untyped-def]
+    """SipHash-1-3 of the eight bytes of ``tag`` followed by the ``length`` bytes at ``start``; 64 bits."""
     tag = np.uint64(tag)
-    v0, v1, v2, v3 = keys[0] ^ _C0, keys[1] ^ _C1, keys[0] ^ _C2, keys[1] ^ _C3 ^ tag
+    v0, v1, v2, v3 = key_0 ^ _C0, key_1 ^ _C1, key_0 ^ _C2, key_1 ^ _C3 ^ tag
     v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
     v0 ^= tag
     end = start + (length & ~7)
     at = start
     while at < end:
-        word = load_u64(buffer, at)
+        word = load_u64(at)
         v3 ^= word
         v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
         v0 ^= word
         at += 8
-    word = ((np.uint64(length + 8) & _U255) << _S56) | last_word(buffer, end, length & 7)
+    word = ((np.uint64(length + 8) & _U255) << _S56) | last_word(end, length & 7)
     v3 ^= word
     v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
     v0 ^= word
@@ -89,11 +89,11 @@ def hash_tagged(keys, tag, buffer, start, length):  # type: ignore[no-untyped-de
 
 
 @kernel
-def hash_words(keys, words, count):  # type: ignore[no-untyped-def]
-    """SipHash-1-3 of the first ``count`` 64-bit words; 64 bits."""
-    v0, v1, v2, v3 = keys[0] ^ _C0, keys[1] ^ _C1, keys[0] ^ _C2, keys[1] ^ _C3
+def hash_words(key_0, key_1, words, count):  # type: ignore[no-untyped-def]
+    """SipHash-1-3 of the ``count`` 64-bit words at ``words``; 64 bits."""
+    v0, v1, v2, v3 = key_0 ^ _C0, key_1 ^ _C1, key_0 ^ _C2, key_1 ^ _C3
     for index in range(count):
-        word = words[index]
+        word = load_u64(words + 8 * index)
         v3 ^= word
         v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
         v0 ^= word
@@ -109,15 +109,15 @@ def hash_words(keys, words, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def hash_128(keys, buffer, start, length):  # type: ignore[no-untyped-def]
-    """SipHash-2-4 of ``buffer[start : start + length]``; two words of 64 bits."""
-    v0, v1, v2, v3 = keys[0] ^ _C0, keys[1] ^ _C1 ^ _EE, keys[0] ^ _C2, keys[1] ^ _C3
+def hash_128(key_0, key_1, start, length):  # type: ignore[no-untyped-def]
+    """SipHash-2-4 of the ``length`` bytes at ``start``; two words of 64 bits."""
+    v0, v1, v2, v3 = key_0 ^ _C0, key_1 ^ _C1 ^ _EE, key_0 ^ _C2, key_1 ^ _C3
     end = start + (length & ~7)
     at = start
     while at <= end:
-        word = load_u64(buffer, at)
+        word = load_u64(at)
         if at == end:
-            word = ((np.uint64(length) & _U255) << _S56) | last_word(buffer, end, length & 7)
+            word = ((np.uint64(length) & _U255) << _S56) | last_word(end, length & 7)
         v3 ^= word
         v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
         v0, v1, v2, v3 = mixed(v0, v1, v2, v3)

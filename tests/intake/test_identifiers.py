@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.identifiers import IdentifierKind, token_of
-from monitor.intake.compiled import PADDING_BYTES
+from monitor.intake.compiled import PADDING_BYTES, address_of
 from monitor.intake.identifiers import IdentifierTable, intern_hashed, spans_of_arrow
 from monitor.intake.siphash import hash_128, hash_tagged, hash_words, keys_for
 
@@ -100,8 +100,9 @@ def test_saved_identifiers_that_repeat_one_are_damage() -> None:
 
 @numba.njit
 def intern_with_equal_hashes(table, buffer, starts, lengths, codes):  # type: ignore[no-untyped-def]
+    at, base = address_of(table), address_of(buffer)
     for row in range(len(codes)):
-        codes[row] = intern_hashed(table, np.uint64(7), 1 + row % 2, buffer, starts[row], lengths[row])
+        codes[row] = intern_hashed(at, np.uint64(7), 1 + row % 2, base + starts[row], lengths[row])
 
 
 def test_identifiers_with_equal_hashes_stay_apart() -> None:
@@ -156,14 +157,13 @@ def siphash(message: bytes, key: tuple[int, int], rounds: tuple[int, int], words
 
 @numba.njit
 def hashes(keys, tag, buffer, start, length):  # type: ignore[no-untyped-def]
-    words = np.empty(2, np.uint64)
-    words[0] = np.uint64(tag)
-    words[1] = np.uint64(length)
-    return (
-        hash_tagged(keys, tag, buffer, start, length),
-        hash_128(keys, buffer, start, length),
-        hash_words(keys, words, 2),
-    )
+    words = np.empty(2, np.int64)
+    words[0], words[1] = tag, length
+    at = address_of(buffer) + start
+    tagged = hash_tagged(keys[0], keys[1], tag, at, length)
+    wide = hash_128(keys[0], keys[1], at, length)
+    in_words = hash_words(keys[0], keys[1], address_of(words), words.size)
+    return tagged, wide, in_words
 
 
 @given(st.binary(max_size=70), st.integers(0, 11), st.integers(0, 2000))

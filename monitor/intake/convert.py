@@ -1,0 +1,185 @@
+"""From the spans of a row's fields to its numbers, by a kernel: the part that all sources share.
+
+:func:`convert_row` sees the places of a row's texts, whatever format they came from, and either accepts the row and
+writes its numbers, or declines. What it declines is read by :mod:`monitor.intake.slow_decode`.
+"""
+
+import numpy as np
+
+from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.time import HOUR_US, UNKNOWN
+from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
+from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.intake.compiled import address_of, kernel, store_i64
+from monitor.intake.fast_values import amount_at, country_at, currency_at, has_nul, time_at
+from monitor.intake.identifiers import find
+from monitor.intake.record_fields import (
+    AMOUNT,
+    BOOKED_AT,
+    BOOKED_US,
+    BOOKING_ENTITY,
+    CHANNEL,
+    CHANNEL_CODE,
+    CREDITOR_ACCOUNT,
+    CREDITOR_COUNTRY,
+    CREDITOR_COUNTRY_CODE,
+    CREDITOR_CUSTOMER,
+    CREDITOR_NAME,
+    CURRENCY,
+    CURRENCY_CODE,
+    DEBTOR_ACCOUNT,
+    DEBTOR_COUNTRY,
+    DEBTOR_COUNTRY_CODE,
+    DEBTOR_CUSTOMER,
+    DEBTOR_NAME,
+    FAST,
+    FIELDS,
+    IDENTIFIERS,
+    MINOR,
+    RECEIVED_AT,
+    RECEIVED_US,
+    REMITTANCE,
+    REVERSES,
+    SLOW,
+    STATUS,
+    STATUS_CODE,
+    TRANSACTION_ID,
+    VALUES,
+    length_of,
+    start_of,
+)
+from monitor.intake.words import word_finder, word_table
+
+_IDENTIFIERS = np.array(sorted(IDENTIFIERS), np.int64)
+_ENTITY_KIND = int(IdentifierKind.ENTITY)
+_REVERSED, _RETURNED = STATUSES.index("reversed"), STATUSES.index("returned")
+_BOOKED = STATUSES.index("booked")
+_find_channel = word_finder(word_table(CHANNELS))
+_find_status = word_finder(word_table(STATUSES))
+
+ANY_ENTITY = 0
+"""In place of the address of the table of known entities: every name is accepted."""
+
+
+@kernel
+def _lengths_fit(spans):  # type: ignore[no-untyped-def]
+    for index in range(len(_IDENTIFIERS)):
+        field = _IDENTIFIERS[index]
+        if start_of(spans, field) >= 0 and not 1 <= length_of(spans, field) <= IDENTIFIER_BYTES_MAX:
+            return False
+    for field in (DEBTOR_NAME, CREDITOR_NAME, REMITTANCE):
+        if start_of(spans, field) >= 0 and length_of(spans, field) > TEXT_BYTES_MAX:
+            return False
+    return start_of(spans, TRANSACTION_ID) >= 0
+
+
+@kernel
+def _countries(base, spans, values):  # type: ignore[no-untyped-def]
+    for field, column in ((DEBTOR_COUNTRY, DEBTOR_COUNTRY_CODE), (CREDITOR_COUNTRY, CREDITOR_COUNTRY_CODE)):
+        start, code = start_of(spans, field), np.int64(-1)
+        if start >= 0:
+            code = country_at(base + start, length_of(spans, field))
+            if code < 0:
+                return False
+        store_i64(values + 8 * column, code)
+    return True
+
+
+@kernel
+def _words(base, spans, values):  # type: ignore[no-untyped-def]
+    start, code = start_of(spans, CHANNEL), np.int64(-1)
+    if start >= 0:
+        code = _find_channel(base + start, length_of(spans, CHANNEL))
+        if code < 0:
+            return False
+    store_i64(values + 8 * CHANNEL_CODE, code)
+    start, code = start_of(spans, STATUS), np.int64(_BOOKED)
+    if start >= 0:
+        code = _find_status(base + start, length_of(spans, STATUS))
+        if code < 0 or (code in (_REVERSED, _RETURNED) and start_of(spans, REVERSES) < 0):
+            return False
+    store_i64(values + 8 * STATUS_CODE, code)
+    return True
+
+
+@kernel
+def _money(base, spans, values):  # type: ignore[no-untyped-def]
+    currency_start, amount_start = start_of(spans, CURRENCY), start_of(spans, AMOUNT)
+    if currency_start < 0 or amount_start < 0:
+        return False
+    currency = currency_at(base + currency_start, length_of(spans, CURRENCY))
+    if currency < 0:
+        return False
+    minor = amount_at(base + amount_start, length_of(spans, AMOUNT), currency)
+    store_i64(values + 8 * CURRENCY_CODE, currency)
+    store_i64(values + 8 * MINOR, minor)
+    return minor > 0
+
+
+@kernel
+def _times(base, spans, values):  # type: ignore[no-untyped-def]
+    booked_start, received_start = start_of(spans, BOOKED_AT), start_of(spans, RECEIVED_AT)
+    if booked_start < 0:
+        return False
+    booked, received = time_at(base + booked_start, length_of(spans, BOOKED_AT)), np.int64(UNKNOWN)
+    if received_start >= 0:
+        received = time_at(base + received_start, length_of(spans, RECEIVED_AT))
+        if received == UNKNOWN or booked > received + HOUR_US:
+            return False
+    store_i64(values + 8 * BOOKED_US, booked)
+    store_i64(values + 8 * RECEIVED_US, received)
+    return booked != UNKNOWN
+
+
+@kernel
+def _parties(base, spans, entities, accounts_are_ours):  # type: ignore[no-untyped-def]
+    start = start_of(spans, BOOKING_ENTITY)
+    is_checked = start >= 0 and entities != ANY_ENTITY
+    if is_checked and find(entities, _ENTITY_KIND, base + start, length_of(spans, BOOKING_ENTITY)) < 0:
+        return False
+    if start_of(spans, DEBTOR_CUSTOMER) >= 0 or start_of(spans, CREDITOR_CUSTOMER) >= 0:
+        return True
+    return accounts_are_ours and (start_of(spans, DEBTOR_ACCOUNT) >= 0 or start_of(spans, CREDITOR_ACCOUNT) >= 0)
+
+
+@kernel
+def convert_row(base, spans, values, entities, accounts_are_ours):  # type: ignore[no-untyped-def]
+    """Write the numbers of one row; false where the row is not plainly right.
+
+    Args:
+        base: Address that the spans count from.
+        spans: Address of the row's spans.
+        values: Address of the row's values, where the numbers go.
+        entities: Address of the table header of known booking entities, or ``ANY_ENTITY``.
+        accounts_are_ours: Whether an account makes a side the bank's own.
+    """
+    return (
+        _lengths_fit(spans)
+        and _times(base, spans, values)
+        and _money(base, spans, values)
+        and _countries(base, spans, values)
+        and _words(base, spans, values)
+        and _parties(base, spans, entities, accounts_are_ours)
+    )
+
+
+@kernel
+def convert_rows(buffer, spans, values, state, entities, accounts_are_ours):  # type: ignore[no-untyped-def]
+    """:func:`convert_row` for rows whose texts are UTF-8 but may hold NUL: tables, CSV.
+
+    Args:
+        buffer: Padded bytes that the spans point into.
+        spans: Shape (n, 2 * fields), int32, contiguous.
+        values: Out, shape (n, 8), int64, contiguous.
+        state: Out, shape (n,): ``FAST`` or ``SLOW``.
+        entities: Header of the table of known booking entities; an empty array accepts any.
+        accounts_are_ours: Whether an account makes a side the bank's own.
+    """
+    base, known = address_of(buffer), address_of(entities) if entities.size else ANY_ENTITY
+    for row in range(len(state)):
+        spans_at, values_at = address_of(spans) + 8 * row * len(FIELDS), address_of(values) + 8 * row * VALUES
+        state[row] = FAST if convert_row(base, spans_at, values_at, known, accounts_are_ours) else SLOW
+        for field in range(len(FIELDS)):
+            start = start_of(spans_at, field)
+            if start >= 0 and has_nul(base + start, length_of(spans_at, field)):
+                state[row] = SLOW

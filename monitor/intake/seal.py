@@ -1,0 +1,267 @@
+"""From checked rows to a batch: codes, ids, digests and columns, by kernels, one definition for every source.
+
+Only accepted rows come here, in their order, so codes never depend on refused rows or on how the stream was cut.
+
+**Transaction id.** 128 bits: SipHash-2-4-128 of the id's UTF-8 bytes, keyed from the bank's secret. ``reverses`` is
+hashed alike, so that a reversal finds its original. Absent ``reverses`` is ``UNKNOWN`` in both halves.
+
+**Content digest.** 64 bits: SipHash-1-3 over the values of all fields but ``received_at``, because a redelivery may be
+received later and is still the same record. It covers values, not spelling: the order of fields, white space, escapes,
+``1.5`` or ``"1.50"`` and another offset of the same instant do not change it; an absent status is ``booked`` and
+an absent booking entity is the default one. Each text enters as its own keyed 64-bit hash, an absent one as 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.intake.compiled import PADDING_BYTES, address_of, copy_block, kernel, load_i64, store_i64, store_u64
+from monitor.intake.identifiers import IdentifierTable, Uint8s, hash_identifier, intern_hashed
+from monitor.intake.record_fields import (
+    BOOKED_US,
+    BOOKING_ENTITY,
+    CHANNEL_CODE,
+    CREDITOR_COUNTRY_CODE,
+    CREDITOR_NAME,
+    CURRENCY_CODE,
+    DEBTOR_COUNTRY_CODE,
+    DEBTOR_NAME,
+    INTERNED,
+    MINOR,
+    RECEIVED_US,
+    REFUSED,
+    REMITTANCE,
+    REVERSES,
+    STATUS_CODE,
+    TEXTS,
+    TRANSACTION_ID,
+    VALUES,
+    length_of,
+    start_of,
+)
+from monitor.intake.records import TextColumns
+from monitor.intake.siphash import Keys, hash_128, hash_tagged, hash_words, keys_for
+
+_FIELDS = np.array([field for field, _ in INTERNED], np.int64)
+_KINDS = np.array([int(kind) for _, kind in INTERNED], np.int64)
+_CODES = len(INTERNED)
+_UNDIGESTED_TEXTS = np.array([DEBTOR_NAME, CREDITOR_NAME, REMITTANCE], np.int64)
+_TEXT_FIELDS = np.array(TEXTS, np.int64)
+_TEXT_TAG = 1 << 16
+_DIGEST_WORDS = 8 + _CODES + len(_UNDIGESTED_TEXTS)
+_CODE_BITS = np.uint64(0xFFFF)
+_S16, _S32 = np.uint64(16), np.uint64(32)
+_U0 = np.uint64(0)
+(
+    _DEBTOR_ACCOUNT,
+    _DEBTOR_CUSTOMER,
+    _DEBTOR_AGENT,
+    _CREDITOR_ACCOUNT,
+    _CREDITOR_CUSTOMER,
+    _CREDITOR_AGENT,
+    _PURPOSE,
+    _ENTITY,
+    _CONDUCTOR,
+    _ON_BEHALF_OF,
+    _DEVICE,
+    _BRANCH,
+) = range(_CODES)
+
+
+class Columns(NamedTuple):
+    """Columns of a batch grouped by width, as the kernel writes them: shapes (8, n), (5, n), (14, n)."""
+
+    wide: npt.NDArray[np.int64]
+    narrow: npt.NDArray[np.int16]
+    codes: npt.NDArray[np.int32]
+    text_offsets: npt.NDArray[np.int32]
+    text_present: npt.NDArray[np.uint8]
+
+
+def seal_keys(secret: bytes) -> Keys:
+    """Two keys for transaction ids and two for digests, derived from the bank's secret, shape (4,)."""
+    return np.concatenate([keys_for(secret, "transaction id"), keys_for(secret, "content digest")])
+
+
+def sealed(
+    buffer: Uint8s,
+    rows: tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.uint8]],
+    identifiers: IdentifierTable,
+    keys: Keys,
+    *,
+    positions: Int64s,
+    default_entity: tuple[int, int],
+    accounts_are_ours: bool,
+) -> tuple[TransactionBatch, TextColumns]:
+    """The batch and the texts of the rows whose state is not ``REFUSED``.
+
+    Args:
+        buffer: Bytes that the spans point into, padded.
+        rows: ``spans`` (n, 2 * fields), ``values`` (n, 8) and ``state`` (n,).
+        identifiers: Where codes come from; new ones are added.
+        keys: Keys of ids and digests.
+        positions: Log position of each row, shape (n,).
+        default_entity: Span of the default entity's name in ``buffer``; ``(-1, 0)`` where there is none.
+        accounts_are_ours: Whether an account without a customer is a holder.
+    """
+    spans, values, state = rows
+    accepted = np.flatnonzero(state != REFUSED)
+    n = len(accepted)
+    columns = Columns(
+        wide=np.empty((8, n), np.int64),
+        narrow=np.empty((5, n), np.int16),
+        codes=np.empty((_CODES + 2, n), np.int32),
+        text_offsets=np.empty((len(TEXTS), n + 1), np.int32),
+        text_present=np.zeros((len(TEXTS), (n + 7) // 8), np.uint8),
+    )
+    header = identifiers.room(n * _CODES, len(buffer))
+    _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, columns)
+    return _batch(positions[accepted], columns), _texts(buffer, accepted, spans, columns)
+
+
+def _batch(positions: Int64s, columns: Columns) -> TransactionBatch:
+    wide, narrow, codes = columns.wide, columns.narrow, columns.codes
+    return TransactionBatch(
+        position=positions,
+        booked_at_us=wide[0],
+        received_at_us=wide[1],
+        id_hi=wide[2],
+        id_lo=wide[3],
+        digest=wide[4],
+        amount_minor=wide[5],
+        currency=narrow[0],
+        channel=narrow[1],
+        status=narrow[2],
+        purpose=codes[_PURPOSE],
+        debtor_holder=codes[_CODES],
+        debtor_account=codes[_DEBTOR_ACCOUNT],
+        debtor_country=narrow[3],
+        debtor_agent=codes[_DEBTOR_AGENT],
+        creditor_holder=codes[_CODES + 1],
+        creditor_account=codes[_CREDITOR_ACCOUNT],
+        creditor_country=narrow[4],
+        creditor_agent=codes[_CREDITOR_AGENT],
+        booking_entity=codes[_ENTITY],
+        reverses_hi=wide[6],
+        reverses_lo=wide[7],
+        conductor=codes[_CONDUCTOR],
+        on_behalf_of=codes[_ON_BEHALF_OF],
+        device=codes[_DEVICE],
+        branch=codes[_BRANCH],
+    )
+
+
+def _texts(buffer: Uint8s, accepted: Int64s, spans: npt.NDArray[np.int32], columns: Columns) -> TextColumns:
+    n, arrays = len(accepted), []
+    for index, field in enumerate(TEXTS):
+        offsets = columns.text_offsets[index]
+        data = np.empty(int(offsets[n]) + PADDING_BYTES, np.uint8)
+        _gather(buffer, accepted, spans, field, offsets, data)
+        present = None if field == TRANSACTION_ID else pa.py_buffer(columns.text_present[index])
+        buffers = [present, pa.py_buffer(offsets), pa.py_buffer(data)]
+        arrays.append(pa.Array.from_buffers(pa.string(), n, buffers))
+    return TextColumns(*arrays)
+
+
+@kernel
+def _gather(buffer, accepted, spans, field, offsets, data):  # type: ignore[no-untyped-def]
+    base, spans_at, to = address_of(buffer), address_of(spans), address_of(data)
+    for index in range(len(accepted)):
+        start = base + start_of(spans_at + 4 * accepted[index] * spans.shape[1], field)
+        for step in range(0, offsets[index + 1] - offsets[index], 32):
+            copy_block(to + offsets[index] + step, start + step)
+
+
+@kernel
+def _packed(one, two, three):  # type: ignore[no-untyped-def]
+    high = (np.uint64(three) & _CODE_BITS) << _S32
+    return (np.uint64(one) & _CODE_BITS) | ((np.uint64(two) & _CODE_BITS) << _S16) | high
+
+
+@kernel
+def _seal_codes(base, spans, table, codes, index, words, default_start, default_length):  # type: ignore[no-untyped-def]
+    """Codes of one row, and the hash of each identifier into its word."""
+    for place in range(_CODES):
+        field, kind = _FIELDS[place], _KINDS[place]
+        start, length = start_of(spans, field), length_of(spans, field)
+        if field == BOOKING_ENTITY and start < 0:
+            start, length = default_start, default_length
+        hashed, code = _U0, np.int64(-1)
+        if start >= 0:
+            hashed = hash_identifier(table, kind, base + start, length)
+            code = intern_hashed(table, hashed, kind, base + start, length)
+        store_u64(words + 8 * (8 + place), hashed)
+        codes[place, index] = code
+
+
+@kernel
+def _digest_texts(base, spans, key_0, key_1, words):  # type: ignore[no-untyped-def]
+    for place in range(len(_UNDIGESTED_TEXTS)):
+        start, length = start_of(spans, _UNDIGESTED_TEXTS[place]), length_of(spans, _UNDIGESTED_TEXTS[place])
+        hashed = hash_tagged(key_0, key_1, _TEXT_TAG, base + start, length) if start >= 0 else _U0
+        store_u64(words + 8 * (8 + _CODES + place), hashed)
+
+
+@kernel
+def _seal_texts(spans, offsets, present, index):  # type: ignore[no-untyped-def]
+    for place in range(len(_TEXT_FIELDS)):
+        is_present = start_of(spans, _TEXT_FIELDS[place]) >= 0
+        length = length_of(spans, _TEXT_FIELDS[place]) if is_present else np.int64(0)
+        offsets[place, index + 1] = offsets[place, index] + length
+        if is_present:
+            present[place, index >> 3] |= np.uint8(1 << (index & 7))
+
+
+@kernel
+def _seal_values(values, wide, narrow, index, words):  # type: ignore[no-untyped-def]
+    booked, minor = load_i64(values + 8 * BOOKED_US), load_i64(values + 8 * MINOR)
+    currency, channel = load_i64(values + 8 * CURRENCY_CODE), load_i64(values + 8 * CHANNEL_CODE)
+    status, debtor = load_i64(values + 8 * STATUS_CODE), load_i64(values + 8 * DEBTOR_COUNTRY_CODE)
+    creditor = load_i64(values + 8 * CREDITOR_COUNTRY_CODE)
+    wide[0, index], wide[1, index], wide[5, index] = booked, load_i64(values + 8 * RECEIVED_US), minor
+    narrow[0, index], narrow[1, index], narrow[2, index] = currency, channel, status
+    narrow[3, index], narrow[4, index] = debtor, creditor
+    store_i64(words, booked)
+    store_i64(words + 8, minor)
+    store_u64(words + 16, _packed(currency, channel, status))
+    store_u64(words + 24, _packed(debtor, creditor, np.int64(0)))
+
+
+@kernel
+def _seal_ids(base, spans, key_0, key_1, wide, index, words):  # type: ignore[no-untyped-def]
+    at = base + start_of(spans, TRANSACTION_ID)
+    high, low = hash_128(key_0, key_1, at, length_of(spans, TRANSACTION_ID))
+    wide[2, index], wide[3, index] = np.int64(high), np.int64(low)
+    store_u64(words + 32, high)
+    store_u64(words + 40, low)
+    wide[6, index], wide[7, index], high, low = UNKNOWN, UNKNOWN, _U0, _U0
+    if start_of(spans, REVERSES) >= 0:
+        high, low = hash_128(key_0, key_1, base + start_of(spans, REVERSES), length_of(spans, REVERSES))
+        wide[6, index], wide[7, index] = np.int64(high), np.int64(low)
+    store_u64(words + 48, high)
+    store_u64(words + 56, low)
+
+
+@kernel
+def _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, columns):  # type: ignore[no-untyped-def]
+    wide, narrow, codes, offsets, present = columns
+    word_array = np.empty(_DIGEST_WORDS, np.uint64)
+    base, table, words = address_of(buffer), address_of(header), address_of(word_array)
+    offsets[:, 0] = 0
+    for index in range(len(accepted)):
+        span = address_of(spans) + 4 * accepted[index] * spans.shape[1]
+        _seal_values(address_of(values) + 8 * accepted[index] * VALUES, wide, narrow, index, words)
+        _seal_ids(base, span, keys[0], keys[1], wide, index, words)
+        _seal_codes(base, span, table, codes, index, words, default_entity[0], default_entity[1])
+        _digest_texts(base, span, keys[2], keys[3], words)
+        _seal_texts(span, offsets, present, index)
+        wide[4, index] = np.int64(hash_words(keys[2], keys[3], words, word_array.size))
+        debtor, creditor = codes[_DEBTOR_CUSTOMER, index], codes[_CREDITOR_CUSTOMER, index]
+        if accounts_are_ours:
+            debtor = debtor if debtor >= 0 else codes[_DEBTOR_ACCOUNT, index]
+            creditor = creditor if creditor >= 0 else codes[_CREDITOR_ACCOUNT, index]
+        codes[_CODES, index], codes[_CODES + 1, index] = debtor, creditor
