@@ -27,6 +27,10 @@ def keyed(tree: Tree, what: str, form: str) -> Keyed:
 def only_keys(tree: Keyed, known: Sequence[str], what: str) -> None:
     """Refuse keys that mean nothing, so that a misspelt one is never passed over."""
     for key, place in tree.key_places.items():
+        if key not in known and " " in key:
+            raise RuleError(place, f"the key '{key[:60]}' is unknown in {what}", "Keys are single words.",
+                            "A comma inside {...} begins a new key: put a text that has commas in quotes.",
+                            f"{key[:60]}")  # fmt: skip
         if key not in known:
             raise RuleError(place, f"the key '{key[:60]}' is unknown in {what}",
                             "A key that means nothing would be passed over in silence.",

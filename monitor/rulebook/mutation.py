@@ -181,9 +181,13 @@ def _exchanged(node: Node) -> Iterator[tuple[str, Node]]:
         value = getattr(node, each.name)
         if isinstance(value, Node):
             for name, part in _exchanged(value):
-                yield name, replace(node, **{each.name: part})
+                yield name, _with_part(node, each.name, part)
         elif isinstance(value, tuple):
             for index, inner in enumerate(value):
                 if isinstance(inner, Node):
                     for name, part in _exchanged(inner):
-                        yield name, replace(node, **{each.name: (*value[:index], part, *value[index + 1 :])})
+                        yield name, _with_part(node, each.name, (*value[:index], part, *value[index + 1 :]))
+
+
+def _with_part(node: Node, name: str, part: Any) -> Node:
+    return replace(node, **{name: part})

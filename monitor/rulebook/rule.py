@@ -217,6 +217,8 @@ class TableTest:
     hubs: tuple[str, ...]
     jurisdiction: str | None
     place: Place
+    rates: dict[str, str] = field(default_factory=dict)
+    """Units of the rule's currency for one unit of another, as decimals, published a day before ``start``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ VERDICTS = (".", "alert", "quiet", "undecided")
 UNKNOWN_CELL = "-"
 DEFAULT_CURRENCY = "USD"
 """The currency of a table whose rule names none."""
-_KEYS = ("name", "start", "table", "lists", "peers", "hubs", "jurisdiction")
+_KEYS = ("name", "start", "table", "lists", "peers", "hubs", "jurisdiction", "rates")
 _EXTRA = ("at", "expect", "id", "reverses", "jurisdiction")
 _NOT_COLUMNS = ("peer.is_hub",)
 
@@ -100,6 +100,7 @@ def _test(tree: Keyed, windows: Mapping[str, Window], lists: Mapping[str, tuple[
         hubs=entries.texts(tree, "hubs", "a test", "Write for example hubs: [H1].") if "hubs" in tree.items else (),
         jurisdiction=country,
         place=tree.place,
+        rates=_rates(tree),
     )
 
 
@@ -231,3 +232,18 @@ def _peer_value(node: Tree) -> str:
         raise RuleError(node.place, "a peer value that is no number", "It is a quantile.",
                         "Write for example {received.payers.p99: 12}.") from None  # fmt: skip
     return node.text
+
+
+def _rates(tree: Keyed) -> dict[str, str]:
+    """Units of the rule's currency for one unit of another."""
+    if "rates" not in tree.items:
+        return {}
+    entry = entries.keyed(tree.items["rates"], "'rates' of a test", "for example {EUR: 1.0950}")
+    for currency, node in entry.items.items():
+        value = node.value if isinstance(node, Scalar) else None
+        is_rate = isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0
+        if currency not in CURRENCY_CODE or not is_rate:
+            raise RuleError(entry.key_places[currency], f"the rate of '{currency[:20]}' in a test",
+                            "A rate is a number above zero for a currency of ISO 4217.",
+                            "Write for example {EUR: 1.0950}.")  # fmt: skip
+    return {currency: node.text for currency, node in entry.items.items() if isinstance(node, Scalar)}

@@ -93,7 +93,7 @@ def jurisdiction_of(rule: Rule, test: TableTest) -> str | None:
 def table_currency(rule: Rule) -> str:
     """The currency of cells without one: the window's or the parameters' single one."""
     windows = {window.currency for window in rule.windows.values() if window.currency}
-    return currency_of(rule.parameters) or (next(iter(windows)) if len(windows) == 1 else DEFAULT_CURRENCY)
+    return currency_of(rule.parameters) or (windows.pop() if len(windows) == 1 else DEFAULT_CURRENCY)
 
 
 def table_rows(rule: Rule, test: TableTest) -> tuple[TableRow, ...]:

@@ -4,19 +4,20 @@ from decimal import Decimal
 from fractions import Fraction
 
 from monitor.domain.money import parse_amount_minor
-from monitor.domain.time import parse_duration_us
+from monitor.domain.time import DAY_US, parse_duration_us
 from monitor.domain.units import Kind, Unit
 from monitor.rulebook.reference import (
     BankSnapshot,
     PlainEntity,
     PlainInputs,
+    PlainRate,
     PlainSide,
     PlainTransaction,
     ReferenceEngine,
     Verdict,
 )
 from monitor.rulebook.rule import Rule, TableTest
-from monitor.rulebook.testing import TableRow, table_rows
+from monitor.rulebook.testing import TableRow, table_currency, table_rows
 
 _PROFILE = "profile."
 
@@ -89,6 +90,10 @@ def _inputs(rule: Rule, test: TableTest, rows: tuple[TableRow, ...]) -> PlainInp
         lists={name: ((0, frozenset(words)),) for name, words in test.lists.items()},
         entities={entity_of(row): PlainEntity(jurisdiction=row.jurisdiction) for row in rows},
         snapshots=snapshots,
+        rates=tuple(
+            PlainRate(test.start_us - DAY_US, currency, table_currency(rule), Fraction(Decimal(rate)))
+            for currency, rate in test.rates.items()
+        ),
     )
 
 
