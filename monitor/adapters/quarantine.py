@@ -5,7 +5,9 @@ are not, so nothing is lost and a person can read the file. ``header`` is the li
 record when it is run again (the column names of a CSV file).
 
 **Commits.** :meth:`Quarantine.append` writes, :meth:`Quarantine.commit` makes durable and gives the size to record.
-After a crash :meth:`Quarantine.truncate_to` cuts the file back to that size. What was taken out to be run again is noted in ``retried.jsonl`` beside it, so cutting back never forgets a retry and a retry never removes evidence.
+After a crash :meth:`Quarantine.truncate_to` cuts the file back to that size. What was taken out to be run
+again is noted in ``retried.jsonl`` beside it, so cutting back never forgets a retry, and a retry never removes
+evidence.
 """
 
 import base64
