@@ -1,7 +1,7 @@
 """Window measures in SQL: a second, independent definition, run by DuckDB.
 
-The payments become legs by a union, judged times by a running maximum, windows by a self-join of each leg with the earlier
-legs of its key, and unknown by SQL's own ``NULL``. Nothing of the monitor computes here; a rule's filter is
+The payments become legs by a union, judged times by a running maximum, windows by a self-join of each leg with
+the earlier legs of its key, and unknown by SQL's own ``NULL``. Nothing of the monitor computes here; a rule's filter is
 translated to SQL text by :func:`sql_of`. Whole numbers throughout, so equality is exact.
 
 The harness holds for streams in which every account has one holder and no record comes too late; then a holder's judged
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import duckdb
+import pyarrow as pa
 
 from monitor.rulebook.reference import PlainRate, PlainTransaction
 from monitor.rulebook.rule import Compare, Literal, Logic, Membership, Name, Node, ParameterName, Window
@@ -22,14 +23,16 @@ Bounded = tuple[int | Fraction | None, str]
 Measured = Mapping[tuple[str, str], Sequence[Bounded]]
 """By (window, measure): one value per leg, in log order, the debit of a payment before its credit."""
 
-_PAYMENTS = """
-CREATE OR REPLACE TABLE payments (
-    position BIGINT, id VARCHAR, booked_us BIGINT, amount BIGINT, currency VARCHAR, channel VARCHAR, purpose VARCHAR,
-    status VARCHAR, reverses VARCHAR, debtor_holder VARCHAR, debtor_account VARCHAR, debtor_country VARCHAR,
-    creditor_holder VARCHAR, creditor_account VARCHAR, creditor_country VARCHAR)
-"""
+_PAYMENTS = pa.schema(
+    {name: pa.int64() for name in ("position", "booked_us", "amount")}
+    | {name: pa.string() for name in (
+        "id", "currency", "channel", "purpose", "status", "reverses", "debtor_holder", "debtor_account",
+        "debtor_country", "creditor_holder", "creditor_account", "creditor_country")}
+)  # fmt: skip
+_RATES = pa.schema({"published_us": pa.int64(), "source": pa.string(), "target": pa.string(), "above": pa.int64(),
+                    "below": pa.int64()})  # fmt: skip
 _LEGS = """
-CREATE OR REPLACE TABLE legs AS
+CREATE TABLE legs AS
 WITH sides AS (
     SELECT position, 0 AS number, 'debit' AS direction, debtor_holder AS customer, debtor_account AS account,
            debtor_country AS country, coalesce(creditor_account, creditor_holder) AS counterparty,
@@ -50,11 +53,8 @@ SELECT sides.*, p.booked_us, p.amount, p.currency, p.channel, p.purpose, p.statu
 FROM sides JOIN payments p USING (position) LEFT JOIN gone USING (position)
 WHERE customer IS NOT NULL AND p.status NOT IN ('reversed', 'returned')
 """
-_RATES = (
-    "CREATE OR REPLACE TABLE rates (published_us BIGINT, source VARCHAR, target VARCHAR, above BIGINT, below BIGINT)"
-)
 _IN_CURRENCY = """
-CREATE OR REPLACE TEMP VIEW priced AS
+CREATE TABLE priced AS
 SELECT * REPLACE (CASE WHEN currency = $currency THEN amount ELSE amount_by_rate END AS amount) FROM (
     SELECT legs.*,
            (SELECT (product // r.below) + CASE WHEN 2 * (product % r.below) > r.below THEN 1
@@ -73,8 +73,9 @@ FROM filtered a LEFT JOIN filtered b ON {inside}
 GROUP BY a.position, a.number ORDER BY a.position, a.number
 """
 _OF_COLUMN = (
-    "count(*) FILTER (b.passes AND {c} IS NULL), sum(b.amount) FILTER (b.passes), count(DISTINCT {c}) FILTER (b.passes),"
-    " list_sort(array_agg(b.amount) FILTER (b.passes AND b.amount IS NOT NULL))"
+    "count(*) FILTER (b.passes AND {c} IS NULL), sum(b.amount) FILTER (b.passes), "
+    "count(DISTINCT {c}) FILTER (b.passes), "
+    "list_sort(array_agg(b.amount) FILTER (b.passes AND b.amount IS NOT NULL))"
 )
 
 
@@ -99,7 +100,13 @@ class Group:
         n = len(self.ascending)
         middle = Fraction(self.ascending[(n - 1) // 2] + self.ascending[n // 2], 2)
         lowest, highest = self.ascending[0], self.ascending[-1]
-        return {"min": lowest, "max": highest, "mean": Fraction(self.total, n), "median": middle}[function], "exact"
+        numbers: dict[str, int | Fraction] = {
+            "min": lowest,
+            "max": highest,
+            "mean": Fraction(self.total, n),
+            "median": middle,
+        }
+        return numbers[function], "exact"
 
 
 def sql_measures(
@@ -117,7 +124,7 @@ def sql_measures(
         parameters: The value of each parameter in the filter, the same for all payments.
         rates: Rates in whole numbers of minor units of currencies with as many decimals.
     """
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         _load(connection, payments, rates, window.currency or "USD")
         columns = [_column(measure.argument) for measure in window.measures]
         where = "(status = 'booked')" if window.where is None else _filter(window.where, parameters or {})
@@ -140,22 +147,27 @@ def _load(
     rates: Sequence[PlainRate],
     currency: str,
 ) -> None:
-    connection.execute(_PAYMENTS)
-    rows = [
-        (p.position, p.transaction_id, p.booked_at_us, p.amount_minor, p.currency, p.channel, p.purpose, p.status,
-         p.reverses, p.debtor.holder, p.debtor.account, p.debtor.country, p.creditor.holder, p.creditor.account,
-         p.creditor.country)
-        for p in payments
+    connection.register("payments", pa.Table.from_pylist([_row(payment) for payment in payments], schema=_PAYMENTS))
+    converted = [
+        {"published_us": r.published_us, "source": r.source, "target": r.target, "above": r.rate.numerator,
+         "below": r.rate.denominator}
+        for r in rates
     ]  # fmt: skip
-    if rows:
-        connection.executemany(f"INSERT INTO payments VALUES ({', '.join('?' * len(rows[0]))})", rows)
-    connection.execute(_RATES)
-    for rate in rates:
-        above, below = rate.rate.as_integer_ratio()
-        connection.execute("INSERT INTO rates VALUES (?, ?, ?, ?, ?)",
-                           [rate.published_us, rate.source, rate.target, above, below])  # fmt: skip
+    connection.register("rates", pa.Table.from_pylist(converted, schema=_RATES))
     connection.execute(_LEGS)
     connection.execute(_IN_CURRENCY.replace("$currency", _quoted(currency)))
+
+
+def _row(payment: PlainTransaction) -> dict[str, int | str | None]:
+    row: dict[str, int | str | None] = {
+        "position": payment.position, "id": payment.transaction_id, "booked_us": payment.booked_at_us,
+        "amount": payment.amount_minor,
+    }  # fmt: skip
+    for name in ("currency", "channel", "purpose", "status", "reverses"):
+        row[name] = getattr(payment, name)
+    for role, side in (("debtor", payment.debtor), ("creditor", payment.creditor)):
+        row |= {f"{role}_holder": side.holder, f"{role}_account": side.account, f"{role}_country": side.country}
+    return row
 
 
 def _column(argument: Name | None) -> str:

@@ -31,14 +31,25 @@ def measured_by_reference(
     return measured
 
 
-@settings(max_examples=150, deadline=None)
-@given(payments=streams(), one=windows())
-def test_python_and_sql_agree_on_random_streams(payments: list[PlainTransaction], one: Window):
+def compare(payments: list[PlainTransaction], one: Window) -> None:
     measured = measured_by_reference(payments, [one])
     judged = sum((p.debtor.holder is not None) + (p.creditor.holder is not None) for p in payments
                  if p.status not in ("reversed", "returned"))  # fmt: skip
     compared = check_against_sql(payments, [one], measured, parameters=PARAMETERS, rates=RATES)
     assert compared == judged * len(EVERY_MEASURE)
+
+
+@settings(max_examples=50, deadline=None)
+@given(payments=streams(), one=windows())
+def test_python_and_sql_agree_on_random_streams(payments: list[PlainTransaction], one: Window):
+    compare(payments, one)
+
+
+@pytest.mark.slow
+@settings(max_examples=600, deadline=None)
+@given(payments=streams(max_size=40), one=windows())
+def test_python_and_sql_agree_on_many_longer_streams(payments: list[PlainTransaction], one: Window):
+    compare(payments, one)
 
 
 @pytest.mark.parametrize("where", FILTERS)

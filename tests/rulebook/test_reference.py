@@ -2,6 +2,7 @@
 
 from datetime import date, time
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ def judged(one: Rule, *payments: PlainTransaction, inputs: PlainInputs | None = 
     return ReferenceEngine(in_full=True).judge([one], payments, inputs or PlainInputs())
 
 
-def numbers(measure: str, *payments: PlainTransaction, inputs: PlainInputs | None = None, **of: str) -> list[object]:
+def numbers(measure: str, *payments: PlainTransaction, inputs: PlainInputs | None = None, **of: Any) -> list[object]:
     """The values of one measure of a 24-hour window at each leg; ``None`` for unknown, ``(x,)`` for at least x."""
     one = rule("w.m == w.m", window(of.pop("over", "24h"), {"m": measure}, **of))
     return [_short(verdict.measures["w.m"]) for verdict in judged(one, *payments, inputs=inputs)]
@@ -150,6 +151,7 @@ def test_unknown_is_not_false_and_known_asks():
     assert words(rule('not channel == "cash"'), lacking) == ["unknown"]
     assert words(rule('channel == "cash" and direction == "debit"'), lacking) == ["."]
     assert words(rule('channel == "cash" or direction == "credit"'), lacking) == ["alert"]
+    assert words(rule('channel not in ["cash"]'), lacking, paid_in(1, "1h")) == ["unknown", "alert"]
     assert words(rule('known(channel) and channel == "cash"'), lacking) == ["."]
 
 
@@ -207,6 +209,15 @@ def test_the_most_specific_parameter_in_force_applies():
     verdicts = judged(rule("amount > limit", parameters=(limit,)), *rows, inputs=inputs)
     in_force = [verdict.parameters["limit"] for verdict in verdicts]
     assert [row.value if row else None for row in in_force] == [100, 200, 300, 400, 500]
+
+
+def test_a_segment_is_more_specific_than_a_jurisdiction():
+    limit = parameter("limit", "USD", ("3", "2026-01-01", None, "US"), ("4", "2011-03-01", "retail"))
+    inputs = PlainInputs(default_entity=PlainEntity(jurisdiction="US"))
+    verdict = judged(rule("amount > limit", parameters=(limit,)), paid_in(0, "0h", segment="retail"), inputs=inputs)[0]
+    row = verdict.parameters["limit"]
+    assert row is not None
+    assert row.value == 400
 
 
 def test_a_parameter_that_is_not_in_force_is_unknown():
@@ -267,6 +278,12 @@ def test_a_calendar_day_is_that_of_the_booking_entity():
     rows = [paid_in(0, "20h59m"), paid_in(1, "21h"), paid_in(2, "64h")]
     assert numbers("count()", *rows, inputs=inputs, over="day") == [1, 1, 2]
     assert numbers("count()", *rows, inputs=inputs, over="month") == [1, 2, 3]
+
+
+def test_a_calendar_day_is_kept_per_booking_entity():
+    rows = [paid_in(n, f"{n}h", booking_entity=entity) for n, entity in enumerate(["us", "gb", "us", None])]
+    assert numbers("count()", *rows, over="day") == [1, 1, 2, 1]
+    assert numbers("count()", *rows, over="24h") == [1, 2, 3, 4]
 
 
 def test_a_late_payment_counts_in_its_own_day():
