@@ -9,6 +9,8 @@ Whether a record went the fast or the slow way cannot be seen in the result; ``t
 that with random records.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,24 @@ from monitor.intake.seal import seal_keys, sealed
 from monitor.intake.slow_decode import Expectations, Record, RecordRefused, check_record, read_json
 
 _NEWLINE = 10
+
+
+class _Rows(NamedTuple):
+    """Work space for the rows of a chunk, used again for the next: fresh memory costs as much as the scan."""
+
+    lines: npt.NDArray[np.int64]
+    spans: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int64]
+    state: Uint8s
+
+
+def _rows(rows: int) -> _Rows:
+    return _Rows(
+        np.empty((rows, 3), np.int64),
+        np.empty((rows, 2 * len(FIELDS)), np.int32),
+        np.empty((rows, VALUES), np.int64),
+        np.empty(rows, np.uint8),
+    )
 
 
 class JsonLinesDecoder:
@@ -72,6 +92,7 @@ class JsonLinesDecoder:
         self._keys = seal_keys(identifiers.key)
         self._default_entity = None if default_entity is None else default_entity.encode()
         self._buffer = np.zeros(0, np.uint8)
+        self._rows = _rows(0)
 
     def decode(self, chunk: RecordChunk, *, first_position: int) -> DecodedChunk:
         """The records of a chunk of whole lines.
@@ -88,10 +109,9 @@ class JsonLinesDecoder:
         buffer, default_entity, used = self._filled(chunk.lines)
         size = len(chunk.lines)
         rows_max = int(count_lines(buffer, size)) + 1
-        lines = np.empty((rows_max, 3), np.int64)
-        spans = np.empty((rows_max, 2 * len(FIELDS)), np.int32)
-        values = np.empty((rows_max, VALUES), np.int64)
-        state = np.empty(rows_max, np.uint8)
+        if rows_max > len(self._rows.state):
+            self._rows = _rows(2 * rows_max)
+        lines, spans, values, state = self._rows
         ours = self._expected.accounts_are_ours
         records = int(scan_lines(buffer, size, self._entity_header, ours, lines, spans, values, state))
         lines, spans, values, state = lines[:records], spans[:records], values[:records], state[:records]

@@ -8,7 +8,10 @@ hashed alike, so that a reversal finds its original. Absent ``reverses`` is ``UN
 **Content digest.** 64 bits: SipHash-1-3 over the values of all fields but ``received_at``, because a redelivery may be
 received later and is still the same record. It covers values, not spelling: the order of fields, white space, escapes,
 ``1.5`` or ``"1.50"`` and another offset of the same instant do not change it; an absent status is ``booked`` and
-an absent booking entity is the default one. Each text enters as its own keyed 64-bit hash, an absent one as 0.
+an absent booking entity is the default one. The words that are hashed: ``booked_at`` in microseconds; the amount in
+minor units; the codes of currency, channel and status; the codes of both countries and one bit for each text that is
+present; the two halves of ``reverses`` if present; the keyed hash of each identifier that is present; and each name
+and remittance text that is present as its length and its bytes. ``transaction_id`` is what the digest is filed under.
 """
 
 from typing import NamedTuple
@@ -18,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.domain.transaction import TEXT_BYTES_MAX, Int64s, TransactionBatch
 from monitor.intake.compiled import PADDING_BYTES, address_of, copy_block, kernel, load_i64, store_i64, store_u64
 from monitor.intake.identifiers import IdentifierTable, Uint8s, hash_identifier, intern_hashed
 from monitor.intake.record_fields import (
@@ -44,15 +47,15 @@ from monitor.intake.record_fields import (
     start_of,
 )
 from monitor.intake.records import TextColumns
-from monitor.intake.siphash import Keys, hash_128, hash_tagged, hash_words, keys_for
+from monitor.intake.siphash import Keys, hash_128, hash_words, keys_for
+from monitor.intake.words import word_at
 
 _FIELDS = np.array([field for field, _ in INTERNED], np.int64)
 _KINDS = np.array([int(kind) for _, kind in INTERNED], np.int64)
 _CODES = len(INTERNED)
 _UNDIGESTED_TEXTS = np.array([DEBTOR_NAME, CREDITOR_NAME, REMITTANCE], np.int64)
 _TEXT_FIELDS = np.array(TEXTS, np.int64)
-_TEXT_TAG = 1 << 16
-_DIGEST_WORDS = 8 + _CODES + len(_UNDIGESTED_TEXTS)
+_DIGEST_WORDS_MAX = 6 + _CODES + len(_UNDIGESTED_TEXTS) * (2 + TEXT_BYTES_MAX // 8)
 _CODE_BITS = np.uint64(0xFFFF)
 _S16, _S32 = np.uint64(16), np.uint64(32)
 _U0 = np.uint64(0)
@@ -118,8 +121,9 @@ def sealed(
         text_offsets=np.empty((len(TEXTS), n + 1), np.int32),
         text_present=np.zeros((len(TEXTS), (n + 7) // 8), np.uint8),
     )
+    words = np.empty(_DIGEST_WORDS_MAX, np.uint64)
     header = identifiers.room(n * _CODES, len(buffer))
-    _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, columns)
+    _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, words, columns)
     return _batch(positions[accepted], columns), _texts(buffer, accepted, spans, columns)
 
 
@@ -184,26 +188,38 @@ def _packed(one, two, three):  # type: ignore[no-untyped-def]
 
 @kernel
 def _seal_codes(base, spans, table, codes, index, words, default_start, default_length):  # type: ignore[no-untyped-def]
-    """Codes of one row, and the hash of each identifier into its word."""
+    """Codes of one row; the hash of each identifier goes to ``words``. The place behind, and a bit per field."""
+    present = np.int64(0)
     for place in range(_CODES):
         field, kind = _FIELDS[place], _KINDS[place]
         start, length = start_of(spans, field), length_of(spans, field)
         if field == BOOKING_ENTITY and start < 0:
             start, length = default_start, default_length
-        hashed, code = _U0, np.int64(-1)
+        code = np.int64(-1)
         if start >= 0:
             hashed = hash_identifier(table, kind, base + start, length)
             code = intern_hashed(table, hashed, kind, base + start, length)
-        store_u64(words + 8 * (8 + place), hashed)
+            store_u64(words, hashed)
+            words += 8
+            present |= 1 << place
         codes[place, index] = code
+    return words, present
 
 
 @kernel
-def _digest_texts(base, spans, key_0, key_1, words):  # type: ignore[no-untyped-def]
+def _digest_texts(base, spans, words):  # type: ignore[no-untyped-def]
+    """Put names and remittance into ``words``; the place behind, and a bit per field."""
+    present = np.int64(0)
     for place in range(len(_UNDIGESTED_TEXTS)):
         start, length = start_of(spans, _UNDIGESTED_TEXTS[place]), length_of(spans, _UNDIGESTED_TEXTS[place])
-        hashed = hash_tagged(key_0, key_1, _TEXT_TAG, base + start, length) if start >= 0 else _U0
-        store_u64(words + 8 * (8 + _CODES + place), hashed)
+        if start >= 0:
+            present |= 1 << (_CODES + place)
+            store_i64(words, length)
+            words += 8
+            for step in range(0, length, 8):
+                store_u64(words, word_at(base + start + step, length - step))
+                words += 8
+    return words, present
 
 
 @kernel
@@ -217,7 +233,7 @@ def _seal_texts(spans, offsets, present, index):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _seal_values(values, wide, narrow, index, words):  # type: ignore[no-untyped-def]
+def _seal_values(values, wide, narrow, index, words, present):  # type: ignore[no-untyped-def]
     booked, minor = load_i64(values + 8 * BOOKED_US), load_i64(values + 8 * MINOR)
     currency, channel = load_i64(values + 8 * CURRENCY_CODE), load_i64(values + 8 * CHANNEL_CODE)
     status, debtor = load_i64(values + 8 * STATUS_CODE), load_i64(values + 8 * DEBTOR_COUNTRY_CODE)
@@ -228,38 +244,38 @@ def _seal_values(values, wide, narrow, index, words):  # type: ignore[no-untyped
     store_i64(words, booked)
     store_i64(words + 8, minor)
     store_u64(words + 16, _packed(currency, channel, status))
-    store_u64(words + 24, _packed(debtor, creditor, np.int64(0)))
+    store_u64(words + 24, _packed(debtor, creditor, present))
 
 
 @kernel
 def _seal_ids(base, spans, key_0, key_1, wide, index, words):  # type: ignore[no-untyped-def]
+    """Both ids of a row; ``reverses`` goes to ``words``. The place behind, and a bit for it."""
     at = base + start_of(spans, TRANSACTION_ID)
     high, low = hash_128(key_0, key_1, at, length_of(spans, TRANSACTION_ID))
     wide[2, index], wide[3, index] = np.int64(high), np.int64(low)
-    store_u64(words + 32, high)
-    store_u64(words + 40, low)
-    wide[6, index], wide[7, index], high, low = UNKNOWN, UNKNOWN, _U0, _U0
-    if start_of(spans, REVERSES) >= 0:
-        high, low = hash_128(key_0, key_1, base + start_of(spans, REVERSES), length_of(spans, REVERSES))
-        wide[6, index], wide[7, index] = np.int64(high), np.int64(low)
-    store_u64(words + 48, high)
-    store_u64(words + 56, low)
+    wide[6, index], wide[7, index] = UNKNOWN, UNKNOWN
+    if start_of(spans, REVERSES) < 0:
+        return words, np.int64(0)
+    high, low = hash_128(key_0, key_1, base + start_of(spans, REVERSES), length_of(spans, REVERSES))
+    wide[6, index], wide[7, index] = np.int64(high), np.int64(low)
+    store_u64(words, high)
+    store_u64(words + 8, low)
+    return words + 16, np.int64(1 << (_CODES + len(_UNDIGESTED_TEXTS)))
 
 
 @kernel
-def _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, columns):  # type: ignore[no-untyped-def]
+def _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, word_space, columns):  # type: ignore[no-untyped-def]
     wide, narrow, codes, offsets, present = columns
-    word_array = np.empty(_DIGEST_WORDS, np.uint64)
-    base, table, words = address_of(buffer), address_of(header), address_of(word_array)
+    base, table, words = address_of(buffer), address_of(header), address_of(word_space)
     offsets[:, 0] = 0
     for index in range(len(accepted)):
         span = address_of(spans) + 4 * accepted[index] * spans.shape[1]
-        _seal_values(address_of(values) + 8 * accepted[index] * VALUES, wide, narrow, index, words)
-        _seal_ids(base, span, keys[0], keys[1], wide, index, words)
-        _seal_codes(base, span, table, codes, index, words, default_entity[0], default_entity[1])
-        _digest_texts(base, span, keys[2], keys[3], words)
+        end, one = _seal_ids(base, span, keys[0], keys[1], wide, index, words + 32)
+        end, two = _seal_codes(base, span, table, codes, index, end, default_entity[0], default_entity[1])
+        end, three = _digest_texts(base, span, end)
+        _seal_values(address_of(values) + 8 * accepted[index] * VALUES, wide, narrow, index, words, one | two | three)
         _seal_texts(span, offsets, present, index)
-        wide[4, index] = np.int64(hash_words(keys[2], keys[3], words, word_array.size))
+        wide[4, index] = np.int64(hash_words(keys[2], keys[3], words, (end - words) >> 3))
         debtor, creditor = codes[_DEBTOR_CUSTOMER, index], codes[_CREDITOR_CUSTOMER, index]
         if accounts_are_ours:
             debtor = debtor if debtor >= 0 else codes[_DEBTOR_ACCOUNT, index]
