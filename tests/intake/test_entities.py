@@ -1,0 +1,87 @@
+"""Business days: zone, cut-off, weekend and holidays, as a clerk would count them."""
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.domain.time import TIME_MAX_US, parse_time_us
+from monitor.intake.entities import WEEKDAYS, BusinessCalendar, Entity, load_entities
+from monitor.intake.yaml_files import YamlFileError
+
+ZONES = ["UTC", "America/New_York", "Europe/Dublin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca",
+         "Pacific/Apia", "America/Sao_Paulo"]  # fmt: skip
+TEXT = """\
+default: BANK-US
+entities:
+  BANK-US: {country: US, zone: America/New_York, cut_off: "17:00", weekend: [sat, sun], holidays: [2026-01-01]}
+  BANK-NO: {country: NO, zone: Europe/Oslo}
+"""
+
+entities = st.builds(
+    Entity,
+    country=st.just("US"),
+    zone=st.sampled_from(ZONES),
+    cut_off=st.none() | st.times().map(lambda cut_off: cut_off.isoformat()),
+    weekend=st.lists(st.sampled_from(WEEKDAYS), max_size=3, unique=True),
+    holidays=st.lists(st.dates(datetime(2025, 12, 20).date(), datetime(2026, 1, 20).date()).map(str), max_size=12),
+)
+
+
+def by_the_clerk(entity: Entity, time_us: int) -> datetime:
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(ZoneInfo(entity.zone))
+    day = datetime(moment.year, moment.month, moment.day)
+    if entity.cut_off is not None and moment.time() >= time.fromisoformat(entity.cut_off):
+        day += timedelta(days=1)
+    while WEEKDAYS[day.weekday()] in entity.weekend or day.date().isoformat() in entity.holidays:
+        day += timedelta(days=1)
+    return day
+
+
+around_new_year = st.integers(parse_time_us("2025-12-15T00:00:00Z"), parse_time_us("2026-01-25T00:00:00Z"))
+
+
+@given(entities, st.lists(st.integers(86_400_000_000, TIME_MAX_US - 1) | around_new_year, min_size=1, max_size=20))
+@settings(print_blob=True, deadline=None, max_examples=200)
+def test_every_business_day_is_the_one_the_clerk_counts(entity: Entity, times: list[int]) -> None:
+    calendar = BusinessCalendar({"other": Entity(country="US", zone="UTC"), "own": entity}, {"own": 7, "other": 3})
+    got = calendar.business_day(np.full(len(times), 7, np.int32), np.array(times))
+    expected = [by_the_clerk(entity, each) for each in times]
+    assert [str(np.datetime64(day, "D")) for day in got.tolist()] == [f"{day:%Y-%m-%d}" for day in expected]
+    assert calendar.month(got).tolist() == [day.year * 12 + day.month for day in expected]
+
+
+def test_an_unknown_entity_has_no_business_day() -> None:
+    calendar = BusinessCalendar({"own": Entity(country="US", zone="UTC")}, {"own": 1})
+    got = calendar.business_day(np.array([-1, 0, 1, 2, 99], np.int32), np.zeros(5, np.int64))
+    assert got.tolist() == [-1, -1, 0, -1, -1]
+    assert calendar.month(got).tolist() == [-1, -1, 1970 * 12 + 1, -1, -1]
+
+
+def test_a_file_is_read_and_norway_stays_norway(tmp_path: Path) -> None:
+    (tmp_path / "entities.yaml").write_text(TEXT)
+    read = load_entities(tmp_path / "entities.yaml")
+    assert (read.default, read.entities["BANK-NO"].country) == ("BANK-US", "NO")
+    assert read.entities["BANK-US"].holidays == ["2026-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Europe/Oslo", "Europe/Olso", r"entities.yaml:4: entities.BANK-NO.zone: 'Europe/Olso' is no time zone"),
+        ("country: NO", "country: QQ", r"entities.yaml:4: entities.BANK-NO.country: 'QQ' is no country"),
+        ('"17:00"', '"5 pm"', r"entities.yaml:3: entities.BANK-US.cut_off: '5 pm' is no time of day"),
+        ("default: BANK-US", "default: BANK-DE", r"default: 'BANK-DE' is not among the entities"),
+        ("cut_off", "cutoff", r"entities.yaml:3: entities.BANK-US.cutoff: there is no such setting"),
+        ("2026-01-01", "2026-13-01", r"entities.yaml:3: entities.BANK-US.holidays.0: '2026-13-01' is no date"),
+        ("BANK-NO:", "BANK-US:", r"entities.yaml:4: no valid YAML: found duplicate key"),
+    ],
+)
+def test_a_mistake_is_reported_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "entities.yaml").write_text(TEXT.replace(old, new))
+    with pytest.raises(YamlFileError, match=message):
+        load_entities(tmp_path / "entities.yaml")
