@@ -191,3 +191,18 @@ def _exchanged(node: Node) -> Iterator[tuple[str, Node]]:
 
 def _with_part(node: Node, name: str, part: Any) -> Node:
     return replace(node, **{name: part})
+
+
+def as_of_day(rule: Rule, time_us: int) -> Rule:
+    """The rule with the values of one day in force at all times: what its tests would say of that day's values.
+
+    Rows that begin later are left out; of one scope the latest stays.
+    """
+    parameters = {}
+    for name, parameter in rule.parameters.items():
+        latest: dict[tuple[str | None, str | None], ParameterRow] = {}
+        for row in sorted(parameter.rows, key=lambda each: each.from_us):
+            if row.from_us <= time_us:
+                latest[row.segment, row.jurisdiction] = replace(row, from_us=0)
+        parameters[name] = replace(parameter, rows=tuple(latest.values()))
+    return replace(rule, parameters=parameters)

@@ -1,0 +1,209 @@
+"""``aml rules``: test, check and explain rule files, from the command line."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from monitor.cli.rule_tables import (
+    print_errors,
+    print_explanation,
+    print_findings,
+    print_rule_result,
+    print_summary,
+)
+from monitor.domain.countries import COUNTRY_CODE
+from monitor.rulebook.explain import explain_rule
+from monitor.rulebook.lint import WARNING, lint_rules
+from monitor.rulebook.load import load_lists, load_rules, shipped_rules
+from monitor.rulebook.mutation import MutantResult, as_of_day, run_mutants
+from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule_error import RuleError
+from monitor.rulebook.testing import TestResult, run_test
+from monitor.rulebook.testing_reference import ReferenceTables
+
+app = typer.Typer(
+    help="Rules: test them, check them, explain them. No broker, no cache, no network.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+PASSED, FAILED, UNREADABLE = 0, 1, 2
+
+RuleArguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RULE", help="a rule id, a file or a folder (default: rules/, else the shipped rules)"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on stdout")]
+
+
+def _ending(examples: Sequence[str], statuses: Sequence[str]) -> str:
+    blocks = ["\b\nexamples:", *(f"  {line}" for line in examples), "", "\b\nexit status:"]
+    return "\n".join([*blocks, *(f"  {number}  {line}" for number, line in enumerate(statuses))])
+
+
+@app.command(
+    "test",
+    epilog=_ending(
+        (
+            "aml rules test                             every rule",
+            "aml rules test rules/structuring           one typology",
+            "aml rules test --mutate AML-STR-001        move each threshold by one unit; a test must notice",
+            "aml rules test --json | jq .passed         for other programs",
+        ),
+        ("every test passed", "a test failed, or a mutant survived", "a rule file could not be read"),
+    ),
+)
+def run_command(
+    rule: RuleArguments = None,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="also check that every threshold, window and date is tested")
+    ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="DATE", help="use the parameters in force on DATE, not on each test's own date"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the tests written inside rule files."""
+    console = Console(highlight=False)
+    rules, errors = _chosen(rule)
+    if as_of is not None:
+        rules = [as_of_day(each, _day_us(as_of)) for each in rules]
+    engine = ReferenceTables()
+    results: list[TestResult] = []
+    mutants: list[MutantResult] = []
+    for each in rules:
+        own = [run_test(each, test, engine) for test in each.tests]
+        moved = run_mutants(each, engine, operators=True) if mutate and all(r.passed for r in own) else []
+        if as_json:
+            _print_json_lines(own, moved)
+        else:
+            print_rule_result(console, each, own, moved)
+        results += own
+        mutants += moved
+    if not as_json:
+        print_summary(console, results, mutants, mutate=mutate)
+    print_errors(Console(stderr=True, highlight=False), errors)
+    if errors:
+        raise typer.Exit(UNREADABLE)
+    failed = any(not result.passed for result in results) or any(mutant.survived for mutant in mutants)
+    raise typer.Exit(FAILED if failed else PASSED)
+
+
+@app.command(
+    "lint",
+    epilog=_ending(
+        (
+            "aml rules lint                             every rule and list",
+            "aml rules lint rules/corridor              one typology",
+        ),
+        ("nothing but advice", "there are warnings", "a rule file could not be read"),
+    ),
+)
+def lint_command(rule: RuleArguments = None, as_json: AsJson = False) -> None:
+    """Point at dead tunables, stale sources and fields that nobody asks about."""
+    rules, errors = _chosen(rule)
+    lists, _ = load_lists(_paths(rule))
+    now_us = int(datetime.now(UTC).timestamp()) * 1_000_000
+    findings = lint_rules(rules, lists, today_us=now_us)
+    if as_json:
+        for finding in findings:
+            body = {"level": finding.level, "rule": finding.rule_id, "file": finding.place.file,
+                    "line": finding.place.line, "fact": finding.fact, "remedy": finding.remedy}  # fmt: skip
+            print(json.dumps(body, ensure_ascii=False))
+    else:
+        print_findings(Console(highlight=False), findings, rules=len(rules))
+    print_errors(Console(stderr=True, highlight=False), errors)
+    if errors:
+        raise typer.Exit(UNREADABLE)
+    raise typer.Exit(FAILED if any(finding.level == WARNING for finding in findings) else PASSED)
+
+
+@app.command(
+    "explain",
+    epilog=_ending(
+        (
+            "aml rules explain AML-STR-001                                       general values, today",
+            "aml rules explain AML-STR-001 --segment cash_business --on 2026-05-04",
+        ),
+        ("explained", "no such rule", "the rule file could not be read"),
+    ),
+)
+def explain_command(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="a rule id or a file")],
+    segment: Annotated[str | None, typer.Option(metavar="S", help="values for this segment")] = None,
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="values in force on DATE (default: today)")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(metavar="J", help="values for this country, such as US")] = None,
+) -> None:
+    """One rule in words, with the values in force."""
+    if jurisdiction is not None and jurisdiction not in COUNTRY_CODE:
+        _fail(f"The jurisdiction '{jurisdiction}' is no country of ISO 3166-1 alpha-2. Write for example US.")
+    rules, errors = _chosen([rule])
+    print_errors(Console(stderr=True, highlight=False), errors)
+    if errors:
+        raise typer.Exit(UNREADABLE)
+    day = on or datetime.now(UTC).date().isoformat()
+    for each in rules:
+        explanation = explain_rule(each, time_us=_day_us(day), segment=segment, jurisdiction=jurisdiction)
+        print_explanation(Console(highlight=False), each, explanation, day=day, segment=segment,
+                          jurisdiction=jurisdiction)  # fmt: skip
+
+
+def _is_id(text: str) -> bool:
+    return text.startswith("AML-") and "/" not in text
+
+
+def _paths(arguments: list[str] | None) -> list[Path]:
+    """Files and folders given; without any, ``rules/`` here, or else the rules that travel with the product."""
+    given = [Path(text) for text in arguments or () if not _is_id(text)]
+    here = Path("rules")
+    return given or [here if any(here.glob("*/*.yaml")) else shipped_rules()]
+
+
+def _chosen(arguments: list[str] | None) -> tuple[list[Rule], list[RuleError]]:
+    """The rules asked for. Leaves with a message where a name or path leads nowhere."""
+    paths, wanted = _paths(arguments), {text for text in arguments or () if _is_id(text)}
+    for path in paths:
+        if not path.exists():
+            _fail(f"{path}: there is no such file or folder. Give a rule id, a file or a folder.")
+    rules, errors = load_rules(paths)
+    missing = sorted(wanted - {rule.id for rule in rules})
+    if missing and not errors:
+        known = ", ".join(rule.id for rule in rules) or "none"
+        _fail(f"There is no rule {', '.join(missing)} in {', '.join(map(str, paths))}. The rules are: {known}.")
+    if not rules and not errors:
+        _fail(f"There is no rule in {', '.join(map(str, paths))}. Rules are *.yaml files in a folder per typology.")
+    return [rule for rule in rules if not wanted or rule.id in wanted], errors
+
+
+def _day_us(text: str) -> int:
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        _fail(f"'{text}' is no date. Write for example 2026-05-04.")
+    return int(moment.timestamp()) * 1_000_000
+
+
+def _fail(message: str) -> "typer.Exit":
+    print(message, file=sys.stderr)
+    raise typer.Exit(FAILED)
+
+
+def _print_json_lines(results: list[TestResult], mutants: list[MutantResult]) -> None:
+    for result in results:
+        misses = [{"row": miss.row + 1, "expected": miss.expected, "given": miss.given} for miss in result.misses]
+        body = {"rule": result.rule_id, "test": result.name, "file": result.place.file, "line": result.place.line,
+                "rows": result.rows, "passed": result.passed, "misses": misses}  # fmt: skip
+        print(json.dumps(body, ensure_ascii=False))
+    for mutant in mutants:
+        print(json.dumps({"rule": mutant.rule_id, "mutant": mutant.name, "file": mutant.place.file,
+                          "line": mutant.place.line, "noticed_by": mutant.noticed_by, "excuse": mutant.excuse,
+                          "passed": not mutant.survived}, ensure_ascii=False))  # fmt: skip
