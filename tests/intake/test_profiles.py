@@ -1,0 +1,147 @@
+"""Profiles: the fast decoder and the published schema accept the same; the rest is refused with a reason."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from monitor.domain.profile import CustomerProfile
+from monitor.domain.refusal import Reason, Refusal
+from monitor.domain.time import DAY_US, UNKNOWN
+from monitor.intake.identifiers import IdentifierTable
+from monitor.intake.profile_columns import profile_columns
+from monitor.intake.profiles import ProfileRecord, ProfileShape, profile_of, read_profiles
+
+FULL: dict[str, Any] = {
+    "customer": "C1", "version": 2, "recorded_at": "2026-01-01T00:00:00Z", "kind": "person", "segment": "retail",
+    "identity": {"name": "Ann", "birth_date": "1969-12-31", "document_country": "NO"}, "occupation": "teacher",
+    "industry": None, "income_currency": "KWD", "declared_income": "1200.125",
+    "expected": {"currency": "USD", "monthly_in": "10.5", "monthly_out": "7", "countries": ["NO", "US"]},
+    "residence": "NO", "nationality": "XK", "risk_rating": "high", "is_pep": True, "customer_since": "1970-01-03",
+    "accounts": [{"account": "A1", "opened_on": "1970-01-02", "currency": "USD", "holders": ["C1", "C2"]},
+                 {"account": "A2"}],
+    "related": [{"relation": "spouse", "name": "Bob", "share": 0.5}], "contact": {"email": "a@b.c", "country": "NO"},
+    "sources": {"residence": {"source": "form", "on": "2026-01-01"}},
+}  # fmt: skip
+
+values = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.floats(-1, 2), st.just(""), st.just("x" * 129), st.just("é" * 128),
+    st.sampled_from(["2026-01-01", "2026-01-01\n", "1.5", "1.123456789", "USD", "usd", "NO", "NOR", "person", "low"]),
+    st.just([]), st.just({}), st.just(["C9"] * 17), st.just([{"account": "A"}] * 257), st.text(max_size=3),
+)  # fmt: skip
+
+
+def paths(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    keys = node.keys() if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else []
+    return [path for key in keys for path in [(*at, key), *paths(node[key], (*at, key))]]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(json.dumps(FULL))
+    node: Any
+    for path in draw(st.lists(st.sampled_from(paths(FULL)), max_size=3)):
+        node = record
+        try:
+            for key in path[:-1]:
+                node = node[key]
+            change = draw(st.sampled_from(["replace", "remove", "add"]))
+            if change == "replace":
+                node[path[-1]] = json.loads(json.dumps(draw(values)))
+            elif change == "remove":
+                del node[path[-1]]
+            else:
+                node["surprise"] = 1
+        except (KeyError, IndexError, TypeError):
+            continue
+    return record
+
+
+def accepts(line: bytes) -> tuple[bool, bool]:
+    results = []
+    for read in (
+        lambda: msgspec.json.decode(line, type=ProfileShape),
+        lambda: CustomerProfile.model_validate_json(line),
+    ):
+        try:
+            read()
+            results.append(True)
+        except (msgspec.ValidationError, ValidationError):
+            results.append(False)
+    return results[0], results[1]
+
+
+@given(mutated())
+@settings(print_blob=True, deadline=None, max_examples=400)
+def test_the_fast_shape_accepts_what_the_published_schema_accepts(record: dict[str, Any]) -> None:
+    line = json.dumps(record).encode()
+    fast, published = accepts(line)
+    assert fast == published
+    result = profile_of(line, place="p:1", position=5)
+    assert isinstance(result, ProfileRecord | Refusal)
+    if not published:
+        assert isinstance(result, Refusal)
+        assert (result.position, result.place, result.original) == (5, "p:1", line)
+
+
+@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+@settings(print_blob=True, deadline=None)
+def test_random_bytes_are_refused_and_never_crash(line: bytes) -> None:
+    assert isinstance(profile_of(line, place="p:1", position=0), Refusal)
+
+
+def test_a_full_profile_becomes_columns() -> None:
+    profile = profile_of(json.dumps(FULL).encode(), place="p:1", position=0)
+    assert isinstance(profile, ProfileRecord)
+    table = IdentifierTable(b"k" * 32)
+    columns = profile_columns([profile], table)
+    assert (columns.income_minor.tolist(), columns.expected_in_minor.tolist()) == ([1_200_125], [1050])
+    assert (columns.birth_day.tolist(), columns.customer_since_us.tolist()) == ([-1], [2 * DAY_US])
+    assert (columns.kind.tolist(), columns.risk_rating.tolist(), columns.is_pep.tolist()) == ([0], [2], [1])
+    assert [table.text(code) for code in columns.account.tolist()] == ["A1", "A2"]
+    assert columns.opened_us.tolist() == [DAY_US, UNKNOWN]
+    held = zip(columns.held_account.tolist(), columns.holder.tolist(), strict=True)
+    assert [(table.text(a), table.text(c)) for a, c in held] == [("A1", "C1"), ("A1", "C2"), ("A2", "C1")]
+    assert columns.industry.tolist() == [-1]
+    assert len(np.unique(columns.version)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kind": "robot"}, Reason.WORD_UNKNOWN),
+        ({"customer": ""}, Reason.IDENTIFIER_EMPTY),
+        ({"customer": "é" * 100}, Reason.IDENTIFIER_TOO_LONG),
+        ({"residence": "QQ"}, Reason.COUNTRY_UNKNOWN),
+        ({"income_currency": "QQQ"}, Reason.CURRENCY_UNKNOWN),
+        ({"income_currency": None}, Reason.FIELD_MISSING),
+        ({"declared_income": "1.1234"}, Reason.AMOUNT_TOO_PRECISE),
+        ({"declared_income": "999999999999999"}, Reason.AMOUNT_TOO_LARGE),
+        ({"customer_since": "2026-02-30"}, Reason.TIME_NOT_ISO),
+        ({"recorded_at": "2026-01-01T00:00:00"}, Reason.TIME_WITHOUT_ZONE),
+        ({"version": "1"}, Reason.WRONG_TYPE),
+        ({"surprise": 1}, Reason.FIELD_UNKNOWN),
+    ],
+)
+def test_each_mistake_has_its_reason(change: dict[str, Any], reason: Reason) -> None:
+    result = profile_of(json.dumps(FULL | change).encode(), place="p:1", position=0)
+    assert isinstance(result, Refusal)
+    assert result.reason is reason
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_gives_each_record_its_line_and_position(tmp_path: Path, packed: bool) -> None:
+    body = json.dumps(FULL).encode() + b"\n\n{]\n[]\n" + json.dumps(FULL).encode()
+    path = tmp_path / "profiles.jsonl"
+    path.write_bytes(gzip.compress(body) if packed else body)
+    read = list(read_profiles(path, first_position=10))
+    kinds = [(r.position, r.place.rpartition(":")[2], r.reason.value) for r in read if isinstance(r, Refusal)]
+    assert kinds == [(11, "3", "not_json"), (12, "4", "not_an_object")]
+    assert [type(r) for r in read] == [ProfileRecord, Refusal, Refusal, ProfileRecord]
