@@ -1,7 +1,7 @@
 """``aml simulate``: a simulated bank in a folder, ready for ``aml run``."""
 
 import time
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -28,9 +28,7 @@ def simulate(
     customers: Annotated[int, typer.Option(help="Number of customers, from 100.")] = 2_000,
     days: Annotated[int, typer.Option(help="Length of the stream in days, from 14.")] = 60,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the stream.")] = datetime.combine(
-        DEFAULT_START, datetime.min.time()
-    ),  # noqa: B008 - typer reads defaults
+    start: Annotated[str, typer.Option(help="First day of the stream.")] = str(DEFAULT_START),
     file_format: Annotated[FileFormat, typer.Option("--format", help="Files of transactions.")] = FileFormat.BOTH,
     days_per_chunk: Annotated[
         int, typer.Option(min=1, help="Days in memory at a time; the bytes do not depend on it.")
@@ -56,8 +54,13 @@ def simulate(
         console.print(f"day {day} of {days}, {rows:,} transactions, {rate:,.0f} a second", end="\r", highlight=False)
 
     try:
+        first_day = date.fromisoformat(start)
+    except ValueError:
+        console.print(f"aml simulate: --start {start}: give a day such as {DEFAULT_START}", style="red")
+        raise typer.Exit(2) from None
+    try:
         summary = run_simulation(
-            customers=customers, days=days, seed=seed, out=out, start=start.date(), file_format=file_format.value,
+            customers=customers, days=days, seed=seed, out=out, start=first_day, file_format=file_format.value,
             days_per_chunk=days_per_chunk, progress=show if progress and console.is_terminal else None,
         )  # fmt: skip
     except ParameterError as error:

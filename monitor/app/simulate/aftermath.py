@@ -6,6 +6,7 @@ Payments of cases are never refused or taken back, so that a case keeps its shap
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from monitor.app.simulate.rows import NOBODY, Rows, joined_rows
 from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
@@ -39,7 +40,7 @@ def aftermath(rows: Rows, rng: np.random.Generator) -> Rows:
     return joined_rows([every, copies])
 
 
-def _taken_back(rows: Rows, back: np.ndarray, rng: np.random.Generator) -> Rows:  # type: ignore[type-arg]
+def _taken_back(rows: Rows, back: npt.NDArray[np.int64], rng: np.random.Generator) -> Rows:
     """Reversals, returns and corrections of the rows at ``back``, some hours or days later."""
     taken = rows.map(lambda column: column[back])
     n = len(back)

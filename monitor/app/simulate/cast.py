@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.app.simulate.draws import Int64s, Part, stream
-from monitor.app.simulate.population import Population
+from monitor.app.simulate.population import FOREIGN_SHARES, Population
 from monitor.app.simulate.rhythm import Day
 from monitor.app.simulate.world import COUNTRY_NAMES, ENTITIES, FOREIGN, HIGH_RISK, KIND
 
@@ -70,17 +70,19 @@ class Cast:
 
     def start(self, span: int, *, first: int = 0, last: int | None = None) -> int:
         """A first day that leaves ``span`` days for the rest of the case."""
-        final = (self.population.days - 1 if last is None else last) - span
+        final = (self.population.days - 1 if last is None else last) - span - 4
         return self.between(first, max(first, final))
 
     def open_day(self, day: int) -> int:
-        """``day``, or the next day on which the entity is open, within the stream."""
-        last = self.population.days - 1
-        day = min(day, last)
-        while day < last and not self.calendar[day].is_business[self.entity]:
+        """``day``, or the next one on which the entity is open."""
+        while day < len(self.calendar) and not self.calendar[day].is_business[self.entity]:
             day += 1
-        while day > 0 and not self.calendar[day].is_business[self.entity]:
-            day -= 1
+        return day
+
+    def working(self, day: int) -> int:
+        """``day``; if the entity is closed, mostly one of the next open days, as its other customers choose."""
+        while day < len(self.calendar) and not self.calendar[day].is_business[self.entity] and not self.chance(30):
+            day = self.open_day(day) + self.between(0, 3)
         return day
 
     def early_week(self, day: int) -> int:
@@ -100,7 +102,8 @@ class Cast:
                 self._taken.add(chosen)
                 return chosen
         raise LookupError(
-            f"{self.case.name}: {len(candidates)} accounts are too few for {self.case.typology}; simulate more customers"
+            f"{self.case.name}: {len(candidates)} accounts are too few for {self.case.typology}; "
+            "simulate more customers"
         )
 
     def outsider(self, sort: str = "person") -> int:
@@ -113,9 +116,8 @@ class Cast:
         start, size = self.population.blocks["foreign", 0]
         per_country = size // len(FOREIGN)
         names = COUNTRY_NAMES[len(ENTITIES) :]
-        if country is None:
-            allowed = [i for i, name in enumerate(names) if (name in HIGH_RISK) == high_risk]
-            country = allowed[self.between(0, len(allowed) - 1)]
+        while country is None or (names[country] in HIGH_RISK) != high_risk:
+            country = int(FOREIGN_SHARES[self.rng.integers(len(FOREIGN_SHARES))]) - len(ENTITIES)
         return self._fresh(start + country * per_country, per_country)
 
     def _fresh(self, start: int, size: int) -> int:
@@ -128,7 +130,7 @@ class Cast:
 
     def cover(self) -> int:
         """The kind of payment a transfer is dressed as."""
-        return KIND["trade"] if self.chance(88) else KIND["large"]
+        return KIND["trade"] if self.chance(95) else KIND["large"]
 
     def pay(self, day: int, debtor: int, creditor: int, cents: int, *, kind: int | None = None,
             form: int = AS_GIVEN) -> None:  # fmt: skip

@@ -76,7 +76,8 @@ def share_table(weights: dict[int, float], *, size: int = 1024) -> Int32s:
     total = sum(weights.values())
     edges = np.round(np.cumsum([w / total for w in weights.values()]) * size).astype(np.int64)
     counts = np.diff(np.concatenate([np.zeros(1, np.int64), edges]))
-    return np.repeat(np.array(list(weights), np.int32), counts)
+    table: Int32s = np.repeat(np.array(list(weights), np.int32), counts)
+    return table
 
 
 def mixed(values: Int64s, salt: int) -> UInt64s:

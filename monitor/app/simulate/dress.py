@@ -28,9 +28,7 @@ ROUNDINGS = {
     "notes": {1: 12.0, 500: 30.0, 1000: 30.0, 2000: 18.0, 10_000: 10.0},
 }
 """Steps in minor units that amounts are rounded down to, with weights. A step applies from 20 of it upwards."""
-_STEP = np.stack([share_table({i: w for i, w in ROUNDINGS[k.rounding].items()}, size=256) for k in KINDS]).astype(
-    np.int64
-)
+_STEP = np.stack([share_table(ROUNDINGS[k.rounding], size=256) for k in KINDS]).astype(np.int64)
 _CHANNEL = np.stack([share_table(kind.channels, size=256) for kind in KINDS]).astype(np.int8)
 _PURPOSE = np.stack([share_table(kind.purposes, size=256) for kind in KINDS]).astype(np.int8)
 _TEXT = np.stack([share_table(kind.texts, size=256) for kind in KINDS]).astype(np.int8)

@@ -16,7 +16,7 @@ AMOUNT_BYTES_MAX = 20
 ID_DIGITS = 14
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _put_digits(out: Bytes, at: int, value: int, width: int) -> int:
     for place in range(width - 1, -1, -1):
         out[at + place] = 48 + value % 10
@@ -24,7 +24,7 @@ def _put_digits(out: Bytes, at: int, value: int, width: int) -> int:
     return at + width
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def put_time(out: Bytes, at: int, time_us: int) -> int:
     """``2026-01-05T09:00:00.000Z`` at ``at``; the end. The calendar is that of Hinnant (2013), "chrono-compatible
     low-level date algorithms"."""
@@ -53,7 +53,7 @@ def put_time(out: Bytes, at: int, time_us: int) -> int:
     return at + 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def put_amount(out: Bytes, at: int, minor: int) -> int:
     """A decimal with two places, such as ``9000.50``; the end."""
     whole, width = minor // 100, 1
@@ -62,17 +62,17 @@ def put_amount(out: Bytes, at: int, minor: int) -> int:
         width += 1
     at = _put_digits(out, at, minor // 100, width)
     out[at] = 46
-    return _put_digits(out, at + 1, minor % 100, 2)  # type: ignore[no-any-return]
+    return _put_digits(out, at + 1, minor % 100, 2)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def put_id(out: Bytes, at: int, number: int) -> int:
     """``T`` and the digits of a transaction's number; the end."""
     out[at] = 84
-    return _put_digits(out, at + 1, number, 14)  # type: ignore[no-any-return]
+    return _put_digits(out, at + 1, number, ID_DIGITS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def ids_into(out: Bytes, end: Int32s, number: Int64s) -> int:
     """Transaction ids one after the other; an absent one (-1) is empty. ``end[i + 1]`` is where row ``i`` ends."""
     at = 0
@@ -83,7 +83,7 @@ def ids_into(out: Bytes, end: Int32s, number: Int64s) -> int:
     return at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def amounts_into(out: Bytes, end: Int32s, minor: Int64s) -> int:
     """Amounts one after the other."""
     at = 0
@@ -93,7 +93,7 @@ def amounts_into(out: Bytes, end: Int32s, minor: Int64s) -> int:
     return at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def texts_into(out: Bytes, end: Int32s, codes: Int32s, data: Bytes, start: Int64s) -> int:
     """Texts of a table one after the other; an absent one (-1) is empty."""
     at = 0
@@ -107,7 +107,7 @@ def texts_into(out: Bytes, end: Int32s, codes: Int32s, data: Bytes, start: Int64
     return at
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _put(out: Bytes, at: int, data: Bytes, first: int, last: int) -> int:
     for place in range(first, last):
         out[at] = data[place]
@@ -115,7 +115,7 @@ def _put(out: Bytes, at: int, data: Bytes, first: int, last: int) -> int:
     return at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def lines_into(
     out: Bytes, number: Int64s, booked_us: Int64s, received_us: Int64s, amount: Int64s, reverses: Int64s,
     codes: Int32s, labels: Bytes, label_start: Int64s, data: tuple[Bytes, ...], start: tuple[Int64s, ...],

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from monitor.app.simulate.cases import Case
+from monitor.app.simulate.cast import Case
 from monitor.app.simulate.names import Names
 from monitor.app.simulate.rows import Rows
 from monitor.app.simulate.world import CURRENCY_OF_ROW
@@ -45,7 +46,7 @@ def write_cases(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _dollars(rows: Rows, rates: list[tuple[str, str, int]], first_day_us: int) -> np.ndarray:  # type: ignore[type-arg]
+def _dollars(rows: Rows, rates: list[tuple[str, str, int]], first_day_us: int) -> npt.NDArray[np.int64]:
     """Cents of dollars of each row, rounded down, at the rate of its day (the last one after the end)."""
     amount = rows.amount.copy()
     day = (rows.booked_us - first_day_us) // DAY_US + 1

@@ -32,7 +32,7 @@ from monitor.app.simulate.world import (
 WEEK = {
     "shop": (88, 88, 92, 100, 124, 135, 90),
     "life": (100, 98, 98, 100, 112, 90, 82),
-    "office": (112, 106, 104, 104, 100, 8, 5),
+    "office": (112, 108, 106, 106, 104, 22, 16),
 }
 """Percent of the mean rate by weekday, Monday first."""
 
@@ -148,14 +148,14 @@ class Everyday:
         return np.where(remainder(mixed(contact.view(np.int64), 17), 100) < ours_percent, inside, outside)
 
     def _shopping(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
-        who = self._draw(rng, self.circle.shoppers, 85, WEEK["shop"][day.on.weekday()] + 30 * (day.on.month == 12))
+        who = self._draw(rng, self.circle.shoppers, 62, WEEK["shop"][day.on.weekday()] + 30 * (day.on.month == 12))
         shop = self._mixed_party(rng, who, 24, 101, self.circle.merchants, "merchant", 30)
         base = 1500 + remainder(mixed(shop, 7), 6000)
         return [Skeleton.of(KIND["card"], who, shop, base)]
 
     def _cash(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         out = self._draw(rng, self.circle.persons, 30, WEEK["shop"][day.on.weekday()])
-        into = self._draw(rng, self.circle.depositors, 13, WEEK["office"][day.on.weekday()])
+        into = self._draw(rng, self.circle.depositors, 20, WEEK["office"][day.on.weekday()])
         segment = self.population.segment[into]
         base = np.where(segment >= SELF_EMPLOYED, 350_000, 210_000)
         nobody = np.full(len(out), -1)
@@ -227,11 +227,11 @@ class Everyday:
 
     def _trade(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         percent = WEEK["office"][day.on.weekday()] + (25 if day.on.day >= 25 else 0)
-        payer = self._draw(rng, self.circle.traders, 110, percent)
+        payer = self._draw(rng, self.circle.traders, 140, percent)
         payee = self._mixed_party(rng, payer, 20, 61, self.circle.businesses, "business", 55)
-        seller = self._draw(rng, self.circle.traders, 75, percent)
+        seller = self._draw(rng, self.circle.traders, 90, percent)
         buyer = self._mixed_party(rng, seller, 40, 63, self.circle.people, "business", 12)
-        owner = self._draw(rng, self.circle.traders, 15, percent)
+        owner = self._draw(rng, self.circle.traders, 25, percent)
         person = self._mixed_party(rng, owner, 3, 65, self.circle.people, "person", 75)
         return [
             Skeleton.of(KIND["trade"], payer, payee, self._deal(payer)),
@@ -241,7 +241,7 @@ class Everyday:
 
     def _deal(self, who: Int64s) -> Int64s:
         """The usual size of a firm's payments in cents."""
-        return np.array([0, 0, 0, 0, 90_000, 180_000, 120_000, 450_000, 350_000])[self.population.segment[who]]
+        return np.array([0, 0, 0, 0, 140_000, 260_000, 200_000, 450_000, 350_000])[self.population.segment[who]]
 
     def _settlement(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         population = self.population
@@ -251,8 +251,9 @@ class Everyday:
         if day.on.weekday() in (0, 3):
             seller = self._draw(rng, np.concatenate([*self.circle.merchants, *self.circle.people]), 40, 100)
             entity = population.entity[seller]
-            market = np.where(remainder(mixed(seller, 73), 100) < 50, _pick(self.circle.agents, entity, mixed(seller, 75)),
-                              population.hub("marketplace", entity, mixed(seller, 75)))  # fmt: skip
+            own_hub, other_hub = (_pick(self.circle.agents, entity, mixed(seller, 75)),
+                                  population.hub("marketplace", entity, mixed(seller, 75)))  # fmt: skip
+            market = np.where(remainder(mixed(seller, 73), 100) < 50, own_hub, other_hub)
             parts.append(Skeleton.of(KIND["settlement"], market, seller, np.full(len(seller), 45_000)))
         buyer = self._draw(rng, self.circle.persons, 25, WEEK["life"][day.on.weekday()])
         agent = _pick(self.circle.agents, population.entity[buyer], self._contacts(rng, buyer, 3, 77))
@@ -262,7 +263,7 @@ class Everyday:
     def _abroad(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         percent = WEEK["office"][day.on.weekday()]
         parts = []
-        for group, rate, base in ((self.circle.traders, 26, 160_000), (self.circle.persons, 12, 40_000)):
+        for group, rate, base in ((self.circle.traders, 60, 220_000), (self.circle.persons, 25, 60_000)):
             who = self._draw(rng, group, rate, percent)
             partner = self.population.foreign(self._contacts(rng, who, 5, 81))
             into = rng.integers(0, 100, len(who)) < 42
@@ -274,7 +275,7 @@ class Everyday:
         """Cars, houses, loans, gifts, coins at an exchange, cheques and taxes."""
         population, persons = self.population, self.circle.persons
         parts = []
-        large = self._draw(rng, persons, 12, WEEK["office"][day.on.weekday()])
+        large = self._draw(rng, persons, 22, WEEK["office"][day.on.weekday()])
         other = self._mixed_party(rng, large, 64, 91, self.circle.people, "person", 55)
         into = rng.integers(0, 100, len(large)) < 50
         parts.append(Skeleton.of(KIND["large"], np.where(into, other, large), np.where(into, large, other),

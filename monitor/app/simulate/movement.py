@@ -1,8 +1,10 @@
 """Cases in which money moves on: fans, pass-through, cycle, scatter and gather, chains, U-turn, corridor."""
 
+from itertools import pairwise
+
 from monitor.app.simulate.cast import Cast
 from monitor.app.simulate.draws import Int64s
-from monitor.app.simulate.world import KIND
+from monitor.app.simulate.world import FOREIGN, HIGH_RISK, KIND
 
 
 def _party(cast: Cast, people: Int64s, ours_percent: int) -> int:
@@ -16,7 +18,8 @@ def fan_in(cast: Cast, people: Int64s) -> None:
     length = cast.between(1, 5)
     start = cast.start(length + 2)
     for _ in range(cast.between(10, 30)):
-        cast.pay(start + cast.between(0, length - 1), _party(cast, people, 50), cast.subject, cast.dollars(600, 6_000))
+        cast.pay(cast.working(start + cast.between(0, length - 1)), _party(cast, people, 50), cast.subject,
+                 cast.dollars(600, 6_000))  # fmt: skip
 
 
 def fan_out(cast: Cast, people: Int64s) -> None:
@@ -24,7 +27,8 @@ def fan_out(cast: Cast, people: Int64s) -> None:
     length = cast.between(1, 5)
     start = cast.start(length + 2)
     for _ in range(cast.between(10, 30)):
-        cast.pay(start + cast.between(0, length - 1), cast.subject, _party(cast, people, 50), cast.dollars(600, 6_000))
+        cast.pay(cast.working(start + cast.between(0, length - 1)), cast.subject, _party(cast, people, 50),
+                 cast.dollars(600, 6_000))  # fmt: skip
 
 
 def pass_through(cast: Cast, people: Int64s) -> None:
@@ -42,22 +46,23 @@ def cycle(cast: Cast, people: Int64s) -> None:
     """Money returns to its origin over 2 to 5 others within 30 days."""
     others = [cast.ours(people) for _ in range(cast.between(2, 5))]
     day, cents, route = (
-        cast.start(3 * len(others) + 4),
+        cast.start(4 * len(others) + 5),
         cast.dollars(4_000, 30_000),
         [cast.subject, *others, cast.subject],
     )
-    for payer, payee in zip(route, route[1:], strict=False):
+    for payer, payee in pairwise(route):
+        day = cast.working(day)
         cast.pay(day, payer, payee, cents)
         day, cents = day + cast.between(1, 3), cast.after_fee(cents, 92, 100)
 
 
 def scatter_gather(cast: Cast, people: Int64s) -> None:
     """One account pays several middlemen; all of them pay one other account."""
-    start, target = cast.start(7), cast.ours(people)
+    start, target = cast.start(9), cast.ours(people)
     for part in cast.split(cast.dollars(18_000, 50_000), cast.between(4, 8)):
-        middleman, day = cast.ours(people), start + cast.between(0, 1)
+        middleman, day = cast.ours(people), cast.working(start + cast.between(0, 1))
         cast.pay(day, cast.subject, middleman, part)
-        cast.pay(day + cast.between(1, 3), middleman, target, cast.after_fee(part, 90, 98))
+        cast.pay(cast.working(day + cast.between(1, 3)), middleman, target, cast.after_fee(part, 90, 98))
 
 
 def gather_scatter(cast: Cast, people: Int64s) -> None:
@@ -66,16 +71,17 @@ def gather_scatter(cast: Cast, people: Int64s) -> None:
     for _ in range(cast.between(6, 12)):
         cents = cast.dollars(900, 7_000)
         total += cents
-        cast.pay(start + cast.between(0, 2), _party(cast, people, 60), cast.subject, cents)
+        cast.pay(cast.working(start + cast.between(0, 1)), _party(cast, people, 60), cast.subject, cents)
     for part in cast.split(cast.after_fee(total), cast.between(6, 12)):
-        cast.pay(start + cast.between(3, 6), cast.subject, _party(cast, people, 60), part)
+        cast.pay(cast.working(start + cast.between(5, 7)), cast.subject, _party(cast, people, 60), part)
 
 
 def layering_chain(cast: Cast, people: Int64s) -> None:
     """5 to 8 hops, each a day or two after the one before, each passing on almost everything."""
     route = [cast.subject, *(cast.ours(people) for _ in range(cast.between(4, 7))), cast.outsider("business")]
-    day, cents = cast.start(2 * len(route)), cast.dollars(6_000, 40_000)
-    for payer, payee in zip(route, route[1:], strict=False):
+    day, cents = cast.start(2 * len(route) + 5), cast.dollars(6_000, 40_000)
+    for payer, payee in pairwise(route):
+        day = cast.working(day)
         cast.pay(day, payer, payee, cents)
         day, cents = day + cast.between(1, 2), cast.after_fee(cents, 91, 99)
 
@@ -92,7 +98,7 @@ def high_risk_corridor(cast: Cast, people: Int64s) -> None:
 def u_turn(cast: Cast, people: Int64s) -> None:
     """Money goes abroad and comes back from another account there, to the payer or to a friend."""
     start, total = cast.start(16), 0
-    country = cast.between(0, 15)
+    country = cast.between(0, len(FOREIGN) - len(HIGH_RISK) - 1)
     for _ in range(cast.between(1, 3)):
         cents = cast.dollars(3_000, 25_000)
         total += cents
@@ -100,5 +106,5 @@ def u_turn(cast: Cast, people: Int64s) -> None:
                  kind=KIND["abroad"])  # fmt: skip
     target = cast.subject if cast.chance(60) else cast.ours(people)
     for part in cast.split(cast.after_fee(total, 90, 97), cast.between(1, 3)):
-        cast.pay(cast.open_day(start + 4 + cast.between(1, 6)), cast.foreigner(country=country), target, part,
+        cast.pay(cast.open_day(start + 6 + cast.between(1, 6)), cast.foreigner(country=country), target, part,
                  kind=KIND["abroad"])  # fmt: skip

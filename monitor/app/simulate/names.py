@@ -58,14 +58,15 @@ def _fixed(parts: list[Bytes]) -> Table:
 
 
 def _letters(texts: list[str], codes: npt.NDArray[np.integer]) -> Bytes:
-    return np.array([list(text.encode()) for text in texts], np.uint8)[codes]
+    letters: Bytes = np.array([list(text.encode()) for text in texts], np.uint8)[codes]
+    return letters
 
 
 def accounts(population: Population) -> Table:
     """Account numbers: country, two check digits, four letters of the bank, eight digits."""
     code = np.arange(population.accounts)
     banks = [*(entity.agent[:4] for entity in ENTITIES),
-             *(f"BNK{'ABCDEF'[bank]}" for _ in COUNTRY_NAMES for bank in range(BANKS_PER_COUNTRY))]  # fmt: skip
+             *(f"BNK{'ABCD'[bank]}" for _ in COUNTRY_NAMES for bank in range(BANKS_PER_COUNTRY))]  # fmt: skip
     check = 2 + remainder(mixed(code, 201), 97)
     return _fixed([_letters(list(COUNTRY_NAMES), population.country), digits(check, 2),
                    _letters(banks, population.agent), digits(code + 10_000_019, 8)])  # fmt: skip
@@ -86,7 +87,7 @@ def devices(population: Population) -> Table:
 def agents() -> Table:
     """BICs of the entities, then of the banks of every country."""
     return table_of([*(entity.agent for entity in ENTITIES),
-                     *(f"BNK{'ABCDEF'[bank]}{country}2X" for country in COUNTRY_NAMES
+                     *(f"BNK{'ABCD'[bank]}{country}2X" for country in COUNTRY_NAMES
                        for bank in range(BANKS_PER_COUNTRY))])  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from monitor.app.simulate.cast import ROUND_THOUSANDS, Cast
 from monitor.app.simulate.draws import Int64s
 from monitor.app.simulate.world import KIND
 
-BELOW_THRESHOLD = (2_600, 9_900)
+BELOW_THRESHOLD = (2_000, 9_900)
 """Dollars of one deposit that stays below a reporting threshold of 10,000 USD."""
 
 
@@ -26,7 +26,7 @@ def smurfing(cast: Cast, people: Int64s) -> None:
             cents = cast.dollars(*BELOW_THRESHOLD)
             total += cents
             cast.deposit(start + cast.between(0, length - 1), helper, cents)
-        cast.pay(cast.open_day(start + length + 2) + 1, helper, cast.subject, cast.after_fee(total))
+        cast.pay(cast.working(start + length + 3), helper, cast.subject, cast.after_fee(total))
 
 
 def funnel_account(cast: Cast, people: Int64s) -> None:
@@ -41,8 +41,8 @@ def funnel_account(cast: Cast, people: Int64s) -> None:
         else:
             cast.pay(cast.open_day(start + cast.between(0, days - 1)), cast.outsider(), cast.subject, cents)
     for part in cast.split(cast.after_fee(total), cast.between(2, 4)):
-        out = cast.open_day(start + days + cast.between(1, 3)) + 1
-        cast.pay(cast.open_day(out), cast.subject, cast.foreigner(), part, kind=KIND["abroad"])
+        out = cast.working(start + days + cast.between(3, 5))
+        cast.pay(out, cast.subject, cast.foreigner(), part, kind=KIND["abroad"])
 
 
 def front_business(cast: Cast, people: Int64s) -> None:
@@ -50,8 +50,8 @@ def front_business(cast: Cast, people: Int64s) -> None:
     days = min(cast.between(18, 28), max(cast.population.days - 4, 4))
     start, total = cast.start(days + 3), 0
     payees = [cast.outsider("business") for _ in range(3)]
-    for _ in range(cast.between(20, 32)):
-        cents = cast.dollars(3_200, 12_000)
+    for _ in range(cast.between(16, 24)):
+        cents = cast.dollars(2_400, 12_000)
         total += cents
         cast.deposit(start + cast.between(0, days), cast.subject, cents)
     outs = cast.between(5, 9)

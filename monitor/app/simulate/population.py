@@ -37,7 +37,8 @@ class Population:
 
     ``opened_day`` counts from the first day of the stream, negative before it; shape (own accounts,).
     ``income`` is the monthly income in dollars. ``is_quiet`` marks customers without everyday activity, whose
-    accounts sleep until ``wakes_day`` if that is not negative. ``savings`` is the code of the savings account or ``-1``.
+    accounts sleep until ``wakes_day`` if that is not negative. ``savings`` is the code of the savings account, or
+    ``-1`` without one.
     """
 
     seed: int
@@ -65,16 +66,18 @@ class Population:
 
     def outside(self, sort: str, entity: npt.NDArray[np.integer], scrambled: UInt64s) -> Int64s:
         """An outside account of ``sort`` in the country of each entity, chosen by scrambled values."""
-        start = np.array([self.blocks[sort, code][0] for code in range(len(ENTITIES))])
+        start = np.array([self.blocks[sort, code][0] for code in range(len(ENTITIES))], np.int64)
         size = np.array([self.blocks[sort, code][1] for code in range(len(ENTITIES))], np.uint64)
         chosen = ((scrambled >> np.uint64(33)) % size[entity]).astype(np.int64)
-        return start[entity] + chosen
+        account: Int64s = start[entity] + chosen
+        return account
 
     def hub(self, name: str, entity: npt.NDArray[np.integer], scrambled: UInt64s) -> Int64s:
         """An outside hub, such as a utility, in the country of each entity; the first ones are the largest."""
-        start = np.array([self.blocks["hub", code][0] for code in range(len(ENTITIES))])
+        start = np.array([self.blocks["hub", code][0] for code in range(len(ENTITIES))], np.int64)
         skewed = (remainder(scrambled, 1 << 20) * remainder(mixed(scrambled.astype(np.int64), 3), 1 << 20)) >> 20
-        return start[entity] + HUBS.index(name) * _HUB_SIZE + ((skewed * _HUB_SIZE) >> 20)
+        account: Int64s = start[entity] + HUBS.index(name) * _HUB_SIZE + ((skewed * _HUB_SIZE) >> 20)
+        return account
 
     def foreign(self, scrambled: UInt64s) -> Int64s:
         """A foreign outside account; the country follows the corridors' weights."""
@@ -145,7 +148,7 @@ def populate(customers: int, days: int, seed: int) -> Population:
     )  # fmt: skip
 
 
-BANKS_PER_COUNTRY = 6
+BANKS_PER_COUNTRY = 4
 
 
 def _outside(

@@ -3,8 +3,6 @@
 Two of a hundred customers have no profile. One of twelve has a second version, recorded during the stream.
 """
 
-import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,15 +10,13 @@ import numpy as np
 
 from monitor.app.simulate.draws import Part, mixed, remainder, stream
 from monitor.app.simulate.names import Names
-from monitor.app.simulate.population import Population
+from monitor.app.simulate.population import PERSON_SEGMENTS, Population
 from monitor.app.simulate.world import (
     AGENT,
     CASH,
     CORPORATE,
-    CURRENCY_OF_ROW,
     ENTITIES,
     RETIRED,
-    SCALE_PERCENT,
     SEGMENTS,
     STUDENT,
 )
@@ -38,78 +34,90 @@ OTHER_INDUSTRIES = ("retail_trade", "construction", "consulting", "transport", "
 
 
 def write_profiles(path: Path, population: Population, names: Names, start: date) -> int:
-    """Write all profiles; the number of lines."""
-    first = list(_first_versions(population, names, start))
-    again = list(_second_versions(population, first, start))
-    lines = sorted([*first, *again], key=lambda profile: (profile["recorded_at"], profile["customer"]))
-    with path.open("w", encoding="utf-8") as file:
-        for profile in lines:
-            file.write(json.dumps(profile, separators=(",", ":")) + "\n")
-    return len(lines)
-
-
-def _first_versions(population: Population, names: Names, start: date) -> Iterator[dict[str, object]]:
+    """Write all profile versions in order of recording; the number of lines."""
     rng, n = stream(population.seed, Part.PROFILES), population.customers
-    absent = rng.integers(0, 1000, n) < 20
-    draws = rng.integers(0, 1 << 16, (n, 6)).tolist()
-    for customer in np.flatnonzero(~absent).tolist():
-        yield _profile(population, names, start, customer, draws[customer])
+    has_profile = rng.integers(0, 1000, n) >= 20
+    draws = rng.integers(0, 1 << 16, (n, 6))
+    first = np.flatnonzero(has_profile)
+    changed_day = remainder(mixed(first, 303), population.days)
+    is_changed = (remainder(mixed(first, 301), 12) == 0) & (changed_day > population.opened_day[first])
+    again = first[is_changed]
+    hour = np.concatenate([population.opened_day[first].astype(np.int64) * 24, changed_day[is_changed] * 24 + 6])
+    customer = np.concatenate([first, again])
+    version = np.repeat([1, 2], [len(first), len(again)])
+    order = np.lexsort((customer, hour))
+    accounts = Accounts(population, names, start)
+    with path.open("w", encoding="utf-8") as file:
+        for row in range(0, len(order), 1 << 14):
+            part = order[row : row + (1 << 14)]
+            columns = zip(customer[part].tolist(), version[part].tolist(), hour[part].tolist(),
+                          draws[customer[part]].tolist(), strict=True)  # fmt: skip
+            file.writelines(_line(accounts, *column) for column in columns)
+    return len(order)
 
 
-def _profile(population: Population, names: Names, start: date, customer: int, draw: list[int]) -> dict[str, object]:
+class Accounts:
+    """Texts of customers and accounts, sliced from their tables."""
+
+    def __init__(self, population: Population, names: Names, start: date) -> None:
+        self.population, self.start = population, start
+        self._customers = names.customer.data.tobytes().decode()
+        self._accounts = names.account.data[: population.own_accounts * 16].tobytes().decode()
+
+    def customer(self, code: int) -> str:
+        return self._customers[code * 9 : code * 9 + 9]
+
+    def account(self, code: int) -> str:
+        return self._accounts[code * 16 : code * 16 + 16]
+
+    def day(self, number: int) -> str:
+        return (self.start + timedelta(days=number)).isoformat()
+
+
+def _line(accounts: Accounts, customer: int, version: int, hour: int, draw: list[int]) -> str:
+    """One version as a JSON object and the end of the line. All texts are plain ASCII without quotes."""
+    population = accounts.population
     segment, entity = int(population.segment[customer]), ENTITIES[int(population.entity[customer])]
-    currency, scale = entity.currency, entity.scale_percent
-    opened = start + timedelta(days=int(population.opened_day[customer]))
-    recorded = f"{opened}T00:00:00Z"
-    is_person = segment < CASH - 1
-    income = int(population.income[customer]) * scale // 100
+    currency, opened = entity.currency, accounts.day(int(population.opened_day[customer]))
+    income = int(population.income[customer]) * entity.scale_percent // 100
     expected = income * (90 + draw[0] % 60) // 100
-    accounts = [{"account": names.account.text(customer), "opened_on": str(opened), "currency": currency}]
-    if population.savings[customer] >= 0:
-        accounts.append({"account": names.account.text(int(population.savings[customer])), "opened_on": str(opened),
-                         "currency": currency})  # fmt: skip
-    name = f"{FIRST[draw[1] % len(FIRST)]} {LAST[draw[2] % len(LAST)]}"
-    profile: dict[str, object] = {
-        "customer": names.customer.text(customer), "version": 1, "recorded_at": recorded,
-        "kind": SEGMENTS[segment].kind, "segment": SEGMENTS[segment].name,
-        "income_currency": currency, "declared_income": str(income * 12 // 100 * 100),
-        "expected": {"currency": currency, "monthly_in": str(expected), "monthly_out": str(expected * 95 // 100)},
-        "residence": entity.country, "nationality": entity.country,
-        "risk_rating": "high" if draw[3] % 100 < 3 else "medium" if draw[3] % 100 < 18 else "low",
-        "customer_since": str(opened), "accounts": accounts,
-        "sources": {"declared_income": {"source": "onboarding", "on": str(opened)}},
-    }  # fmt: skip
-    if is_person:
-        youngest, oldest = (18, 26) if segment == STUDENT else (62, 90) if segment == RETIRED else (22, 66)
-        years = youngest + draw[4] % (oldest - youngest)
-        born = date(start.year - years, 1 + draw[5] % 12, 1 + draw[4] % 28)
-        profile["identity"] = {"name": name, "birth_date": str(born)}
-        profile["occupation"] = {STUDENT: "student", RETIRED: "retired"}.get(
-            segment, OCCUPATIONS[draw[5] % len(OCCUPATIONS)]
-        )
-        profile["is_pep"] = draw[3] // 100 % 250 == 0
-    else:
-        industries = INDUSTRIES.get(segment, OTHER_INDUSTRIES)
-        profile["identity"] = {"name": f"{LAST[draw[2] % len(LAST)]} {TRADES[draw[4] % len(TRADES)]}"}
-        profile["industry"] = industries[draw[5] % len(industries)]
-        profile["related"] = [{"relation": "beneficial_owner", "name": name, "share": 1.0}]
-    return profile
+    savings = int(population.savings[customer])
+    held = [customer] if savings < 0 else [customer, savings]
+    openings = ",".join(
+        f'{{"account":"{accounts.account(code)}","opened_on":"{opened}","currency":"{currency}"}}' for code in held
+    )
+    rating = "high" if draw[3] % 100 < 3 else "medium" if draw[3] % 100 < 18 else "low"
+    if version == 2:
+        rating = "medium" if rating == "low" else "low"
+    who = _person(segment, draw, accounts.start.year) if segment <= PERSON_SEGMENTS else _business(segment, draw)
+    return (
+        f'{{"customer":"{accounts.customer(customer)}","version":{version},'
+        f'"recorded_at":"{accounts.day(hour // 24)}T{hour % 24:02d}:00:00Z",'
+        f'"kind":"{SEGMENTS[segment].kind}","segment":"{SEGMENTS[segment].name}",{who},'
+        f'"income_currency":"{currency}","declared_income":"{income * 12 // 100 * 100}",'
+        f'"expected":{{"currency":"{currency}","monthly_in":"{expected}","monthly_out":"{expected * 95 // 100}"}},'
+        f'"residence":"{entity.country}","nationality":"{entity.country}","risk_rating":"{rating}",'
+        f'"customer_since":"{opened}","accounts":[{openings}],'
+        f'"sources":{{"declared_income":{{"source":"onboarding","on":"{opened}"}}}}}}\n'
+    )
 
 
-def _second_versions(
-    population: Population, first: list[dict[str, object]], start: date
-) -> Iterator[dict[str, object]]:
-    """One of twelve customers moves to another risk rating on some day of the stream."""
-    order = np.arange(len(first))
-    chosen = np.flatnonzero(remainder(mixed(order, 301), 12) == 0)
-    day = remainder(mixed(chosen, 303), max(population.days, 1))
-    for index, number in zip(chosen.tolist(), day.tolist(), strict=True):
-        profile = first[index]
-        recorded = f"{start + timedelta(days=number)}T06:00:00Z"
-        if recorded <= str(profile["recorded_at"]):
-            continue
-        rating = "medium" if profile["risk_rating"] == "low" else "low"
-        yield {**profile, "version": 2, "recorded_at": recorded, "risk_rating": rating}
+def _person(segment: int, draw: list[int], year: int) -> str:
+    youngest, oldest = (18, 26) if segment == STUDENT else (62, 90) if segment == RETIRED else (22, 66)
+    born = date(year - youngest - draw[4] % (oldest - youngest), 1 + draw[5] % 12, 1 + draw[4] % 28)
+    work = {STUDENT: "student", RETIRED: "retired"}.get(segment, OCCUPATIONS[draw[5] % len(OCCUPATIONS)])
+    is_pep = "true" if draw[3] // 100 % 250 == 0 else "false"
+    return f'"identity":{{"name":"{_name(draw)}","birth_date":"{born}"}},"occupation":"{work}","is_pep":{is_pep}'
 
 
-assert len(CURRENCY_OF_ROW) == len(SCALE_PERCENT)
+def _business(segment: int, draw: list[int]) -> str:
+    industries = INDUSTRIES.get(segment, OTHER_INDUSTRIES)
+    firm = f"{LAST[draw[2] % len(LAST)]} {TRADES[draw[4] % len(TRADES)]}"
+    return (
+        f'"identity":{{"name":"{firm}"}},"industry":"{industries[draw[5] % len(industries)]}",'
+        f'"related":[{{"relation":"beneficial_owner","name":"{_name(draw)}","share":1.0}}]'
+    )
+
+
+def _name(draw: list[int]) -> str:
+    return f"{FIRST[draw[1] % len(FIRST)]} {LAST[draw[2] % len(LAST)]}"

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from monitor.app.simulate import surroundings
-from monitor.app.simulate.cases import Case, plan_cases
+from monitor.app.simulate.cases import plan_cases
+from monitor.app.simulate.cast import Case
 from monitor.app.simulate.labels import write_cases, write_labels
 from monitor.app.simulate.names import names_of
 from monitor.app.simulate.population import populate
@@ -23,6 +24,9 @@ DEFAULT_START = date(2026, 1, 5)
 CUSTOMERS_MIN, CUSTOMERS_MAX = 100, 20_000_000
 DAYS_MAX = 3_660
 FORMATS = ("both", "json", "parquet")
+WRITTEN = ("transactions.jsonl", "transactions.parquet", "profiles.jsonl", "labels.csv", "cases.csv", "rates.csv",
+           "entities.yaml", "lists/high_risk_countries.yaml")  # fmt: skip
+"""What a simulation leaves in its folder, with ``manifest.json``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def simulate(
         customers: From 100 to 20 million.
         days: Length of the stream in days, from 14.
         seed: The same seed gives the same bytes.
-        out: A folder; it is made if missing, files of an earlier simulation are overwritten.
+        out: A folder; it is made if missing, the files of an earlier simulation are removed.
         start: First day of the stream, from 2000.
         file_format: ``json``, ``parquet`` or ``both``.
         days_per_chunk: Days ordered together; changes memory and speed, never the bytes.
@@ -61,6 +65,8 @@ def simulate(
     """
     _check(customers, days, seed, start, file_format)
     out.mkdir(parents=True, exist_ok=True)
+    for name in (*WRITTEN, "manifest.json"):
+        (out / name).unlink(missing_ok=True)
     population = populate(customers, days, seed)
     names = names_of(population)
     calendar = [day(start, number) for number in range(days)]
@@ -122,7 +128,7 @@ def _summary(count: int, truth: Rows, profiles: int, cases: list[Case]) -> Summa
 
 def _write_manifest(out: Path, summary: Summary, parameters: dict[str, object]) -> None:
     """Parameters, version, counts and the SHA-256 of every file."""
-    files = sorted(path for path in out.rglob("*") if path.is_file() and path.name != "manifest.json")
+    files = sorted(path for name in WRITTEN for path in out.glob(name))
     digests = {}
     for path in files:
         digest = sha256()

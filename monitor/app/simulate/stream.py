@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from monitor.app.simulate.aftermath import aftermath
-from monitor.app.simulate.cases import Case, by_day
+from monitor.app.simulate.cases import by_day
+from monitor.app.simulate.cast import Case
 from monitor.app.simulate.draws import Part, stream
 from monitor.app.simulate.dress import dressed
 from monitor.app.simulate.licit import Everyday

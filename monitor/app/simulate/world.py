@@ -40,11 +40,11 @@ SCALE_PERCENT = (100, 75, 1000, 85)
 EURO = 3
 
 FOREIGN = {
-    "DE": 10, "FR": 8, "ES": 5, "SE": 6, "DK": 5, "PL": 6, "CA": 7, "IE": 4, "NL": 5, "CH": 4, "IN": 8, "CN": 7,
-    "MX": 8, "PH": 6, "BR": 3, "JP": 3, "SG": 3, "HK": 4, "AE": 5, "TR": 4, "PK": 4, "NG": 4, "VN": 4, "KE": 3,
-    "LB": 2, "VE": 2, "MM": 2, "YE": 1, "HT": 2, "SY": 1, "BG": 3, "PA": 2,
+    "DE": 7, "FR": 6, "ES": 5, "SE": 5, "PL": 5, "CA": 5, "IE": 4, "NL": 5, "CH": 4, "IN": 6, "CN": 5, "MX": 5,
+    "PH": 5, "JP": 4, "HK": 4, "AE": 5, "NG": 4, "VN": 4, "KE": 4, "LB": 4, "VE": 4, "HT": 4, "BG": 4, "PA": 4,
 }  # fmt: skip
-HIGH_RISK = ("NG", "VN", "KE", "LB", "VE", "MM", "YE", "HT", "SY", "BG", "PA")
+"""Countries outside the entities' own, with the weights of the corridors."""
+HIGH_RISK = ("NG", "VN", "KE", "LB", "VE", "HT", "BG", "PA")
 """The example list ``high_risk_countries`` of the simulated bank. It is no authority's list."""
 
 COUNTRY_NAMES = (*(entity.country for entity in ENTITIES), *FOREIGN)
@@ -120,7 +120,8 @@ def _texts(none: float, **weights: float) -> dict[int, float]:
 
 KINDS = (
     Kind("card", _channels(card=1), _purposes(1), _texts(1), "shop", "price", "heavy", 0.35),
-    Kind("cash_out", _channels(atm=8, cash=1), _purposes(9, CASH=1), _texts(1), "shop", "notes", "narrow", 0, 1.0, 0.02),
+    Kind("cash_out", _channels(atm=8, cash=1), _purposes(9, CASH=1), _texts(1), "shop", "notes", "narrow",
+         0, 1.0, 0.02),
     Kind("cash_in", _channels(cash=7, atm=3), _purposes(6, CASH=4), _texts(6, takings=3, deposit=2),
          "counter", "notes", "wide", 0, 1.0, 0.30),
     Kind("payroll", _channels(ach=6, transfer=4), _purposes(1, SALA=9, BONU=0.3), _texts(2, salary=8),
@@ -129,14 +130,16 @@ KINDS = (
          "batch", "round", "narrow", 0.5),
     Kind("bill", _channels(direct_debit=1), _purposes(2, ELEC=3, PHON=3, INSU=2), _texts(3, electricity=3, mobile=2),
          "batch", "price", "medium"),
-    Kind("pension", _channels(ach=5, transfer=5), _purposes(1, PENS=9), _texts(3, pension=7), "batch", "price", "narrow"),
+    Kind("pension", _channels(ach=5, transfer=5), _purposes(1, PENS=9), _texts(3, pension=7), "batch", "price",
+         "narrow"),
     Kind("friends", _channels(instant=6, transfer=4), _purposes(7, OTHR=1, GIFT=1, FAMI=1),
          _texts(6, dinner=1, share_of_bill=1, thank_you=1, trip=1, present=0.5, as_agreed=0.5, car=0.2, loan=0.2),
          "evening", "round", "heavy", 0.9),
     Kind("own", _channels(internal=1), _purposes(6, SAVG=4), _texts(7, savings=3), "evening", "round", "heavy", 0.8),
     Kind("trade", _channels(transfer=5, ach=2.5, instant=1.5, wire=1.0, cheque=0.3),
          _purposes(5, SUPP=2, GDDS=1.5, SCVE=1, OTHR=1, TRAD=0.3),
-         _texts(4, invoice=4, payment_on_account=1, order=1, services_rendered=1, consulting=0.5, goods=0.7, as_agreed=0.5),
+         _texts(4, invoice=4, payment_on_account=1, order=1, services_rendered=1, consulting=0.5, goods=0.7,
+                as_agreed=0.5),
          "office", "invoice", "heavy", 0.6),
     Kind("settlement", _channels(ach=6, transfer=4), _purposes(8, GDDS=2), _texts(3, settlement=4, payout=3),
          "batch", "price", "wide"),
@@ -149,6 +152,7 @@ KINDS = (
          _texts(5, car=1, loan=1, as_agreed=1, family_support=0.5, deposit=0.5, refund=0.4, invoice=1),
          "office", "invoice", "heavy", 0.6),
     Kind("tax", _channels(ach=5, transfer=5), _purposes(2, TAXS=8), _texts(4, tax=6), "office", "price", "wide", 0.5),
-    Kind("cheque", _channels(cheque=1), _purposes(9, OTHR=1), _texts(9, invoice=1), "counter", "invoice", "heavy", 0.2, 0.6),
+    Kind("cheque", _channels(cheque=1), _purposes(9, OTHR=1), _texts(9, invoice=1), "counter", "invoice", "heavy", 0.2,
+         0.6),
 )  # fmt: skip
 KIND = {kind.name: code for code, kind in enumerate(KINDS)}

@@ -57,7 +57,7 @@ class JsonLinesWriter:
                 self._buffer, rows.number[part], rows.booked_us[part], rows.received_us[part], rows.amount[part],
                 rows.reverses[part], codes[part], labels.data, labels.start, data, start, names.index("currency"),
             )  # fmt: skip
-            self._file.write(memoryview(self._buffer)[:used])
+            self._file.write(self._buffer[:used].data)
 
     def close(self) -> None:
         """End the file."""
