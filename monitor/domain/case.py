@@ -60,6 +60,7 @@ class Case:
 
     ``risk`` and ``novelty`` are in 0..1 and kept ready, because they change with events only; urgency
     depends on the clock and is computed when asked (:mod:`monitor.casework.priority`).
+    ``headline`` is the sentence of the strongest alert, the latest of equals.
     ``amounts`` is the largest amount of any alert by currency: a lower bound of the amount in scope that
     counts no payment twice. ``amount_minor`` and ``currency`` are that of the first alert's currency.
     """
