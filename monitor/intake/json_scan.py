@@ -174,7 +174,7 @@ def scan_lines(buffer, size, entities, accounts_are_ours, lines, spans, values, 
         state: Out, shape (rows,).
 
     Returns:
-        The number of records; lines of white space are none.
+        The number of records. Lines of white space are none, unless too long: a reader may have cut them.
     """
     base, known = address_of(buffer), address_of(entities) if entities.size else ANY_ENTITY
     spans_at, values_at = address_of(spans), address_of(values)
@@ -182,7 +182,7 @@ def scan_lines(buffer, size, entities, accounts_are_ours, lines, spans, values, 
     while at < base + size:
         start = at
         first = _skip_space(at)
-        if load_u8(first) == _NEWLINE:
+        if load_u8(first) == _NEWLINE and first - start <= RECORD_BYTES_MAX:
             at = first + 1
         else:
             end = _scan_object(base, first, spans_at)
