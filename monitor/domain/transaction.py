@@ -43,31 +43,34 @@ class Transaction(BaseModel):
     received_at: Moment | None = Field(None, description="When the record reached the monitor's source.")
     debtor_account: Identifier | None = Field(None, description="Account that pays: IBAN or the bank's own number.")
     debtor_customer: Identifier | None = Field(None, description="Customer number of the payer, if ours.")
-    debtor_name: Text | None = None
-    debtor_country: Country | None = None
+    debtor_name: Text | None = Field(None, description="Name of the payer, as given.")
+    debtor_country: Country | None = Field(None, description="Country of the payer's side, ISO 3166-1 alpha-2.")
     debtor_agent: Identifier | None = Field(None, description="BIC of the payer's bank.")
     creditor_account: Identifier | None = Field(None, description="Account that is paid.")
     creditor_customer: Identifier | None = Field(None, description="Customer number of the payee, if ours.")
-    creditor_name: Text | None = None
-    creditor_country: Country | None = None
+    creditor_name: Text | None = Field(None, description="Name of the payee, as given.")
+    creditor_country: Country | None = Field(None, description="Country of the payee's side, ISO 3166-1 alpha-2.")
     creditor_agent: Identifier | None = Field(None, description="BIC of the payee's bank.")
     amount: str | int | float = Field(
         description="More than zero, a plain decimal, as text or number; no more decimals than the currency has."
     )
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
     channel: Literal["cash", "wire", "transfer", "instant", "ach", "card", "cheque", "direct_debit",
-                     "internal", "atm", "crypto", "other"] | None = None  # fmt: skip
+                     "internal", "atm", "crypto", "other"] | None = Field(
+        None, description="How the money moved; cash is over the counter, atm is cash at a machine.")  # fmt: skip
     purpose: Identifier | None = Field(None, description="ISO 20022 purpose code.")
     remittance: Text | None = Field(None, description="What the payer wrote.")
     booking_entity: Identifier | None = Field(
         None,
         description="Entity of the bank that booked; its zone, cut-off and holidays apply. Absent: the default entity.",
     )
-    status: Literal["booked", "attempted", "rejected", "reversed", "returned"] = "booked"
+    status: Literal["booked", "attempted", "rejected", "reversed", "returned"] | None = Field(
+        "booked", description="Absent: booked. attempted and rejected moved no money; reversed and returned take back."
+    )
     reverses: Identifier | None = Field(None, description="The transaction_id that this record takes back.")
     conductor: Identifier | None = Field(None, description="Who carried it out in person.")
     on_behalf_of: Identifier | None = Field(None, description="For whom it was carried out.")
-    device: Identifier | None = None
+    device: Identifier | None = Field(None, description="The device that it was ordered from.")
     branch: Identifier | None = Field(None, description="Branch, terminal or machine.")
 
 

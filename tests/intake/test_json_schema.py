@@ -1,0 +1,39 @@
+"""The published pages are those of the code, and a valid record fits the published shape."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.domain.refusal import Reason
+from monitor.domain.transaction import Transaction
+from monitor.intake.record_fields import FIELDS, REQUIRED
+from monitor.intake.schema import PAGE, SCHEMA, json_schema, page
+from tests.intake.json_records import Raw, transactions
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_committed_pages_are_current() -> None:
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == page()
+    assert (DOCS / SCHEMA).read_text(encoding="utf-8") == json_schema()
+
+
+def test_the_page_names_every_field_and_every_reason() -> None:
+    text = page()
+    assert all(f"| `{name}` |" in text for name in [*FIELDS, *Reason])
+    assert "|  |\n" not in text, "a field has no meaning"
+
+
+def test_the_decoder_has_the_fields_of_the_shape() -> None:
+    assert tuple(Transaction.model_fields) == FIELDS
+    assert {FIELDS[field] for field in REQUIRED} == set(json.loads(json_schema())["required"])
+
+
+@given(st.data())
+@settings(print_blob=True, deadline=None, max_examples=50)
+def test_what_the_decoder_accepts_fits_the_published_shape(data: st.DataObject) -> None:
+    record = data.draw(transactions())
+    values = {name: float(value.text) if isinstance(value, Raw) else value for name, value in record.items()}
+    Transaction.model_validate(values)
