@@ -90,7 +90,8 @@ def plan_cases(population: Population, calendar: list[Day]) -> list[Case]:
         case = Case(number, name)
         cast = Cast(population, calendar, case, subject)
         TYPOLOGIES[name](cast, by_entity[cast.entity])
-        cases.append(case)
+        if case.steps:
+            cases.append(case)
     return cases
 
 

@@ -134,10 +134,10 @@ class Cast:
 
     def pay(self, day: int, debtor: int, creditor: int, cents: int, *, kind: int | None = None,
             form: int = AS_GIVEN) -> None:  # fmt: skip
-        """Plan one payment."""
+        """Plan one payment. What would fall after the end of the stream is not seen."""
         chosen = self.cover() if kind is None else kind
-        last = self.population.days - 1
-        self.case.steps.append(Step(min(max(day, 0), last), chosen, debtor, creditor, cents, form))
+        if day < self.population.days:
+            self.case.steps.append(Step(day, chosen, debtor, creditor, cents, form))
 
     def deposit(self, day: int, account: int, cents: int) -> None:
         """Plan one deposit of cash."""

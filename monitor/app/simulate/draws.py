@@ -54,8 +54,7 @@ def spread_table(sigma: float, *, tail_share: float = 0.0, tail_index: float = 1
     Returns:
         65,536 multipliers in 1/65,536, ascending.
 
-    >>> table = spread_table(0.5)
-    >>> abs(int(table[32768]) - MULTIPLIER_ONE) < 10
+    >>> abs(int(spread_table(0.5)[32768]) - MULTIPLIER_ONE) < 10
     True
     """
     normal, body = NormalDist(), 1.0 - tail_share
@@ -64,7 +63,8 @@ def spread_table(sigma: float, *, tail_share: float = 0.0, tail_index: float = 1
     over = levels > body
     known[over] *= ((1.0 - levels[over]) / tail_share) ** (-1.0 / tail_index) if tail_share else 1.0
     cells = np.linspace(0, _CELLS, 1 << 16)
-    return np.round(np.interp(cells, np.arange(_CELLS + 1), known) * MULTIPLIER_ONE).astype(np.int64)
+    table: Int64s = np.round(np.interp(cells, np.arange(_CELLS + 1), known) * MULTIPLIER_ONE).astype(np.int64)
+    return table
 
 
 def share_table(weights: dict[int, float], *, size: int = 1024) -> Int32s:
@@ -100,4 +100,5 @@ def remainder(scrambled: UInt64s, size: int) -> Int64s:
     >>> int(remainder(mixed(np.array([5]), 1), 10)[0]) < 10
     True
     """
-    return ((scrambled >> np.uint64(33)) % np.uint64(max(size, 1))).astype(np.int64)
+    below: Int64s = ((scrambled >> np.uint64(33)) % np.uint64(max(size, 1))).astype(np.int64)
+    return below

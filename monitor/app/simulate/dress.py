@@ -16,6 +16,7 @@ from monitor.app.simulate.world import ENTITIES, EURO, KIND, KINDS, SCALE_PERCEN
 from monitor.domain.time import SECOND_US
 
 SPREADS = {
+    "steady": spread_table(0.02),
     "narrow": spread_table(0.30),
     "medium": spread_table(0.55),
     "wide": spread_table(0.75, tail_share=0.005),
