@@ -102,16 +102,17 @@ def time_of(text: str | None, store: CaseStore) -> int:
 
 
 def resolver(db: str) -> Resolve:
-    """From tokens to the source's own identifiers, for the local user who holds the vault beside the store."""
-    if find_spec("monitor.app.embedded") is None:
+    """From tokens to the source's own identifiers, for the local user who holds the vault beside the store.
+
+    ``monitor.app.resolving.open_resolver(db)`` gives a function from a token in hex to its text or ``None``.
+    Where that part is not installed, tokens are shown shortened.
+    """
+    if find_spec("monitor.app.resolving") is None:
         return short_token
-    open_vault = getattr(import_module("monitor.app.embedded"), "open_vault", None)
-    if open_vault is None:
-        return short_token
-    vault = open_vault(db)
+    find = import_module("monitor.app.resolving").open_resolver(db)
 
     def resolve(token: str) -> str:
-        return vault.resolve(token) or short_token(token)
+        return find(token) or short_token(token)
 
     return resolve
 
