@@ -186,7 +186,7 @@ def _unit(tree: Keyed, what: str) -> Unit:
     known = ["count", "share", "duration", "USD", "EUR", "GBP", *sorted(each for each in VOCABULARIES if each)]
     raise RuleError(tree.items["unit"].place, f"the unit '{value[:40]}' of {what}",
                     "A unit is a currency, count, share, duration or the vocabulary of a field.",
-                    did_you_mean(value, known), f"unit: {value[:40]}")  # fmt: skip
+                    did_you_mean(value, known))  # fmt: skip
 
 
 def _row(tree: Keyed, unit: Unit, what: str) -> ParameterRow:
@@ -245,7 +245,7 @@ def _amount(node: Scalar, unit: Unit, what: str) -> int:
 def _no_number(node: Scalar, unit: Unit, what: str, reason: str) -> RuleError:
     examples = {Kind.COUNT: "3", Kind.SHARE: "0.90", Kind.MONEY: "10000.00"}
     return RuleError(node.place, f"'{node.text[:40]}' as a value of {what}", reason,
-                     f"Write for example value: {examples[unit.kind]}.", f"value: {node.text[:40]}")  # fmt: skip
+                     f"Write for example value: {examples[unit.kind]}.")  # fmt: skip
 
 
 def alert(
@@ -286,7 +286,7 @@ def _check_sentence(
                             did_you_mean(hole, known), f"{{{hole[:60]}}}")  # fmt: skip
     if "{" in _HOLE.sub("", sentence) or "}" in _HOLE.sub("", sentence):
         raise RuleError(place, "a brace without its partner in the alert's text", "Braces hold names.",
-                        "Write {name}.", sentence[:80])  # fmt: skip
+                        "Write {name}.")  # fmt: skip
 
 
 def approval(tree: Keyed, status: str) -> Approval | None:

@@ -26,6 +26,7 @@ DEPTH_MAX = 12
 NODES_MAX = 20_000
 _DIGITS_MAX = 30
 
+_OTHER_BREAK = re.compile("[\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _DECIMAL = re.compile(r"[-+]?[0-9]*\.[0-9]+|[-+]?[0-9]+\.")
 _WORDS: dict[str, bool | None] = {
@@ -84,6 +85,12 @@ def read_document(text: str, file: str) -> Tree:
             f"At most {TEXT_CHARACTERS_MAX} are read.",
             "Split the rule, or shorten its tests.",
         )
+    text = text.replace("\r\n", "\n")
+    strange = _OTHER_BREAK.search(text)
+    if strange:
+        raise RuleError(Place(file, text.count("\n", 0, strange.start()) + 1), "a line break of another kind",
+                        "YAML counts it as a line and most editors do not, so line numbers would be wrong.",
+                        "Save the file with plain line breaks.", "")  # fmt: skip
     lines = text.split("\n")
     try:
         yaml = YAML(typ="safe", pure=True)

@@ -21,7 +21,7 @@ def keyed(tree: Tree, what: str, form: str) -> Keyed:
     """``tree`` as a mapping."""
     if isinstance(tree, Keyed):
         return tree
-    raise RuleError(tree.place, f"{what} is no mapping", "It has names and values.", f"Write {form}.", _shown(tree))
+    raise RuleError(tree.place, f"{what} is no mapping", "It has names and values.", f"Write {form}.")
 
 
 def only_keys(tree: Keyed, known: Sequence[str], what: str) -> None:
@@ -29,12 +29,11 @@ def only_keys(tree: Keyed, known: Sequence[str], what: str) -> None:
     for key, place in tree.key_places.items():
         if key not in known and " " in key:
             raise RuleError(place, f"the key '{key[:60]}' is unknown in {what}", "Keys are single words.",
-                            "A comma inside {...} begins a new key: put a text that has commas in quotes.",
-                            f"{key[:60]}")  # fmt: skip
+                            "A comma inside {...} begins a new key: put a text that has commas in quotes.")  # fmt: skip
         if key not in known:
             raise RuleError(place, f"the key '{key[:60]}' is unknown in {what}",
                             "A key that means nothing would be passed over in silence.",
-                            did_you_mean(key, list(known)), f"{key[:60]}: ...")  # fmt: skip
+                            did_you_mean(key, list(known)))  # fmt: skip
 
 
 def need(tree: Keyed, key: str, what: str, remedy: str) -> Tree:
@@ -43,7 +42,7 @@ def need(tree: Keyed, key: str, what: str, remedy: str) -> Tree:
     if node is None or (isinstance(node, Scalar) and node.text == "" and node.value is None):
         place = node.place if node is not None else tree.place
         raise RuleError(place, f"'{key}' is missing in {what}" if node is None else f"'{key}' is empty in {what}",
-                        "It must be given.", remedy)  # fmt: skip
+                        "It must be given.", remedy, "")  # fmt: skip
     return node
 
 
@@ -62,7 +61,7 @@ def folded(node: Scalar, what: str, remedy: str, *, characters_max: int = TEXT_M
         raise RuleError(node.place, f"{what} is empty", "It must be given.", remedy)
     if len(value) > characters_max:
         raise RuleError(node.place, f"{what} has {len(value)} characters", f"At most {characters_max} are read.",
-                        "Shorten it.", value[:80] + " ...")  # fmt: skip
+                        "Shorten it.")  # fmt: skip
     if not value.isprintable():
         raise RuleError(node.place, f"{what} holds a control character", "It would not be readable.", "Remove it.")
     return value
@@ -74,8 +73,7 @@ def word(tree: Keyed, key: str, what: str, words: Iterable[str]) -> str:
     value = text(tree, key, what, f"Write one of: {', '.join(known)}.")
     if value not in known:
         raise RuleError(tree.items[key].place, f"'{key}' is '{value[:60]}' in {what}",
-                        f"The words are: {', '.join(known)}.", _offer(value, known),
-                        f"{key}: {value[:60]}")  # fmt: skip
+                        f"The words are: {', '.join(known)}.", _offer(value, known))  # fmt: skip
     return value
 
 
@@ -85,7 +83,7 @@ def whole(tree: Keyed, key: str, what: str, *, least: int, most: int) -> int:
     value = node.value if isinstance(node, Scalar) else None
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise RuleError(node.place, f"'{key}' is no whole number from {least} to {most}", "It counts something.",
-                        f"Write for example {key}: {least}.", _shown(node))  # fmt: skip
+                        f"Write for example {key}: {least}.")  # fmt: skip
     return value
 
 
@@ -129,7 +127,7 @@ def items(tree: Keyed, key: str, what: str, remedy: str, *, most: int) -> tuple[
     node = need(tree, key, what, remedy)
     if not isinstance(node, Items) or not 1 <= len(node.items) <= most:
         raise RuleError(node.place, f"'{key}' is no list of 1 to {most} entries in {what}", "Each entry counts.",
-                        remedy, _shown(node))  # fmt: skip
+                        remedy)  # fmt: skip
     return node.items
 
 
@@ -156,7 +154,3 @@ def name(value: str, place: Place, what: str) -> str:
 def _offer(value: str, known: list[str]) -> str:
     offer = did_you_mean(value, known)
     return offer if offer.startswith("Did") else "Write one of them."
-
-
-def _shown(tree: Tree) -> str:
-    return " ".join(tree.text.split())[:100] if isinstance(tree, Scalar) else ""

@@ -71,8 +71,7 @@ def _in_force(parameter: Parameter, time_us: int, segment: str | None, jurisdict
 
 def _paragraph(rule: Rule, conditions: tuple[str, ...], values: tuple[ValueInForce, ...]) -> str:
     where = "every booking entity" if ANY in rule.jurisdictions else " and ".join(rule.jurisdictions)
-    # A number and its currency stay on one line.
-    known = {value.name: value.value.replace(" ", "\N{NO-BREAK SPACE}") for value in values}
+    known = {value.name: value.value for value in values}
     clause = ", and ".join(_with_values(each, known) for each in conditions)
     sentences = [
         rule.description,

@@ -70,6 +70,13 @@ def read_list(text: str, file: str) -> NamedList:
     >>> read_list(text, "a.yaml").words
     ('IR', 'KP')
     """
+    try:
+        return _list(text, file)
+    except RuleError as error:
+        raise error.with_line(text) from None
+
+
+def _list(text: str, file: str) -> NamedList:
     tree = read_document(text, file)
     if not isinstance(tree, Keyed):
         raise RuleError(tree.place, "a list file that is no mapping", "A list has a name and words.",

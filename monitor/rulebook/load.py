@@ -74,6 +74,13 @@ def read_rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
     Raises:
         RuleError: The first mistake.
     """
+    try:
+        return _rule(text, file, lists)
+    except RuleError as error:
+        raise error.with_line(text) from None
+
+
+def _rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
     tree = read_document(text, file)
     tree = entries.keyed(tree, "the rule", "id, title and the other keys of docs/rule-format.md")
     entries.only_keys(tree, _KEYS, "the rule")

@@ -5,12 +5,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from monitor.domain.fields import FIELDS, PEER_QUANTILES, RESERVED_PREFIXES
-from monitor.rulebook.rule import MeasureName, Name, Node, ParameterName, PeerName, Window
+from monitor.rulebook.rule import Measure, MeasureName, Name, Node, ParameterName, PeerName, Window
 from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.source import Source
 
 if TYPE_CHECKING:
     from monitor.rulebook.expression import Scope
+
+_SHOWN_MAX = 12
+"""Most names that a message lists."""
 
 
 def attribute_path(tree: ast.expr) -> list[str] | None:
@@ -37,8 +40,9 @@ def did_you_mean(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.7)
     if near:
         return f"Did you mean '{near[0]}'?"
-    shown = ", ".join(sorted(known)[:40]) or "none"
-    return f"Known here: {shown}."
+    if len(known) <= _SHOWN_MAX:
+        return f"Known here: {', '.join(known) or 'none'}."
+    return f"Known here: {', '.join(known[:_SHOWN_MAX])} and {len(known) - _SHOWN_MAX} more; see docs/rule-format.md."
 
 
 def resolve(source: Source, tree: ast.expr, scope: "Scope", text: str) -> Node:
@@ -71,7 +75,7 @@ def resolve(source: Source, tree: ast.expr, scope: "Scope", text: str) -> Node:
     raise _unknown(source, tree, name, scope)
 
 
-def _measure(source: Source, tree: ast.expr, window: Window, name: str):  # type: ignore[no-untyped-def]
+def _measure(source: Source, tree: ast.expr, window: Window, name: str) -> Measure:
     for measure in window.measures:
         if measure.name == name:
             return measure
@@ -87,12 +91,15 @@ def _peer(source: Source, tree: ast.expr, path: list[str], scope: "Scope", text:
                            f"Write peer.<window>.<measure>.<{'|'.join(PEER_QUANTILES)}> or peer.is_hub"
                            + (", outside a window's own filter." if scope.is_filter else "."))  # fmt: skip
     measure = _measure(source, tree, scope.windows[path[1]], path[2])
+    if measure.function == "mean":
+        raise source.error(tree, f"'{'.'.join(path)[:80]}' compares means", "Quantiles of a mean are not kept.",
+                           "Compare the median, the sum or the count.")  # fmt: skip
     return PeerName(text, measure.unit, path[1], path[2], path[3])
 
 
 def _unknown(source: Source, tree: ast.expr, name: str, scope: "Scope") -> RuleError:
-    known = [*FIELDS, *scope.parameters]
-    known += [f"{window.name}.{measure.name}" for window in scope.windows.values() for measure in window.measures]
+    measured = [f"{window.name}.{measure.name}" for window in scope.windows.values() for measure in window.measures]
+    known = [*measured, *scope.parameters, *FIELDS]
     reason = f"It is no field{'' if scope.is_filter else ', window'} or parameter of this rule."
     if scope.is_filter and "." in name:
         reason = "A window's filter sees the payment and its profile, not other windows."

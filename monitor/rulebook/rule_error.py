@@ -15,10 +15,14 @@ from textwrap import fill, indent
 from monitor.rulebook.rule import Place
 
 _WIDTH = 88
+_ROW_MAX = 110
 
 
 class RuleError(Exception):
     """One mistake in one rule file.
+
+    ``snippet`` is what to look at; ``None`` lets :meth:`with_line` fill in the line of the file, and ``""`` shows
+    none, because what is missing stands nowhere.
 
     >>> print(RuleError(Place("a.yaml", 3), "'severity' is 'urgent'", "No such severity.", "Write high."))
     a.yaml:3: 'severity' is 'urgent'
@@ -26,7 +30,7 @@ class RuleError(Exception):
     No such severity. Write high.
     """
 
-    def __init__(self, place: Place, fact: str, reason: str, remedy: str, snippet: str = "") -> None:
+    def __init__(self, place: Place, fact: str, reason: str, remedy: str, snippet: str | None = None) -> None:
         super().__init__(place, fact, reason, remedy, snippet)
         self.place = place
         self.fact = fact
@@ -36,5 +40,13 @@ class RuleError(Exception):
 
     def __str__(self) -> str:
         advice = fill(f"{self.reason} {self.remedy}".strip(), _WIDTH, break_on_hyphens=False)
-        parts = [f"{self.place}: {self.fact}", indent(self.snippet, "    "), advice]
+        parts = [f"{self.place}: {self.fact}", indent(self.snippet or "", "    "), advice]
         return "\n\n".join(part for part in parts if part)
+
+    def with_line(self, text: str) -> "RuleError":
+        """The error with the line of the file as its snippet, if it has none of its own."""
+        if self.snippet is None:
+            rows = text.split("\n")
+            row = rows[self.place.line - 1].strip() if 0 < self.place.line <= len(rows) else ""
+            self.snippet = row if len(row) <= _ROW_MAX else row[: _ROW_MAX - 4] + " ..."
+        return self

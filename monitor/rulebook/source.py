@@ -14,6 +14,14 @@ NODES_MAX = 400
 """Most parts of an expression."""
 _BRACKETS_MAX = 24
 _QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')
+_CHARACTERS = {
+    "=": ("One = means nothing here.", "Write == to compare."),
+    "#": ("A condition has no comments.", "Say why in the description, or in a parameter's meaning."),
+}
+_OTHER_CHARACTER = (
+    "Names have the letters a to z, digits, _ and points; words stand in quotes.",
+    "Remove it, or close the quotes before it.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,7 @@ def _admit_characters(source: Source, flat: str) -> None:
     for at, character in enumerate(outside):
         if not character.isascii() or (character in "#\\\"'`;@=!:{}" and not _is_comparison(outside, at)):
             raise source.error_at(at, at + 1, f"the character {character!r} in an expression",
-                                  "Names have the letters a to z, digits, _ and points; words stand in quotes.",
-                                  "Remove it, or close the quotes before it.")  # fmt: skip
+                                  *_CHARACTERS.get(character, _OTHER_CHARACTER))  # fmt: skip
         depth += (character in "([") - (character in ")]")
         if depth > _BRACKETS_MAX:
             raise source.error_at(at, at + 1, "brackets within brackets", f"At most {_BRACKETS_MAX} levels are read.",

@@ -71,7 +71,7 @@ def read_tests(
     for wanted, what in (("alert", "no row expects an alert"), (".", "no row expects silence")):
         if wanted not in verdicts:
             raise RuleError(tree.items["tests"].place, what, "A rule that is only seen on one side is not tested.",
-                            f"Add a row whose verdict is {wanted}")  # fmt: skip
+                            f"Add a row whose verdict is '{wanted}'.")  # fmt: skip
     return tuple(read)
 
 
@@ -119,8 +119,7 @@ def _rows(node: Scalar, currency: str) -> tuple[tuple[str, ...], tuple[dict[str,
         cells = line.split()
         if len(cells) != len(columns):
             raise RuleError(place, f"a row of {len(cells)} cells under {len(columns)} columns",
-                            "Each cell belongs to one column.", "Write - where a value is not known.",
-                            " ".join(line.split())[:120])  # fmt: skip
+                            "Each cell belongs to one column.", "Write - where a value is not known.")  # fmt: skip
         row = dict(zip(columns, cells, strict=True))
         for column, cell in row.items():
             _check_cell(column, cell, row.get("currency", currency), place)
@@ -134,14 +133,14 @@ def _columns(place: Place, line: str) -> tuple[str, ...]:
     for column in columns:
         if (column not in _EXTRA and field_of_column(column) is None) or column in _NOT_COLUMNS:
             raise RuleError(place, f"the column '{column[:60]}' is unknown", "A column is a field of the payment or "
-                            "of its profile.", did_you_mean(column, known), line.strip()[:120])  # fmt: skip
+                            "of its profile.", did_you_mean(column, known))  # fmt: skip
     if len(set(columns)) < len(columns) or columns[-1] != "expect":
         raise RuleError(place, "columns that repeat, or no expect at the end", "The verdict stands last.",
-                        "Write each column once and expect at the end.", line.strip()[:120])  # fmt: skip
+                        "Write each column once and expect at the end.")  # fmt: skip
     missing = [each for each in ("at", "customer", "direction", "amount") if each not in columns]
     if missing:
         raise RuleError(place, f"the column '{missing[0]}' is missing", "Every payment has it.",
-                        f"Add {missing[0]}.", line.strip()[:120])  # fmt: skip
+                        f"Add {missing[0]}.")  # fmt: skip
     return columns
 
 
@@ -149,7 +148,7 @@ def _check_cell(column: str, cell: str, currency: str, place: Place) -> None:
     problem = _cell_problem(column, cell, currency)
     if problem:
         raise RuleError(place, f"'{cell[:40]}' under {column}", problem[0].upper() + problem[1:] + ".",
-                        "Correct the cell.", cell[:40])  # fmt: skip
+                        "Correct the cell.")  # fmt: skip
 
 
 def _cell_problem(column: str, cell: str, currency: str) -> str | None:
