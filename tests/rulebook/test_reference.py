@@ -251,6 +251,17 @@ def test_an_amount_is_converted_at_the_last_rate_published_before_it():
     assert numbers("sum(amount)", *rows, inputs=PlainInputs(rates=rates), currency="EUR") == [100, 200, 300, 400]
 
 
+def test_a_pair_without_rates_is_read_from_the_opposite_pair():
+    rates = (PlainRate(START_US, "USD", "EUR", Fraction(1, 4)),)
+    assert numbers("sum(amount)", paid_in(0, "1h", "1.00", currency="EUR"), inputs=PlainInputs(rates=rates)) == [400]
+
+
+def test_a_match_without_a_subject_alerts_nobody():
+    nobody = PlainTransaction(0, "T0", START_US, 1, "USD", creditor=PlainSide("C1"))
+    verdict = judged(rule('direction == "credit"', subject="account"), nobody)[0]
+    assert (verdict.verdict, verdict.status, verdict.subject) == ("true", None, None)
+
+
 def test_a_list_takes_effect_at_its_position():
     lists = {"risky": ((1, frozenset({"IR"})), (2, frozenset({"KP"})))}
     one = rule("counterparty_country in list.risky", lists={"risky": "country"})

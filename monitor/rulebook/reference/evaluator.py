@@ -20,7 +20,8 @@ NO_INPUTS = PlainInputs()
 class Verdict:
     """What a rule says of a leg, with every number behind it.
 
-    ``verdict`` is ``true``, ``false`` or ``unknown``; ``status`` is ``alert`` or ``quiet`` for ``true``, else ``None``.
+    ``verdict`` is ``true``, ``false`` or ``unknown``; ``status`` is ``alert`` or ``quiet`` for ``true`` about a known
+    subject, else ``None``.
     ``missing`` names the first lacking field of an unknown verdict. ``transactions`` are the log positions inside the
     windows that the condition read, and the leg's own.
     """
@@ -149,9 +150,12 @@ class _Run:
         )
 
     def with_quiet(self, rule: Rule, leg: PlainLeg, verdict: Verdict) -> Verdict:
-        """Hold a match back while the subject's last alert is younger than the quiet period."""
-        if verdict.status is None:
-            return verdict
+        """Hold a match back while the subject's last alert is younger than the quiet period.
+
+        A match without a subject, such as an unknown account, alerts nobody.
+        """
+        if verdict.status is None or verdict.subject is None:
+            return replace(verdict, status=None)
         now = leg.judged_us
         subject = (rule.id, verdict.subject)
         last = self.alerted_us.get(subject)

@@ -79,14 +79,18 @@ class PlainInputs:
         return self.default_entity if name is None else self.entities.get(name, self.default_entity)
 
     def converted(self, amount_minor: int, source: str, target: str, at_us: int, missing: str) -> Value:
-        """The amount in ``target`` at the last rate published before ``at_us``; unknown without one."""
+        """The amount in ``target`` at the last rate published before ``at_us``; unknown without one.
+
+        A pair that is never published is read from the opposite pair.
+        """
         if source == target:
             return Value(amount_minor)
-        published = [r for r in self.rates if (r.source, r.target) == (source, target) and r.published_us < at_us]
+        direct = [(r.published_us, r.rate) for r in self.rates if (r.source, r.target) == (source, target)]
+        opposite = [(r.published_us, 1 / r.rate) for r in self.rates if (r.source, r.target) == (target, source)]
+        published = [one for one in direct or opposite if one[0] < at_us]
         if not published:
             return Value.unknown(missing)
-        last = max(published, key=lambda rate: rate.published_us)
-        return Value(convert_minor(amount_minor, last.rate, source, target))
+        return Value(convert_minor(amount_minor, max(published)[1], source, target))
 
     def list_at(self, name: str, position: int) -> frozenset[str] | None:
         """The words of a list at a log position; ``None`` before its first version."""
