@@ -9,6 +9,9 @@ The rules that keep this safe: addresses are taken from arrays inside the outerm
 byte of interest, so that a block can be loaded without a test for the end.
 """
 
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba.extending
@@ -22,9 +25,43 @@ PADDING_BYTES = 64
 _BLOCK = 32
 
 
+SOURCES = (
+    "intake/compiled.py",
+    "intake/convert.py",
+    "intake/fast_values.py",
+    "intake/identifiers.py",
+    "intake/json_scan.py",
+    "intake/json_write.py",
+    "intake/record_fields.py",
+    "intake/seal.py",
+    "intake/siphash.py",
+    "intake/words.py",
+    "domain/countries.py",
+    "domain/identifiers.py",
+    "domain/money.py",
+    "domain/time.py",
+    "domain/transaction.py",
+    "domain/vocabulary.py",
+)
+"""Files whose text goes into the machine code of the kernels: code that is inlined, and constants."""
+
+
+@cache
+def source_digest() -> str:
+    """A digest of :data:`SOURCES`."""
+    root = Path(__file__).parents[1]
+    return sha256(b"".join((root / source).read_bytes() for source in SOURCES)).hexdigest()
+
+
 def kernel(function: Any) -> Any:
-    """Compile ``function`` at its first call and keep the machine code on disk."""
-    return njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")(function)
+    """Compile ``function`` at its first call and keep the machine code on disk.
+
+    numba looks at the file of a function to see whether machine code on disk is still right. That is not enough here:
+    a kernel contains the kernels that it calls and constants of other files. So the stamp is that of all of them.
+    """
+    compiled: Any = njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")(function)
+    compiled._cache._cache_file._source_stamp = source_digest()
+    return compiled
 
 
 def intrinsic(function: Any) -> Any:

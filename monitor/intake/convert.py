@@ -10,8 +10,8 @@ from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.time import HOUR_US, UNKNOWN
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
 from monitor.domain.vocabulary import CHANNELS, STATUSES
-from monitor.intake.compiled import address_of, kernel, store_i64
-from monitor.intake.fast_values import amount_at, country_at, currency_at, has_nul, time_at
+from monitor.intake.compiled import kernel, store_i64
+from monitor.intake.fast_values import amount_at, country_at, currency_at, time_at
 from monitor.intake.identifiers import find
 from monitor.intake.record_fields import (
     AMOUNT,
@@ -32,19 +32,15 @@ from monitor.intake.record_fields import (
     DEBTOR_COUNTRY_CODE,
     DEBTOR_CUSTOMER,
     DEBTOR_NAME,
-    FAST,
-    FIELDS,
     IDENTIFIERS,
     MINOR,
     RECEIVED_AT,
     RECEIVED_US,
     REMITTANCE,
     REVERSES,
-    SLOW,
     STATUS,
     STATUS_CODE,
     TRANSACTION_ID,
-    VALUES,
     length_of,
     start_of,
 )
@@ -161,25 +157,3 @@ def convert_row(base, spans, values, entities, accounts_are_ours):  # type: igno
         and _words(base, spans, values)
         and _parties(base, spans, entities, accounts_are_ours)
     )
-
-
-@kernel
-def convert_rows(buffer, spans, values, state, entities, accounts_are_ours):  # type: ignore[no-untyped-def]
-    """:func:`convert_row` for rows whose texts are UTF-8 but may hold NUL: tables, CSV.
-
-    Args:
-        buffer: Padded bytes that the spans point into.
-        spans: Shape (n, 2 * fields), int32, contiguous.
-        values: Out, shape (n, 8), int64, contiguous.
-        state: Out, shape (n,): ``FAST`` or ``SLOW``.
-        entities: Header of the table of known booking entities; an empty array accepts any.
-        accounts_are_ours: Whether an account makes a side the bank's own.
-    """
-    base, known = address_of(buffer), address_of(entities) if entities.size else ANY_ENTITY
-    for row in range(len(state)):
-        spans_at, values_at = address_of(spans) + 8 * row * len(FIELDS), address_of(values) + 8 * row * VALUES
-        state[row] = FAST if convert_row(base, spans_at, values_at, known, accounts_are_ours) else SLOW
-        for field in range(len(FIELDS)):
-            start = start_of(spans_at, field)
-            if start >= 0 and has_nul(base + start, length_of(spans_at, field)):
-                state[row] = SLOW

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import AMOUNT_MINOR_MAX, CURRENCIES, DECIMALS
 from monitor.domain.time import TIME_MAX_US, TIME_MIN_US, UNKNOWN
-from monitor.intake.compiled import equal_mask, kernel, load_u8, load_u64
+from monitor.intake.compiled import kernel, load_u8, load_u64
 
 DECLINED = -2
 """Returned by :func:`country_at` and :func:`currency_at`; -1 is a code of its own: unknown."""
@@ -170,20 +170,6 @@ def time_at(start, length):  # type: ignore[no-untyped-def]
     if value < TIME_MIN_US or value >= TIME_MAX_US:
         return UNKNOWN
     return value
-
-
-@kernel
-def has_nul(start, length):  # type: ignore[no-untyped-def]
-    """Is one of the bytes zero?"""
-    at, end = start, start + length
-    while at < end:
-        found = equal_mask(at, np.uint8(0))
-        if end - at < 32:
-            found &= np.uint32((np.uint64(1) << np.uint64(end - at)) - np.uint64(1))
-        if found != 0:
-            return True
-        at += 32
-    return False
 
 
 @kernel
