@@ -14,7 +14,7 @@ proportion to the time gone, and is 1 from the due date on: an overdue case is b
 **Novelty** asks whether anything is there that nobody has judged. It is 1 for a case that nobody has
 looked at and when a new typology came since; otherwise ``0.4 + 0.6 x (1 - 0.5^k)`` for k alerts since the
 last look. Each earlier case in a row that was dismissed with these same typologies takes a quarter away
-(at most four count). It never falls below 0.1, so that no case sinks out of sight.
+(at most four count). So it never falls below 0.12, and no case sinks out of sight.
 
 Risk and novelty change only with events and are stored; urgency depends on the clock. So the order of a
 queue is one expression in SQL: stored x stored x a linear function of now.
@@ -33,7 +33,6 @@ RULES_COUNTED_MAX: Final = 12
 URGENCY_AT_OPENING: Final = 0.2
 URGENCY_AT_DUE: Final = 0.9
 NOVELTY_SEEN: Final = 0.4
-NOVELTY_MIN: Final = 0.1
 DISMISSED_FACTOR: Final = 0.75
 DISMISSED_COUNTED_MAX: Final = 4
 UNSEEN_COUNTED_MAX: Final = 16
@@ -70,7 +69,7 @@ def novelty(
     dismissed_cases: int,
     dismissed_typologies: Iterable[str],
 ) -> float:
-    """Novelty in 0.1..1.
+    """Novelty in 0.12..1.
 
     A case that someone has looked at and one quiet repeat since:
 
@@ -86,7 +85,7 @@ def novelty(
     value = NOVELTY_SEEN + (1 - NOVELTY_SEEN) * fresh
     if there <= set(dismissed_typologies):
         value *= DISMISSED_FACTOR ** min(dismissed_cases, DISMISSED_COUNTED_MAX)
-    return round(max(value, NOVELTY_MIN), _DECIMALS)
+    return round(value, _DECIMALS)
 
 
 def urgency(opened_at_us: int, due_at_us: int, now_us: int) -> float:
