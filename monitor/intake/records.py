@@ -5,7 +5,8 @@ A reader (one per source format) yields :class:`RecordChunk`; a decoder turns it
 ``batch`` or an entry of ``refusals``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +40,12 @@ class RecordChunk:
     """Ordinal in the file of the first record, from 1, for messages (line or row number)."""
     lines: bytes | None = None
     table: pa.Table | None = None
+    originals: pa.Array | None = None
+    """The bytes of each row of ``table`` as they stood in the source, where it has such (CSV); binary."""
+    header: bytes = b""
+    """The line that must stand in front of ``originals`` when they are run again."""
+    faults: Mapping[int, str] = field(default_factory=dict)
+    """Rows of ``table`` that could not be taken apart, with what is wrong; their cells are null."""
 
 
 @dataclass(frozen=True, slots=True)

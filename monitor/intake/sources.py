@@ -1,0 +1,114 @@
+"""Opening a source: which reader and which decoder belong to a file or to standard input.
+
+Parquet and gzip are recognised by their first bytes. Text is JSON lines or CSV by the name's ending, otherwise by its
+first character: ``{`` begins a JSON record. ``--format`` and ``--mapping`` name columns, so they read tables only.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from monitor.intake.identifiers import IdentifierTable
+from monitor.intake.jsonl import JsonLinesDecoder
+from monitor.intake.layouts import LAYOUTS
+from monitor.intake.lines import CHUNK_BYTES, STANDARD_INPUT, _expanded, _from_descriptor, read_lines
+from monitor.intake.mapping import Mapping, MappingError
+from monitor.intake.records import DecodedChunk, RecordChunk, SourcePosition
+from monitor.intake.table_readers import CsvReader, ParquetReader
+from monitor.intake.tabular import TableDecoder
+
+_PARQUET = b"PAR1"
+_JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
+_CSV_ENDINGS = (".csv", ".tsv")
+
+
+class Decoder(Protocol):
+    """Turns chunks into batches."""
+
+    def decode(self, chunk: RecordChunk, *, first_position: int) -> DecodedChunk:
+        """The records of a chunk; every one is accepted or refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``chunks(start)`` reads from a position on; ``decoder`` understands what it gives."""
+
+    name: str
+    chunks: Callable[[SourcePosition], Iterator[RecordChunk]]
+    decoder: Decoder
+
+
+def open_source(
+    path: Path | str,
+    *,
+    identifiers: IdentifierTable,
+    entities: frozenset[str] | None,
+    default_entity: str | None,
+    layout: str | None = None,
+    mapping: Mapping | None = None,
+    standard_input: int = 0,
+) -> Source:
+    """The reader and decoder of a file, or of standard input for ``-``.
+
+    Args:
+        path: JSON lines, CSV (both also as gzip) or Parquet; ``-`` for standard input.
+        identifiers: Codes of the run.
+        entities: Booking entities that exist; ``None`` allows any.
+        default_entity: The entity of records that name none.
+        layout: A word of ``--format``.
+        mapping: A bank's own mapping; not together with ``layout``.
+        standard_input: File descriptor that ``-`` stands for.
+
+    Raises:
+        MappingError: Format and mapping do not fit the file or each other.
+        OSError: The file cannot be read.
+    """
+    name = str(path)
+    if layout is not None and (layout not in LAYOUTS or mapping is not None):
+        known = f"the formats are {', '.join(LAYOUTS)}" if layout not in LAYOUTS else "give --format or --mapping"
+        raise MappingError(f"{name}: --format {layout} cannot be used here; {known}.")
+    is_table = layout is not None or mapping is not None
+    kind = _kind(name, is_table=is_table)
+    if kind == "json":
+        if is_table:
+            raise MappingError(
+                f"{name}: --format and --mapping name columns, but the file holds JSON lines. Rename the fields where "
+                "the file is made, or deliver CSV or Parquet."
+            )
+        lines = JsonLinesDecoder(identifiers, entities=entities, default_entity=default_entity)
+        return Source(name, lambda start: read_lines(path, start=start, standard_input=standard_input), lines)
+    tables = TableDecoder(identifiers, entities=entities, default_entity=default_entity, mapping=mapping, layout=layout)
+    if kind == "parquet":
+        return Source(name, ParquetReader(Path(path)).chunks, tables)
+    delimiter = mapping.delimiter if mapping is not None else "\t" if ".tsv" in name.lower() else ","
+
+    def chunks(start: SourcePosition) -> Iterator[RecordChunk]:
+        yield from CsvReader(read_pieces(path, standard_input), name, delimiter=delimiter).chunks(start)
+
+    return Source(name, chunks, tables)
+
+
+def read_pieces(path: Path | str, standard_input: int = 0) -> Iterator[bytes]:
+    """The bytes of a file or of standard input, after decompression, in pieces."""
+    if str(path) == STANDARD_INPUT:
+        yield from _expanded("-", _from_descriptor(standard_input, CHUNK_BYTES), CHUNK_BYTES)
+        return
+    with open(path, "rb", buffering=0) as file:
+        yield from _expanded(str(path), iter(lambda: file.read(CHUNK_BYTES), b""), CHUNK_BYTES)
+
+
+def _kind(name: str, *, is_table: bool) -> str:
+    """``json``, ``csv`` or ``parquet``. Standard input is JSON lines, or CSV if columns are named."""
+    if name == STANDARD_INPUT:
+        return "csv" if is_table else "json"
+    with open(name, "rb") as file:
+        if file.read(len(_PARQUET)) == _PARQUET:
+            return "parquet"
+    bare = name.lower().removesuffix(".gz")
+    if bare.endswith(_JSON_ENDINGS):
+        return "json"
+    if bare.endswith(_CSV_ENDINGS):
+        return "csv"
+    first = next(read_pieces(name), b"").removeprefix(b"\xef\xbb\xbf").lstrip()
+    return "json" if first.startswith(b"{") or not first else "csv"
