@@ -67,14 +67,18 @@ def scored(case: Case) -> Case:
     return replace(
         case,
         risk=risk(case.strength, len(case.rules), case.risk_rating),
-        novelty=novelty(
-            alert_count=case.alert_count,
-            alerts_seen=case.alerts_seen,
-            typologies=case.typologies,
-            typologies_seen=case.typologies_seen,
-            dismissed_cases=case.dismissed_cases,
-            dismissed_typologies=case.dismissed_typologies,
-        ),
+        novelty=_novelty(case, case.alert_count, case.typologies),
+    )
+
+
+def _novelty(case: Case, alert_count: int, typologies: tuple[str, ...]) -> float:
+    return novelty(
+        alert_count=alert_count,
+        alerts_seen=case.alerts_seen,
+        typologies=typologies,
+        typologies_seen=case.typologies_seen,
+        dismissed_cases=case.dismissed_cases,
+        dismissed_typologies=case.dismissed_typologies,
     )
 
 
@@ -120,38 +124,40 @@ def _opened(former: Case | None, alert: Alert, policy: CaseworkPolicy) -> Case:
 
 def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
     strong = strength(alert.severity, alert.score)
-    is_strongest = strong >= case.strength
+    strongest = max(strong, case.strength)
+    rules, typologies = _with(case.rules, alert.source.id), _with(case.typologies, alert.typology)
+    rating = _rating(case.risk_rating, alert.customer_risk_rating)
     amounts = case.amounts | {alert.currency: max(alert.amount_minor, case.amounts.get(alert.currency, 0))}
-    move = ALERT_MOVES.get(case.state, case.state)
-    return scored(
-        replace(
-            case,
-            state="open" if move == "assigned" and case.assignee is None else move,
-            proposal=None,
-            snoozed_until_us=None,
-            last_alert_at_us=max(case.last_alert_at_us, alert.judged_at_us),
-            due_at_us=min(case.due_at_us, due_at_us(alert.judged_at_us, alert.severity, policy)),
-            headline=alert.text if is_strongest else case.headline,
-            severity=_greatest(SEVERITIES, case.severity, alert.severity),
-            strength=max(strong, case.strength),
-            rules=_with(case.rules, alert.source.id),
-            typologies=_with(case.typologies, alert.typology),
-            alert_count=case.alert_count + 1,
-            quiet_count=case.quiet_count + int(alert.status == "quiet"),
-            amount_minor=amounts[case.currency],
-            amounts=amounts,
-            segment=alert.customer_segment or case.segment,
-            risk_rating=_rating(case.risk_rating, alert.customer_risk_rating),
-            booking_entity=case.booking_entity or alert.booking_entity,
-            jurisdiction=case.jurisdiction or alert.jurisdiction,
-            marks=_with(case.marks, *alert.marks),
-        )
+    state = ALERT_MOVES.get(case.state, case.state)
+    return replace(
+        case,
+        state="open" if state == "assigned" and case.assignee is None else state,
+        proposal=None,
+        snoozed_until_us=None,
+        last_alert_at_us=max(case.last_alert_at_us, alert.judged_at_us),
+        due_at_us=min(case.due_at_us, due_at_us(alert.judged_at_us, alert.severity, policy)),
+        headline=alert.text if strong >= case.strength else case.headline,
+        severity=_greatest(SEVERITIES, case.severity, alert.severity),
+        strength=strongest,
+        risk=risk(strongest, len(rules), rating),
+        novelty=_novelty(case, case.alert_count + 1, typologies),
+        rules=rules,
+        typologies=typologies,
+        alert_count=case.alert_count + 1,
+        quiet_count=case.quiet_count + int(alert.status == "quiet"),
+        amount_minor=amounts[case.currency],
+        amounts=amounts,
+        segment=alert.customer_segment or case.segment,
+        risk_rating=rating,
+        booking_entity=case.booking_entity or alert.booking_entity,
+        jurisdiction=case.jurisdiction or alert.jurisdiction,
+        marks=_with(case.marks, *alert.marks),
     )
 
 
 def _with(names: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    merged = (*names, *(name for name in dict.fromkeys(more) if name not in names))
-    return merged[:NAMES_KEPT_MAX]
+    new = [name for name in dict.fromkeys(more) if name not in names]
+    return (*names, *new)[:NAMES_KEPT_MAX] if new else names
 
 
 def _greatest(order: tuple[str, ...], left: str, right: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from monitor.casework.joining import NAMES_KEPT_MAX, join_alert, seen, shadow_draft
+from monitor.casework.joining import NAMES_KEPT_MAX, join_alert, scored, seen, shadow_draft
 from monitor.casework.policy import CaseworkPolicy
 from monitor.domain.case import Case, Proposal, case_id
 from monitor.domain.time import DAY_US, HOUR_US
@@ -52,6 +52,7 @@ def test_a_case_equals_counting_over_its_alerts(stream):
         assert amount == max(one.amount_minor for one in facts if one.currency == currency)
     assert case.amount_minor == case.amounts[facts[0].currency]
     assert case.last_alert_at_us == facts[-1].judged_at_us
+    assert scored(case) == case
 
 
 def test_the_due_date_only_comes_nearer():
