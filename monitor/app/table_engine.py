@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.identifiers import IdentifierKind
-from monitor.domain.money import CURRENCY_CODE, parse_amount_minor
+from monitor.domain.money import CURRENCIES, CURRENCY_CODE, DECIMALS, parse_amount_minor
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CHANNELS, CLOSED, STATUSES
 from monitor.engine.binding import NamedList
+from monitor.engine.conversion import Rates
 from monitor.engine.engine import Engine, EngineInputs
 from monitor.engine.peers import BankSnapshot
 from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
@@ -134,8 +136,8 @@ class _Play:
             f"{other}_country": COUNTRY_CODE[other_country] if other_country else -1,
             f"{other}_agent": self._code(IdentifierKind.AGENT, word("counterparty_agent")),
             "booking_entity": self._code(IdentifierKind.ENTITY, f"entity-{row.jurisdiction or ''}"),
-            "reverses_hi": 1 if row.reverses else 0,
-            "reverses_lo": self._code(IdentifierKind.PURPOSE, f"id {row.reverses}") + 1 if row.reverses else 0,
+            "reverses_hi": 1 if row.reverses else UNKNOWN,
+            "reverses_lo": self._code(IdentifierKind.PURPOSE, f"id {row.reverses}") + 1 if row.reverses else UNKNOWN,
             "conductor": self._code(IdentifierKind.CUSTOMER, word("conductor")),
             "on_behalf_of": self._code(IdentifierKind.CUSTOMER, word("on_behalf_of")),
             "device": self._code(IdentifierKind.DEVICE, word("device")),
@@ -197,6 +199,26 @@ class _Play:
     def _peer_value(self, window: str, measure: str, text: str) -> int:
         unit = next(m.unit for m in self.rule.windows[window].measures if m.name == measure)
         return parse_amount_minor(text, unit.detail or "USD") if unit.kind is Kind.MONEY else int(Decimal(text))
+
+
+def _rates(rule: Rule, test: TableTest) -> dict[str, Rates]:
+    """The rates that the test states, published a day before it begins."""
+    target = table_currency(rule)
+    by_source = {CURRENCY_CODE[source]: Fraction(rate) for source, rate in test.rates.items()}
+    start, numerator, denominator = [0], [], []
+    for source in range(len(CURRENCIES)):
+        if source in by_source:
+            scale = Fraction(10) ** (DECIMALS[CURRENCY_CODE[target]] - DECIMALS[source])
+            numerator.append((by_source[source] * scale).numerator)
+            denominator.append((by_source[source] * scale).denominator)
+        start.append(len(numerator))
+    published = np.full(len(numerator), test.start_us - DAY_US, np.int64)
+    return {
+        target: Rates(
+            CURRENCY_CODE[target], np.array(start), published, np.array(numerator, np.int64),
+            np.array(denominator, np.int64),
+        )
+    }  # fmt: skip
 
 
 def _column(value: int, type_name: str) -> npt.NDArray[np.signedinteger]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.time import DAY_US
+from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel
@@ -291,7 +291,7 @@ class Admission:
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
         legs = np.empty((2 * n * per_leg, 9), np.int64)
         tallies = np.zeros(3, np.int64)
-        has_original = (batch.reverses_hi != 0) | (batch.reverses_lo != 0)
+        has_original = batch.reverses_hi != UNKNOWN
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,

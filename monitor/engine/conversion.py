@@ -86,7 +86,7 @@ def convert(
         first = low
         while low < high:
             middle = (low + high) >> 1
-            if published_us[middle] <= time_us[i]:
+            if published_us[middle] < time_us[i]:
                 low = middle + 1
             else:
                 high = middle

@@ -166,18 +166,21 @@ class Engine:
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
         entity = batch.booking_entity[legs.transaction]
+        periods = self._periods(entity, booked_us)
         for table in self.tables:
-            self._run_table(table, legs, batch, fields, combination, segment, is_booked, entity, measures, bounds)
+            self._run_table(
+                table, legs, batch, fields, combination, segment, is_booked, entity, periods, measures, bounds
+            )
         self.peers.record(rows, is_judged, segment, measures)
         hits = self._decide(legs, is_judged, is_booked, jurisdiction, fields, measures, bounds, combination, segment)
-        scene = Scene(batch, legs, fields, measures, bounds, combination, segment, segment_code, jurisdiction, profile_row,
-                      profiles, entity, is_late)  # fmt: skip
+        scene = Scene(batch, legs, fields, measures, bounds, combination, segment, segment_code, profile_row, profiles,
+                      entity, periods, is_late)  # fmt: skip
         return self.findings.alerts(hits, scene)
 
     def _run_table(
         self, table: WindowTable, legs: Legs, batch: TransactionBatch, fields: npt.NDArray[np.int64], combination: Int32s,
-        segment: Int32s, is_booked: npt.NDArray[np.bool_], entity: Int32s, measures: npt.NDArray[np.int64],
-        bounds: npt.NDArray[np.uint8],
+        segment: Int32s, is_booked: npt.NDArray[np.bool_], entity: Int32s, periods: npt.NDArray[np.int64],
+        measures: npt.NDArray[np.int64], bounds: npt.NDArray[np.uint8],
     ) -> None:  # fmt: skip
         bound, layout = self.bound, table.layout
         kind = KEY_KINDS.index(layout.by)
@@ -188,12 +191,9 @@ class Engine:
             bound.constants, bound.sets, bound.set_values, self.peers.table, segment,
         )  # fmt: skip
         columns = [self.program.fields.index(use) for use in layout.values]
-        periods = np.zeros((len(legs), 1), np.int64)
-        if layout.calendars:
-            both = self.inputs.entities.periods(entity, batch.booked_at_us[legs.transaction])
-            periods = np.ascontiguousarray(both[:, [CALENDARS.index(c) for c in layout.calendars]])
+        own_periods = np.ascontiguousarray(periods[:, [CALENDARS.index(c) for c in layout.calendars]])
         given = TableInput(legs.operation, row, legs.judged_us, batch.position[legs.transaction], legs.target, mask,
-                           np.ascontiguousarray(fields[:, columns]), entity, periods)  # fmt: skip
+                           np.ascontiguousarray(fields[:, columns]), entity, own_periods)  # fmt: skip
         table.run(given, measures, bounds, keys=self.admission.spaces[kind].count)
 
     def _decide(
@@ -216,6 +216,12 @@ class Engine:
                 np.add.at(self.hits, hits[:found, 1], 1)
                 return hits[:found]
             room = found
+
+    def _periods(self, entity: Int32s, booked_us: Int64s) -> npt.NDArray[np.int64]:
+        """Business day and month of each leg; zeros where no window is a calendar one."""
+        if not any(layout.calendars for layout in self.bound.layouts):
+            return np.zeros((len(entity), len(CALENDARS)), np.int64)
+        return self.inputs.entities.periods(entity, booked_us)
 
     def _hubs(self, rows: Int64s) -> Int64s:
         return np.where(rows >= 0, self.peers.is_hub[np.maximum(rows, 0)], UNKNOWN)

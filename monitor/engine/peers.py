@@ -132,6 +132,12 @@ class Peers:
             self.index_of[code] = len(self.segment_code) if is_numbered else 0
         return np.where(known, self.index_of[np.where(known, codes, 0)], 0).astype(np.int32)
 
+    def restore_segments(self, codes: list[int]) -> None:
+        """Take over the segments of a saved state, in their order."""
+        self.segment_code, self.index_of = list(codes), np.full(max(codes, default=0) + 1, -1, np.int32)
+        self.index_of[codes] = np.arange(1, len(codes) + 1)
+        self.is_hub = np.full(len(self.last_segment), UNKNOWN, np.int64)
+
     def make_room(self, keys: int) -> None:
         """Room for key rows below ``keys`` and for all segments."""
         if keys > len(self.last_segment):

@@ -11,26 +11,28 @@ from monitor.domain.units import Kind, Unit
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
 
-def quantity_of(value: Fraction | None, unit: Unit, bound: str = "exact") -> Quantity:
-    """A value with its unit as text: exact decimals, means to the minor unit, shares to four decimals.
+def quantity_of_parts(parts: tuple[int, int] | None, unit: Unit, bound: str = "exact") -> Quantity:
+    """A value, given as numerator and denominator, with its unit as text.
 
-    >>> quantity_of(Fraction(1800000), Unit(Kind.MONEY, "USD"))
+    Exact decimals where they end; means to the minor unit, half to even; shares to four decimals.
+
+    >>> quantity_of_parts((1800000, 1), Unit(Kind.MONEY, "USD"))
     Quantity(value='18000.00', unit='USD', bound='exact')
-    >>> quantity_of(Fraction(14, 15), Unit(Kind.SHARE)).value
+    >>> quantity_of_parts((14, 15), Unit(Kind.SHARE)).value
     '0.9333'
     """
-    if value is None:
+    if parts is None:
         return Quantity(None, str(unit), "unknown")
+    number, over = parts
     match unit.kind:
         case Kind.MONEY:
-            return Quantity(format_amount(round(value), unit.detail or "USD"), str(unit), bound)
+            whole = number if over == 1 else round(Fraction(number, over))
+            return Quantity(format_amount(whole, unit.detail or "USD"), str(unit), bound)
         case Kind.DURATION:
-            return Quantity(format_duration(int(value)), str(unit), bound)
+            return Quantity(format_duration(number // over), str(unit), bound)
         case Kind.SHARE:
-            text = f"{float(value):.4f}".rstrip("0").rstrip(".")
-            return Quantity(text, str(unit), bound)
-    text = str(int(value)) if value.denominator == 1 else f"{float(value):.4f}"
-    return Quantity(text, str(unit), bound)
+            return Quantity(f"{number / over:.4f}".rstrip("0").rstrip("."), str(unit), bound)
+    return Quantity(str(number) if over == 1 else f"{number / over:.4f}", str(unit), bound)
 
 
 def readable(value: str | None, unit: str, bound: str = "exact") -> str:

@@ -13,6 +13,7 @@ from monitor.engine.layout import (
     BUCKET_NUMBERS,
     BUCKET_ROW,
     BUCKET_TIME,
+    CALENDARS,
     CLOCK,
     DISTINCT,
     LINKS,
@@ -57,6 +58,7 @@ class WindowTable:
     def __init__(self, layout: TableLayout, *, events_max: int = EVENTS_PER_KEY_MAX) -> None:
         self.layout, self.events_max = layout, events_max
         self.groups = _groups(layout)
+        self.calendar_index = [layout.calendars.index(c) if c in layout.calendars else -1 for c in CALENDARS]
         self.rows = self._empty_rows(256)
         self.events = np.zeros((256, layout.event_width), np.int64)
         self.free = np.arange(255, -1, -1, dtype=np.int64)
@@ -192,7 +194,7 @@ class WindowTable:
     ) -> tuple[list[int], int]:
         """Log positions of the events in a window, as the leg at log position ``sequence`` saw them.
 
-        Later events are left out, and later removals undone. Valid until the next batch.
+        Valid until the next batch.
 
         Args:
             row: The key.
@@ -203,30 +205,15 @@ class WindowTable:
             most: How many positions to return at most; the newest.
 
         Returns:
-            Positions in ascending order, and how many there are in all.
+            Positions in descending order, and how many there are in all.
         """
-        removed = {
-            int(event): int(mask)
-            for event, at, mask in self.removed[: self.counters[windows.REMOVED]]
-            if int(at) > sequence
-        }
-        found, total = list[int](), 0
-        event = int(self.rows[row, NEWEST])
-        while event != windows.NONE and self.events[event, TIME] > start_us:
-            position = int(self.events[event, SEQUENCE]) >> windows.FLAG_BITS
-            mask = removed.get(event, int(self.events[event, MASK]))
-            if position <= sequence and mask >> (2 * number) & 1 and self._is_in(event, bucket):
-                total += 1
-                if len(found) < most:
-                    found.append(position)
-            event = int(np.int32(self.events[event, LINKS] & 0xFFFFFFFF))
-        return found[::-1], total
-
-    def _is_in(self, event: int, bucket: tuple[int, int] | None) -> bool:
-        if bucket is None:
-            return True
-        column = self.layout.event_width - len(self.layout.calendars) + bucket[0]
-        return int(self.events[event, column]) == bucket[1]
+        found = np.empty(most, np.int64)
+        column = -1 if bucket is None else self.layout.event_width - len(self.layout.calendars) + bucket[0]
+        total = windows.positions_behind(
+            row, 2 * number, start_us, column, -1 if bucket is None else bucket[1], sequence, self.rows, self.events,
+            self.removed, int(self.counters[windows.REMOVED]), found,
+        )  # fmt: skip
+        return found[: min(total, most)].tolist(), total
 
     def bucket_of(self, row: int, calendar: int, entity: int, period: int) -> int:
         """The bucket of a calendar period, or -1."""

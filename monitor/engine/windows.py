@@ -477,3 +477,31 @@ def free_blocks(pool: Int64s, numbers: Rows, which: Int64s, slots: Int64s) -> No
             if numbers[row, slot] != 0:
                 ordered.release(pool, numbers[row, slot] >> 8, numbers[row, slot] & 255)
                 numbers[row, slot] = 0
+
+
+@kernel
+def positions_behind(
+    row: int, bit: int, start_us: int, column: int, bucket: int, sequence: int, rows: Rows, events: Rows, removed: Rows,
+    removals: int, found: Int64s,
+) -> int:  # fmt: skip
+    """Log positions of the events in a window, newest first, as the leg at log position ``sequence`` saw them.
+
+    Walks the key's list from its newest event to ``start_us``; later events are left out and later removals
+    undone. ``column`` is that of the calendar's bucket, -1 for a sliding window. Writes as many as fit into
+    ``found`` and returns how many there are.
+    """
+    total = 0
+    event = rows[row, NEWEST]
+    while event != NONE and events[event, TIME] > start_us:
+        position = events[event, SEQUENCE] >> FLAG_BITS
+        if position <= sequence and (column < 0 or events[event, column] == bucket):
+            mask = events[event, MASK]
+            for k in range(removals):
+                if removed[k, 0] == event and removed[k, 1] > sequence:
+                    mask = removed[k, 2]
+            if (mask >> bit) & 1:
+                if total < len(found):
+                    found[total] = position
+                total += 1
+        event = previous_of(events[event, LINKS])
+    return total

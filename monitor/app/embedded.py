@@ -1,0 +1,356 @@
+"""The embedded run: files in, alerts and cases out, in one process with nothing to install.
+
+::
+
+    source -> decode -> history, vault -> engine.step -> alerts -> one transaction:
+                 |                            |          alerts, cases, journal, counters, position
+                 v                            v
+             quarantine <- refused by the engine
+
+A commit makes the files durable first and then writes the position with the alerts in one SQL transaction. Whatever
+the files hold beyond the stored position is forgotten at the next start, so a kill at any moment loses
+and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on resume the newest snapshot is
+loaded and the history from there to the stored position is measured again, without raising anything.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import BufferedWriter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.adapters.sql.store import CaseStore, open_store
+from monitor.app import replaying
+from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
+from monitor.app.profiles import ProfileFile, ProfileTimeline
+from monitor.app.store import StoreFiles
+from monitor.casework.evidence import stored_alert
+from monitor.casework.position import LogInput, RunPosition
+from monitor.domain.alert import Alert, alert_to_json
+from monitor.domain.refusal import Reason, Refusal
+from monitor.domain.time import UNKNOWN, format_time
+from monitor.domain.transaction import TransactionBatch
+from monitor.engine import admission, state
+from monitor.engine.engine import Engine, Step
+from monitor.intake.mapping import Mapping
+from monitor.intake.records import RecordChunk, SourcePosition
+from monitor.intake.sources import Source, open_source
+from monitor.intake.tabular import record_bytes
+
+RUN = "embedded"
+COMMIT_SECONDS = 1.0
+COMMIT_RECORDS = 262_144
+SNAPSHOT_RECORDS = 2_000_000
+_ENGINE_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
+_DETAILS = {
+    Reason.DUPLICATE_DIFFERS: "transaction_id: seen before with other content",
+    Reason.TOO_LATE: "booked_at: more than 35 days before the latest payment of its customer",
+}
+
+
+class RunError(Exception):
+    """The run cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What ``aml run`` was asked for."""
+
+    files: tuple[str, ...]
+    db: Path
+    layout: str | None = None
+    mapping: Mapping | None = None
+    inputs: GivenInputs = field(default_factory=GivenInputs)
+    profiles: Path | None = None
+    alerts: Path | None = None
+    resume: bool = False
+    commit_records: int = COMMIT_RECORDS
+    snapshot_records: int = SNAPSHOT_RECORDS
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where the run stands, for display."""
+
+    records: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    file: str = ""
+    rule_errors: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    is_stopped: bool = False
+
+
+class EmbeddedRun:
+    """One run over some sources. Use :func:`run`."""
+
+    def __init__(self, settings: RunSettings, store: CaseStore, files: StoreFiles, loaded: LoadedInputs) -> None:
+        self.settings, self.store, self.files, self.loaded = settings, store, files, loaded
+        self.progress = Progress(examples=loaded.examples, rule_errors=[str(error) for error in loaded.errors])
+        self.profiles = ProfileTimeline()
+        self.pending: list[Alert] = []
+        self.new_inputs: list[LogInput] = []
+        self.start = SourcePosition(0, 0)
+        self.after = SourcePosition(0, 0)
+        self.position = 0
+        self.clock_us = UNKNOWN
+        self.committed_at, self.committed_records = time.monotonic(), 0
+        self.snapshot_at = 0
+        self.alerts_file: BufferedWriter | None = None
+        self.engine = self._prepare()
+
+    # Starting -----------------------------------------------------------------------------------------
+
+    def _prepare(self) -> Engine:
+        """Take up the log where it was committed: files, identifiers, inputs, engine state."""
+        stored = self.store.position(RUN)
+        details = dict(stored.details) if stored else {}
+        if stored is None and self.settings.resume:
+            raise RunError(f"{self.settings.db}: there is no run to resume. Leave --resume out to start one.")
+        if stored is not None and not stored.finished and not self.settings.resume:
+            raise RunError(
+                f"{self.settings.db}: the last run stopped after {stored.log_position} records, before the end of its "
+                "input. Add --resume to go on where it stopped."
+            )
+        if stored is not None:
+            self._take_up(stored, details)
+        else:
+            self.files.go_back_to(position=0, identifiers=0, quarantine_bytes=0)
+        inputs = engine_inputs(self.loaded, self.files.identifiers)
+        engine = Engine(self.loaded.program, inputs)
+        given = self._load_profiles()
+        self.clock_us = replaying.restore(engine, self.files, self.profiles, position=self.position)
+        self._note_inputs(given)
+        is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
+        self._open_alerts(int(str(details["alerts_bytes"])) if is_same else 0)
+        return engine
+
+    def _take_up(self, stored: RunPosition, details: dict[str, object]) -> None:
+        self.files.go_back_to(
+            position=stored.log_position,
+            identifiers=int(str(details["identifiers"])),
+            quarantine_bytes=int(str(details["quarantine_bytes"])),
+        )
+        self.position, self.clock_us = stored.log_position, stored.clock_us
+        self.progress.records = stored.log_position
+        self.progress.counts = Counter(self.store.counters(RUN))
+        if self.settings.resume:
+            if details.get("files") != list(self.settings.files):
+                raise RunError(
+                    f"--resume needs the same input as the run that stopped: {' '.join(map(str, details['files']))}. "  # type: ignore[call-overload]
+                    "Name the same files, in the same order."
+                )
+            self.start = SourcePosition(stored.file, stored.offset)
+        self.after = self.start
+
+    def _load_profiles(self) -> ProfileFile | None:
+        if self.settings.profiles is None:
+            return None
+        given = self.profiles.load(self.settings.profiles, self.files.identifiers)
+        self.files.quarantine.append(given.refusals, refused_at=_now())
+        self.progress.counts["profiles"] = given.profiles
+        self.progress.counts["profiles_refused"] = len(given.refusals)
+        return given
+
+    def _note_inputs(self, profiles: ProfileFile | None) -> None:
+        """Record every input whose content differs from what the log last recorded."""
+        last = {(known.kind, known.name): known.digest for known in self.store.inputs(RUN)}
+        given = self.loaded.digests()
+        if profiles is not None:
+            given.append(("profiles", "profiles", "", profiles.digest))
+        for kind, name, version, digest in given:
+            if last.get((kind, name)) != digest:
+                self.new_inputs.append(LogInput(self.position, kind, name, version, digest))
+
+    def _open_alerts(self, committed_bytes: int) -> None:
+        if self.settings.alerts is None:
+            return
+        self.alerts_file = self.settings.alerts.open("r+b" if committed_bytes else "wb")
+        self.alerts_file.truncate(committed_bytes)
+        self.alerts_file.seek(committed_bytes)
+
+    # Going --------------------------------------------------------------------------------------------
+
+    def go(self, on_progress: Callable[[Progress], bool]) -> Progress:
+        """Read to the end of the sources, or until ``on_progress`` answers False."""
+        is_wanted = on_progress(self.progress)
+        for number, name in enumerate(self.settings.files):
+            if number < self.start.file or not is_wanted:
+                continue
+            source = self._open(name)
+            self.progress.file = name
+            offset = self.start.offset if number == self.start.file else 0
+            for chunk in source.chunks(SourcePosition(number, offset)):
+                self._judge(source, chunk)
+                if self._is_due():
+                    self.commit()
+                is_wanted = on_progress(self.progress)
+                if not is_wanted:
+                    break
+            else:
+                self.after = SourcePosition(number + 1, 0)
+        self.progress.is_stopped = not is_wanted
+        self.commit(finished=is_wanted)
+        self.save_state()
+        return self.progress
+
+    def _open(self, name: str) -> Source:
+        entities = frozenset(self.loaded.entities.entities) if self.settings.inputs.entities else None
+        return open_source(
+            name,
+            identifiers=self.files.identifiers,
+            entities=entities,
+            default_entity=self.loaded.entities.default,
+            layout=self.settings.layout,
+            mapping=self.settings.mapping,
+        )
+
+    def _judge(self, source: Source, chunk: RecordChunk) -> None:
+        decoded = source.decoder.decode(chunk, first_position=self.position)
+        counts = self.progress.counts
+        counts["records"] += decoded.records
+        self._refuse(decoded.refusals)
+        if len(decoded.batch):
+            self.files.history.append(decoded.batch, self.files.identifiers.tokens)
+        self.files.vault.append_texts(decoded.batch.position, decoded.texts, stop=self.position + decoded.records)
+        undecided, hits = self.engine.undecided.copy(), self.engine.hits.copy()
+        for run, clock_us in self.profiles.runs(decoded.batch, self.clock_us):
+            step = self.engine.step(run, self.profiles.table)
+            self.clock_us = clock_us
+            self._count(step)
+            self._refuse(self._refused_by_engine(chunk, run, step))
+            self.pending += step.alerts
+            self.new_inputs += [
+                LogInput(each.position, "bank_snapshot", "bank", str(each.version), str(each.day))
+                for each in step.snapshots
+            ]
+        self._count_rules(self.engine.undecided - undecided, self.engine.hits - hits)
+        self.position += decoded.records
+        self.progress.records = self.position
+        self.after = chunk.after
+
+    def _count(self, step: Step) -> None:
+        counts = self.progress.counts
+        outcomes = np.bincount(step.outcome, minlength=5)
+        counts["judged"] += int(outcomes[admission.JUDGED] + outcomes[admission.TAKEN_BACK])
+        counts["duplicates"] += int(outcomes[admission.DUPLICATE])
+        counts["reversals"] += int(outcomes[admission.TAKEN_BACK])
+        counts["reversals_without_original"] += step.reversals_without_original
+        counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
+        for alert in step.alerts:
+            counts[f"alerts_{alert.status}"] += 1
+            counts[f"rule:{alert.source.id}:{alert.status}"] += 1
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        if refusals:
+            self.files.quarantine.append(refusals, refused_at=_now())
+            self.progress.counts["refused"] += len(refusals)
+            for refusal in refusals:
+                self.progress.counts[f"refused:{refusal.reason.value}"] += 1
+
+    def _count_rules(self, undecided: npt.NDArray[np.int64], hits: npt.NDArray[np.int64]) -> None:
+        counts, rules = self.progress.counts, self.loaded.program.rulebook.rules
+        for rule, operand in np.argwhere(undecided):
+            name = self.engine.findings.operand_name(int(operand))
+            counts[f"undecided:{rules[rule].id}:{name}"] += int(undecided[rule, operand])
+            counts["undecided"] += int(undecided[rule, operand])
+        for rule in np.flatnonzero(hits):
+            counts[f"hits:{rules[rule].id}"] += int(hits[rule])
+
+    def _refused_by_engine(self, chunk: RecordChunk, batch: TransactionBatch, step: Step) -> list[Refusal]:
+        """Refusals of what only the engine can tell; their bytes are taken from the chunk."""
+        found = []
+        for row in np.flatnonzero((step.outcome == admission.DIFFERS) | (step.outcome == admission.TOO_LATE)).tolist():
+            reason, position = _ENGINE_REASONS[int(step.outcome[row])], int(batch.position[row])
+            original, header = record_bytes(chunk, position - self.position)
+            place = f"{chunk.name}:{chunk.first_record + position - self.position}"
+            found.append(Refusal(position, place, reason, _DETAILS[reason], original, header))
+        return found
+
+    # Committing ---------------------------------------------------------------------------------------
+
+    def _is_due(self) -> bool:
+        is_full = self.position - self.committed_records >= self.settings.commit_records
+        return is_full or time.monotonic() - self.committed_at >= COMMIT_SECONDS
+
+    def commit(self, *, finished: bool = False) -> None:
+        """Make everything so far durable, in one step as seen from outside."""
+        written = self._write_alerts()
+        self.files.commit()
+        details: dict[str, object] = {
+            "files": list(self.settings.files),
+            "identifiers": self.files.vault.identifier_count,
+            "quarantine_bytes": self.files.quarantine.size,
+            "alerts": str(self.settings.alerts),
+            "alerts_bytes": written,
+        }
+        position = RunPosition(
+            RUN, self.after.file, self.after.offset, self.position, self.clock_us, None, finished, details
+        )
+        self.store.commit_batch(
+            [stored_alert(alert) for alert in self.pending],
+            position,
+            recorded_at_us=time.time_ns() // 1000,
+            counters={name: count for name, count in self.progress.counts.items() if count},
+            inputs=self.new_inputs,
+        )
+        self.pending, self.new_inputs = [], []
+        self.committed_at, self.committed_records = time.monotonic(), self.position
+        if self.position - self.snapshot_at >= self.settings.snapshot_records:
+            self.save_state()
+
+    def save_state(self) -> None:
+        """Save the engine's state as of the last commit."""
+        layout = state.layout_key(self.loaded.program)
+        self.files.snapshots.write(
+            state.save(self.engine), position=self.position, clock_us=self.clock_us, layout=layout,
+            format_version=state.FORMAT,
+        )
+        self.snapshot_at = self.position
+
+    def _write_alerts(self) -> int:
+        """Append the pending alerts with the source's own identifiers; the bytes written in all."""
+        if self.alerts_file is None:
+            return 0
+        for alert in self.pending:
+            body = alert_to_json(
+                alert,
+                subject_id=self.files.subject(alert.subject.token),
+                transaction_ids=self.files.transaction_ids(alert.transactions),
+            )
+            self.alerts_file.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
+        self.alerts_file.flush()
+        return self.alerts_file.tell()
+
+
+def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda progress: True) -> Progress:
+    """Run over the sources of ``settings``.
+
+    ``on_progress`` is called after each chunk; when it answers False the run stops cleanly and can be resumed.
+
+    Raises:
+        RunError: The store or the choices do not allow it.
+        StoreBusy: Another process is running on the store.
+    """
+    settings.db.parent.mkdir(parents=True, exist_ok=True)
+    loaded = load_inputs(settings.inputs)
+    with open_store(settings.db, create=True) as store:
+        store.claim_run(RUN)
+        files = StoreFiles.open(settings.db)
+        try:
+            embedded = EmbeddedRun(settings, store, files, loaded)
+            try:
+                return embedded.go(on_progress)
+            finally:
+                if embedded.alerts_file is not None:
+                    embedded.alerts_file.close()
+        finally:
+            files.close()
+
+
+def _now() -> str:
+    return format_time(time.time_ns() // 1000)

@@ -1,0 +1,196 @@
+"""What verdicts depend on besides payments, loaded from files and bound to the identifiers of the run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
+from monitor.domain.money import CURRENCIES, CURRENCY_CODE
+from monitor.domain.time import DAY_US, format_time
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.binding import NamedList
+from monitor.engine.conversion import Rates as EngineRates
+from monitor.engine.engine import EngineInputs
+from monitor.intake.entities import BusinessCalendar, Entities, Entity, load_entities
+from monitor.intake.identifiers import IdentifierTable
+from monitor.intake.rates import Rates, load_rates
+from monitor.rulebook import load
+from monitor.rulebook.plan import Program, plan
+from monitor.rulebook.rule import Rule, Rulebook
+from monitor.rulebook.rule_error import RuleError
+
+DEFAULT_ENTITY = "BANK"
+"""The booking entity of a run without ``--entities``: in the US, UTC days, no holidays."""
+
+
+class RunIdentifiers:
+    """The identifier table as the engine asks for it."""
+
+    def __init__(self, table: IdentifierTable) -> None:
+        self.table = table
+        self._kinds = table.kinds
+
+    def code(self, kind: IdentifierKind, text: str) -> int:
+        return int(self.table.encode(kind, [text])[0])
+
+    def token(self, code: int) -> str:
+        return self.table.tokens[code].tobytes().hex()
+
+    def kind(self, code: int) -> IdentifierKind:
+        if code >= len(self._kinds):
+            self._kinds = self.table.kinds
+        return IdentifierKind(int(self._kinds[code]))
+
+    def word(self, code: int) -> str | None:
+        return None if self.kind(code) in PERSONAL_KINDS else self.table.text(code)
+
+
+class RunEntities:
+    """Booking entities by code: country and calendar."""
+
+    def __init__(self, entities: Entities, identifiers: IdentifierTable) -> None:
+        codes = {
+            name: int(identifiers.encode(IdentifierKind.ENTITY, [name])[0]) for name in sorted(entities.entities)
+        }
+        self.calendar = BusinessCalendar(entities.entities, codes)
+        self.countries = {code: entities.entities[name].country for name, code in codes.items()}
+
+    def country(self, code: int) -> str | None:
+        return self.countries.get(code)
+
+    def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
+        day = self.calendar.business_day(entity, time_us).astype(np.int64)
+        day = np.where(day < 0, time_us // DAY_US, day)
+        return np.column_stack((day, self.calendar.month(day.astype(np.int32)))).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenInputs:
+    """Files and choices that a run was given."""
+
+    rules: tuple[Path, ...] = ()
+    lists: tuple[Path, ...] = ()
+    rates: Path | None = None
+    entities: Path | None = None
+    approve_examples: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedInputs:
+    """The inputs as loaded, with the digests that the log records."""
+
+    program: Program
+    live: frozenset[str]
+    lists: dict[str, NamedList]
+    rates: Rates | None
+    entities: Entities
+    errors: list[RuleError] = field(default_factory=list)
+
+    @property
+    def examples(self) -> list[str]:
+        """Active rules that run in shadow because nobody but the product approved them."""
+        rules = self.program.rulebook.rules
+        return [rule.id for rule in rules if rule.status == "active" and rule.id not in self.live]
+
+    def digests(self) -> list[tuple[str, str, str, str]]:
+        """(kind, name, version, digest) of everything that can change a verdict."""
+        live = sha256("\n".join(sorted(self.live)).encode()).hexdigest()
+        found = [
+            ("rulebook", "rules", "", self.program.rulebook.digest),
+            ("approvals", "rules", "", live),
+            ("entities", "entities", "", self.entities.digest),
+        ]
+        if self.rates is not None:
+            found.append(("rates", "rates", "", self.rates.digest))
+        for each in self.lists.values():
+            found.append(("list", each.name, each.version, sha256("\n".join(each.words).encode()).hexdigest()))
+        return found
+
+
+def load_inputs(given: GivenInputs) -> LoadedInputs:
+    """Load rules, lists, rates and entities.
+
+    Rule files with mistakes are left out and reported; other files raise.
+
+    Raises:
+        YamlFileError: ``entities`` is wrong.
+        RatesError: ``rates`` is wrong.
+    """
+    paths = list(given.rules) or [load.shipped_rules()]
+    lists, list_errors = load.load_lists([*paths, *given.lists])
+    rulebook, errors = load.load_rulebook(paths, lists)
+    used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
+    return LoadedInputs(
+        program=plan(rulebook),
+        live=frozenset(rule.id for rule in rulebook.rules if _is_live(rule, given.approve_examples)),
+        lists=used,
+        rates=load_rates(given.rates) if given.rates else None,
+        entities=load_entities(given.entities) if given.entities else default_entities(),
+        errors=[*list_errors, *errors],
+    )
+
+
+def default_entities() -> Entities:
+    """The one entity of a run that names none."""
+    return Entities(default=DEFAULT_ENTITY, entities={DEFAULT_ENTITY: Entity(country="US", zone="UTC")})
+
+
+def _is_live(rule: Rule, approve_examples: bool) -> bool:
+    if rule.status != "active" or rule.approval is None:
+        return False
+    return approve_examples or not rule.approval.is_example
+
+
+def engine_inputs(loaded: LoadedInputs, identifiers: IdentifierTable) -> EngineInputs:
+    """The inputs, bound to the identifiers of the run."""
+    entities = RunEntities(loaded.entities, identifiers)
+    targets = {use.currency for use in loaded.program.fields if use.currency is not None}
+    rates = {target: _rates_into(loaded.rates, target) for target in sorted(targets)} if loaded.rates else {}
+    return EngineInputs(
+        RunIdentifiers(identifiers), entities, loaded.lists, rates, _rate_date(loaded.rates), loaded.live
+    )
+
+
+def _rates_into(rates: Rates, target: str) -> EngineRates:
+    """All rates into one currency, one after the other by source."""
+    start, parts = [0], []
+    for source in CURRENCIES:
+        series = rates.series(source, target) if source != target else None
+        if series is not None:
+            parts.append(series)
+        start.append(start[-1] + (len(series.published_us) if series is not None else 0))
+    empty = np.zeros(0, np.int64)
+
+    def joined(name: str) -> Int64s:
+        return np.concatenate([empty, *(getattr(part, name) for part in parts)]).astype(np.int64)
+
+    return EngineRates(
+        CURRENCY_CODE[target], np.array(start, np.int64), joined("published_us"), joined("numerator"),
+        joined("denominator"),
+    )  # fmt: skip
+
+
+def _rate_date(rates: Rates | None) -> Callable[[str, str, int], str | None]:
+    def published(source: str, target: str, time_us: int) -> str | None:
+        series = rates.series(source, target) if rates else None
+        if series is None:
+            return None
+        index = int(np.searchsorted(series.published_us, time_us, side="left")) - 1
+        return format_time(int(series.published_us[index])) if index >= 0 else None
+
+    return published
+
+
+def rulebook_of(rules: Sequence[Rule]) -> Rulebook:
+    """A rulebook of some rules, ordered by id."""
+    ordered = tuple(sorted(rules, key=lambda rule: rule.id))
+    return Rulebook(ordered, sha256("".join(rule.digest for rule in ordered).encode()).hexdigest())
+
+
+def entity_names(entities: Entities) -> Mapping[str, Entity]:
+    """The entities by name."""
+    return entities.entities

@@ -1,0 +1,86 @@
+"""The engine's state as named arrays: what a snapshot holds, and nothing that can be derived.
+
+Saved between two batches. A state fits a program with the same windows (:func:`layout_key`); another program measures
+the history again.
+"""
+
+import json
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.engine.engine import Engine
+from monitor.engine.peers import BankSnapshot
+from monitor.rulebook.plan import Program
+
+FORMAT = 1
+Arrays = dict[str, npt.NDArray[np.generic]]
+_SPACE = ("row_of", "code_of", "clock_us")
+_PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
+
+
+def layout_key(program: Program) -> str:
+    """Equal for programs whose state can be exchanged: same windows, filters, peers and first-seen fields."""
+    parts = (
+        [(table.by, table.filters, table.measures) for table in program.tables],
+        program.peers,
+        program.hub_measure,
+        [rule.digest for rule in program.rulebook.rules],
+    )
+    return sha256(repr((FORMAT, parts)).encode()).hexdigest()
+
+
+def save(engine: Engine) -> Arrays:
+    """The state as arrays; valid until the next batch."""
+    arrays: Arrays = {}
+    for kind, space in enumerate(engine.admission.spaces):
+        for name in _SPACE:
+            arrays[f"space{kind}.{name}"] = getattr(space, name)
+    counts = [space.count for space in engine.admission.spaces]
+    arrays["spaces"] = np.array([*counts, engine.admission.seen_used], np.int64)
+    arrays["seen"] = engine.admission.seen
+    for number, table in enumerate(engine.tables):
+        arrays |= {f"table{number}.{name}": values for name, values in table.save().items()}
+    peers = engine.peers
+    arrays |= {f"peers.{name}": getattr(peers, name) for name in _PEERS}
+    arrays["peers.segments"] = np.array(peers.segment_code, np.int64)
+    if peers.snapshot is not None:
+        snapshot = peers.snapshot
+        arrays["snapshot"] = np.array([snapshot.version, snapshot.position, snapshot.day], np.int64)
+        arrays["snapshot.quantiles"], arrays["snapshot.hubs"] = snapshot.quantiles, snapshot.hubs
+    arrays["firsts"] = engine.firsts.seen
+    arrays["firsts.used"] = np.array([engine.firsts.used, engine.firsts.latest_us], np.int64)
+    arrays["firsts.fields"] = np.frombuffer(json.dumps(engine.firsts.fields).encode(), np.uint8)
+    rules = {rule.id: number for number, rule in enumerate(engine.program.rulebook.rules)}
+    quiet = [(rules[rule], code, at) for (rule, code), at in engine.findings.last_alert_us.items()]
+    arrays["quiet"] = np.array(quiet, np.int64).reshape(-1, 3)
+    arrays["day"] = np.array([] if engine.day is None else [engine.day], np.int64)
+    return arrays
+
+
+def load(engine: Engine, arrays: Arrays) -> None:
+    """Take over a state saved by an engine with the same :func:`layout_key`."""
+    for kind, space in enumerate(engine.admission.spaces):
+        for name in _SPACE:
+            setattr(space, name, np.array(arrays[f"space{kind}.{name}"]))
+        space.count = int(arrays["spaces"][kind])
+    engine.admission.seen_used = int(arrays["spaces"][-1])
+    engine.admission.seen = np.array(arrays["seen"])
+    for number, table in enumerate(engine.tables):
+        prefix = f"table{number}."
+        table.load({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
+    peers = engine.peers
+    for name in _PEERS:
+        setattr(peers, name, np.array(arrays[f"peers.{name}"]))
+    peers.restore_segments(arrays["peers.segments"].tolist())
+    if "snapshot" in arrays:
+        version, position, day = arrays["snapshot"].tolist()
+        quantiles, hubs = np.array(arrays["snapshot.quantiles"]), np.array(arrays["snapshot.hubs"])
+        peers.use(BankSnapshot(version, position, day, quantiles, hubs))
+    engine.firsts.seen = np.array(arrays["firsts"])
+    engine.firsts.used, engine.firsts.latest_us = arrays["firsts.used"].tolist()
+    engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())
+    rules = engine.program.rulebook.rules
+    engine.findings.last_alert_us = {(rules[rule].id, code): at for rule, code, at in arrays["quiet"].tolist()}
+    engine.day = int(arrays["day"][0]) if len(arrays["day"]) else None
