@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.domain.money import CURRENCY_CODE, DECIMALS
-from monitor.domain.time import DAY_US, UNKNOWN, parse_duration_us, parse_time_us
+from monitor.domain.time import DAY_US, SECOND_US, UNKNOWN, parse_duration_us, parse_time_us
 from monitor.domain.transaction import Int64s
 from monitor.intake.entities import offsets_us
 from monitor.intake.mapping import FieldRule, Mapping
@@ -113,12 +113,29 @@ def _stepped(texts: pa.Array, step_us: int, origin_us: int) -> pa.Array:
 def _local_us(texts: pa.Array, format: str | None) -> Int64s:
     """Wall-clock microseconds; ``UNKNOWN`` where the text is none or names its own zone."""
     if format is not None:
-        # The C library takes what it knows as the whole text or not at all; a rest is an error.
-        parsed = pc.strptime(texts, format=format, unit="us", error_is_null=True).cast(pa.int64())
-        return np.asarray(pc.fill_null(parsed, UNKNOWN).to_numpy(zero_copy_only=False))
+        return _formatted_us(texts, format)
     unique = pc.dictionary_encode(texts)
     values = np.array([_local_of(text) for text in unique.dictionary.to_pylist()] + [UNKNOWN], np.int64)
     return np.asarray(values[pc.fill_null(unique.indices, len(values) - 1).to_numpy(zero_copy_only=False)], np.int64)
+
+
+def _formatted_us(texts: pa.Array, format: str) -> Int64s:
+    # The C library reads 31 February as 3 March, so only what it writes back unchanged is taken from it.
+    parsed = pc.strptime(texts, format=format, unit="s", error_is_null=True)
+    is_same = pc.fill_null(pc.equal(pc.strftime(parsed, format=format), texts), False)
+    seconds = pc.fill_null(parsed.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    result = np.where(is_same.to_numpy(zero_copy_only=False), seconds * SECOND_US, UNKNOWN)
+    for row in np.flatnonzero((result == UNKNOWN) & texts.is_valid().to_numpy(zero_copy_only=False)).tolist():
+        result[row] = _strptime_us(texts[row], format)
+    return np.asarray(result, np.int64)
+
+
+def _strptime_us(cell: pa.Scalar, format: str) -> int:
+    try:
+        moment = datetime.strptime(cell.as_py(), format)
+    except ValueError:
+        return UNKNOWN
+    return UNKNOWN if moment.tzinfo else (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _local_of(text: str) -> int:
