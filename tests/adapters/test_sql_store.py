@@ -86,6 +86,8 @@ def test_two_kinds_with_one_token_are_two_subjects(store):
     account = replace(subject("ann"), kind="account")
     commit(store, [stored(0), stored(1, subject=account)])
     assert count(store, cases) == 2
+    again = commit(store, [stored(2), stored(3, subject=account)], 2)
+    assert (again.cases_opened, again.cases_touched) == (0, 2)
 
 
 def test_the_order_within_a_commit_is_the_order_of_the_log(store, tmp_path):
