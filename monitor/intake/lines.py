@@ -20,7 +20,10 @@ from pathlib import Path
 from monitor.intake.json_scan import RECORD_BYTES_MAX
 from monitor.intake.records import RecordChunk, SourcePosition
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
+"""About a thousand records: a chunk with its columns stays in the processor's second cache, and its arrays are small
+enough to come from memory that was used before. A chunk of 1 MiB took 1.6 times as long per record."""
+
 STANDARD_INPUT = "-"
 
 _BOM = b"\xef\xbb\xbf"

@@ -17,9 +17,9 @@ import numpy as np
 
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.jsonl import JsonLinesDecoder
+from monitor.intake.lines import CHUNK_BYTES
 from monitor.intake.records import RecordChunk, SourcePosition
 
-CHUNK_BYTES = 1 << 20
 ROUNDS = 12
 
 
@@ -78,7 +78,7 @@ def records(count: int, accounts: int) -> bytes:
 
 
 def chunks(lines: bytes) -> list[RecordChunk]:
-    """Whole lines in chunks of about one MiB."""
+    """Whole lines in chunks as the reader makes them."""
     found, at, place = [], 0, SourcePosition(0, 0)
     while at < len(lines):
         end = lines.find(b"\n", min(at + CHUNK_BYTES, len(lines) - 1)) + 1
