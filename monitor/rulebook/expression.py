@@ -17,19 +17,15 @@ from monitor.rulebook.lists import word_problem
 from monitor.rulebook.names import attribute_path, resolve
 from monitor.rulebook.rule import (
     Arithmetic,
-    Call,
     Compare,
     Literal,
     Logic,
     MeasureName,
     Membership,
-    Name,
     Node,
     Parameter,
-    Place,
     Window,
 )
-from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.settle import matched
 from monitor.rulebook.source import NODES_MAX, Source, parse
 
@@ -258,11 +254,3 @@ def _zero_or_one(tree: ast.expr) -> int | None:
     if isinstance(tree, ast.Constant) and type(tree.value) is int and tree.value in (0, 1):
         return tree.value
     return None
-
-
-def place_of(source: Source) -> Place:
-    """Where the expression begins."""
-    return Place(source.file, source.line)
-
-
-__all__ = ["Call", "Compiler", "Name", "RuleError", "Scope", "Source", "article", "compile_condition", "place_of"]
