@@ -76,9 +76,9 @@ def test_the_fingerprint_sees_content_and_not_the_clock(tmp_path):
 def test_alerts_join_the_case_of_their_subject(store):
     result = commit(store, [stored(0), stored(1, customer="bob"), stored(2), stored(3, status="shadow")])
     assert (result.alerts_stored, result.cases_opened, result.cases_touched) == (4, 2, 2)
-    again = commit(store, [stored(4), stored(5, status="shadow")], 2)
-    assert (again.cases_opened, again.cases_touched) == (0, 1)
-    assert (count(store, alerts), count(store, cases), count(store, case_alerts)) == (6, 2, 4)
+    again = commit(store, [stored(4), stored(5, status="shadow"), stored(6, customer="bob")], 2)
+    assert (again.cases_opened, again.cases_touched) == (0, 2)
+    assert (count(store, alerts), count(store, cases), count(store, case_alerts)) == (7, 2, 5)
     assert store.verify().findings == ()
 
 
