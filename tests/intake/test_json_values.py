@@ -62,6 +62,7 @@ pieces = st.tuples(
 
 @given(pieces.map("".join))
 @prints_seeds
+@example("2026-05-04T09:00:00.Z")
 @example("1970-01-01T00:00:00+00:01")
 @example("2099-12-31T23:59:59.999999-00:01")
 def test_a_time_is_that_of_the_definition_or_declined(text: str) -> None:
