@@ -178,3 +178,15 @@ def test_transaction_ids_survive_a_half_written_tail(tmp_path: Path) -> None:
     ids = PositionTexts(tmp_path / "ids")
     assert [ids.get(position) for position in range(5)] == ["A", "BB", None, None, None]
     assert len(ids) == 3
+
+
+def test_a_last_block_whose_bytes_never_reached_the_disk_is_cut_off(tmp_path: Path) -> None:
+    log = BlockLog(tmp_path / "x.blocks")
+    log.append(0, 1, b"first block")
+    log.append(1, 2, b"second block")
+    log.close()
+    body = (tmp_path / "x.blocks").read_bytes()
+    (tmp_path / "x.blocks").write_bytes(body[:-6] + bytes(6))
+    log = BlockLog(tmp_path / "x.blocks")
+    assert (log.stop, log.read(log.blocks[0])) == (1, b"first block")
+    assert (tmp_path / "x.blocks").stat().st_size < len(body) - len(b"second block")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.domain.time import TIME_MAX_US, parse_time_us
-from monitor.intake.entities import WEEKDAYS, BusinessCalendar, Entity, load_entities
+from monitor.domain.time import HOUR_US, TIME_MAX_US, parse_time_us
+from monitor.intake.entities import WEEKDAYS, BusinessCalendar, Entity, load_entities, offsets_us
 from monitor.intake.yaml_files import YamlFileError
 
 ZONES = ["UTC", "America/New_York", "Europe/Dublin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca",
@@ -85,3 +85,9 @@ def test_a_mistake_is_reported_with_its_line(tmp_path: Path, old: str, new: str,
     (tmp_path / "entities.yaml").write_text(TEXT.replace(old, new))
     with pytest.raises(YamlFileError, match=message):
         load_entities(tmp_path / "entities.yaml")
+
+
+def test_an_offset_changes_at_its_microsecond() -> None:
+    change = parse_time_us("2026-03-08T07:00:00Z")
+    hours = offsets_us("America/New_York", np.array([change - 1, change])) // HOUR_US
+    assert hours.tolist() == [-5, -4]

@@ -145,3 +145,8 @@ def test_a_file_gives_each_record_its_line_and_position(tmp_path: Path, packed: 
     kinds = [(r.position, r.place.rpartition(":")[2], r.reason.value) for r in read if isinstance(r, Refusal)]
     assert kinds == [(11, "3", "not_json"), (12, "4", "not_an_object")]
     assert [type(r) for r in read] == [ProfileRecord, Refusal, Refusal, ProfileRecord]
+
+
+def test_a_newline_behind_a_date_a_code_or_an_amount_is_refused_by_both() -> None:
+    for name in ("customer_since", "residence", "income_currency", "declared_income"):
+        assert accepts(json.dumps(FULL | {name: FULL[name] + "\n"}).encode()) == (False, False)
