@@ -51,10 +51,16 @@ class BlockLog:
     (10, 12, b'two more')
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the file; with ``read_only`` it must be there and stays as it is, whoever may be appending to it."""
+        self.path = path
+        if read_only:
+            self._file = os.open(path, os.O_RDONLY)
+            self.blocks = self._read_headers()
+            self._firsts = [block.first for block in self.blocks]
+            return
         make_folder(path.parent)
         is_new = not path.exists()
-        self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         if is_new:
             flush_folder(path.parent)

@@ -32,7 +32,13 @@ class PositionTexts:
     (4, 'T1', None, 'T3', None)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the files; with ``read_only`` they must be there and stay as they are."""
+        if read_only:
+            self._ends = os.open(path.with_suffix(".ends"), os.O_RDONLY)
+            self._bytes = os.open(path.with_suffix(".bytes"), os.O_RDONLY)
+            self._count, self._size = self._whole()
+            return
         make_folder(path.parent)
         self._ends = os.open(path.with_suffix(".ends"), os.O_RDWR | os.O_CREAT, 0o600)
         self._bytes = os.open(path.with_suffix(".bytes"), os.O_RDWR | os.O_CREAT, 0o600)

@@ -100,13 +100,15 @@ class PlainVault:
     ('T1', 'Ann')
     """
 
-    def __init__(self, folder: Path, *, writer: BackgroundWriter | None = None) -> None:
+    def __init__(self, folder: Path, *, writer: BackgroundWriter | None = None, read_only: bool = False) -> None:
+        """Open the vault; with ``read_only`` it must be there and nothing is written, not even what a killed process
+        left is cut off, so that a run may go on meanwhile."""
+        self._ids = PositionTexts(folder / "transaction-ids", read_only=read_only)
+        self._texts = BlockLog(folder / "texts.blocks", read_only=read_only)
+        self._identifiers = BlockLog(folder / "identifiers.blocks", read_only=read_only)
+        self._raw = BlockLog(folder / "raw.blocks", read_only=read_only)
         self._own_writer = BackgroundWriter() if writer is None else None
         self._writer = writer or self._own_writer or BackgroundWriter()
-        self._ids = PositionTexts(folder / "transaction-ids")
-        self._texts = BlockLog(folder / "texts.blocks")
-        self._identifiers = BlockLog(folder / "identifiers.blocks")
-        self._raw = BlockLog(folder / "raw.blocks")
         self._decoded: OrderedDict[int, pa.RecordBatch] = OrderedDict()
 
     @property

@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -18,6 +16,7 @@ import typer
 from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.queue import latest_alert_us
 from monitor.adapters.sql.store import CaseStore, StoreError, open_store
+from monitor.app.resolving import open_resolver
 from monitor.casework.lifecycle import MoveRefused
 from monitor.domain.case import ROLES, Actor
 from monitor.domain.time import parse_time_us
@@ -104,12 +103,9 @@ def time_of(text: str | None, store: CaseStore) -> int:
 def resolver(db: str) -> Resolve:
     """From tokens to the source's own identifiers, for the local user who holds the vault beside the store.
 
-    ``monitor.app.resolving.open_resolver(db)`` gives a function from a token in hex to its text or ``None``.
-    Where that part is not installed, tokens are shown shortened.
+    Tokens that cannot be resolved here are shown shortened.
     """
-    if find_spec("monitor.app.resolving") is None:
-        return short_token
-    find = import_module("monitor.app.resolving").open_resolver(db)
+    find = open_resolver(db)
 
     def resolve(token: str) -> str:
         return find(token) or short_token(token)

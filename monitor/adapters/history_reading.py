@@ -1,0 +1,72 @@
+"""Reading the history beside a run that may be writing it: nothing is opened for writing, nothing is cleaned up.
+
+:class:`monitor.adapters.history.HistoryStore` belongs to the run. Parts are replaced whole, so a reader sees each as
+of some commit; rows beyond the position that the caller names are left out.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from monitor.adapters.block_log import DamagedError
+from monitor.adapters.history import SCHEMA
+from monitor.domain.transaction import Int64s
+
+_CLOCK = b"aml.clock_us"
+_CLOCK_COLUMN = "clock_us"
+
+Wanted = Callable[[pa.Table], npt.NDArray[np.bool_]]
+
+
+class HistoryReader:
+    """The history in a folder, for reading.
+
+    >>> HistoryReader(Path("nowhere")).rows(lambda table: None, columns=("position",), stop=1).num_rows
+    0
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def scan(self, columns: tuple[str, ...], *, stop: int) -> Iterator[tuple[Path, pa.Table]]:
+        """Each part with rows before log position ``stop``: its path and the columns asked for, in order.
+
+        Raises:
+            DamagedError: A part cannot be read.
+        """
+        for path in sorted(self.folder.glob("day=*/part-*.parquet"), key=lambda path: path.stem):
+            if int(path.stem.removeprefix("part-")) >= stop:
+                return
+            table = _read(path, list(dict.fromkeys(("position", *columns))))
+            yield path, table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
+
+    def rows(self, wanted: Wanted, *, columns: tuple[str, ...], stop: int) -> pa.Table:
+        """All columns of the rows that ``wanted`` chooses by ``columns``, and ``clock_us``: the clock of the log there.
+
+        The clock is the latest ``booked_at`` up to the row, the row included.
+        """
+        found = []
+        for path, table in self.scan(columns, stop=stop):
+            indexes = np.flatnonzero(wanted(table))
+            if len(indexes):
+                whole = _read(path, list(SCHEMA.names))
+                clock = _clock(whole)
+                found.append(whole.append_column(_CLOCK_COLUMN, pa.array(clock)).take(pa.array(indexes)))
+        schema = SCHEMA.append(pa.field(_CLOCK_COLUMN, pa.int64()))
+        return pa.concat_tables(found).cast(schema) if found else schema.empty_table()
+
+
+def _clock(table: pa.Table) -> Int64s:
+    before = int((table.schema.metadata or {}).get(_CLOCK, b"0"))
+    return np.maximum(np.maximum.accumulate(table.column("booked_at_us").to_numpy()), before)
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None, memory_map=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedError(f"{path}: the history cannot be read: {error}. Restore the file from a copy.") from error
