@@ -24,9 +24,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import replaying
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
+from monitor.app.kept_inputs import keep_input, keep_snapshot
 from monitor.app.profiles import ProfileFile, ProfileTimeline
 from monitor.app.store import StoreFiles
 from monitor.casework.evidence import stored_alert
@@ -37,6 +39,7 @@ from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine import admission, state
 from monitor.engine.engine import Engine, Step
+from monitor.engine.peers import BankSnapshot
 from monitor.intake.mapping import Mapping
 from monitor.intake.records import RecordChunk, SourcePosition
 from monitor.intake.sources import Source, open_source
@@ -47,6 +50,8 @@ COMMIT_SECONDS = 1.0
 COMMIT_RECORDS = 262_144
 SNAPSHOT_RECORDS = 2_000_000
 _ENGINE_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
+_LEFT_OUT = ("list", "profiles", "rates")
+"""Inputs that a later run may be without; the log then records an empty digest."""
 _DETAILS = {
     Reason.DUPLICATE_DIFFERS: "transaction_id: seen before with other content",
     Reason.TOO_LATE: "booked_at: more than 35 days before the latest payment of its customer",
@@ -92,6 +97,7 @@ class EmbeddedRun:
         self.settings, self.store, self.files, self.loaded = settings, store, files, loaded
         self.progress = Progress(examples=loaded.examples, rule_errors=[str(error) for error in loaded.errors])
         self.profiles = ProfileTimeline()
+        self.archive = InputArchive(files.folder)
         self.pending: list[Alert] = []
         self.new_inputs: list[LogInput] = []
         self.start = SourcePosition(0, 0)
@@ -124,7 +130,7 @@ class EmbeddedRun:
         engine = Engine(self.loaded.program, inputs)
         given = self._load_profiles()
         self.clock_us = replaying.restore(engine, self.files, self.profiles, position=self.position)
-        self._note_inputs(given)
+        self._note_inputs(given, engine)
         is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
         self._open_alerts(int(str(details["alerts_bytes"])) if is_same else 0)
         return engine
@@ -156,15 +162,30 @@ class EmbeddedRun:
         self.progress.counts["profiles_refused"] = len(given.refusals)
         return given
 
-    def _note_inputs(self, profiles: ProfileFile | None) -> None:
-        """Record every input whose content differs from what the log last recorded."""
+    def _note_inputs(self, profiles: ProfileFile | None, engine: Engine) -> None:
+        """Record, and keep, every input whose content differs from what the log last recorded."""
         last = {(known.kind, known.name): known.digest for known in self.store.inputs(RUN)}
         given = self.loaded.digests()
         if profiles is not None:
             given.append(("profiles", "profiles", "", profiles.digest))
         for kind, name, version, digest in given:
             if last.get((kind, name)) != digest:
-                self.new_inputs.append(LogInput(self.position, kind, name, version, digest))
+                content = keep_input(
+                    self.archive, kind, name, loaded=self.loaded, given=self.settings.inputs,
+                    profiles=self.settings.profiles,
+                )  # fmt: skip
+                self.new_inputs.append(LogInput(self.position, kind, name, version, digest, content))
+        gone = {key for key, digest in last.items() if digest and key[0] in _LEFT_OUT} - {each[:2] for each in given}
+        self.new_inputs += [LogInput(self.position, kind, name, "", "") for kind, name in sorted(gone)]
+        if engine.peers.snapshot is not None:
+            # Other rules measure the history anew and may see another bank than the one recorded.
+            noted = self._bank_snapshot(engine, engine.peers.snapshot, self.position)
+            if last.get((noted.kind, noted.name)) != noted.digest:
+                self.new_inputs.append(noted)
+
+    def _bank_snapshot(self, engine: Engine, snapshot: BankSnapshot, position: int) -> LogInput:
+        digest, content = keep_snapshot(self.archive, engine, snapshot)
+        return LogInput(position, "bank_snapshot", "bank", str(snapshot.version), digest, content)
 
     def _open_alerts(self, committed_bytes: int) -> None:
         if self.settings.alerts is None:
@@ -224,10 +245,11 @@ class EmbeddedRun:
             self._count(step)
             self._refuse(self._refused_by_engine(chunk, run, step))
             self.pending += step.alerts
-            self.new_inputs += [
-                LogInput(each.position, "bank_snapshot", "bank", str(each.version), str(each.day))
-                for each in step.snapshots
-            ]
+            for each in step.snapshots:
+                noted = self._bank_snapshot(self.engine, each, each.position)
+                # One in force from the start gives way to one published at the very first record.
+                self.new_inputs = [old for old in self.new_inputs if _key(old) != _key(noted)]
+                self.new_inputs.append(noted)
         self._count_rules(self.engine.undecided - undecided, self.engine.hits - hits)
         self.position += decoded.records
         self.progress.records = self.position
@@ -350,6 +372,10 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
                     embedded.alerts_file.close()
         finally:
             files.close()
+
+
+def _key(noted: LogInput) -> tuple[int, str, str]:
+    return noted.position, noted.kind, noted.name
 
 
 def _now() -> str:
