@@ -21,7 +21,7 @@ from monitor.engine.peers import BankSnapshot
 from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
 from monitor.rulebook.plan import plan
 from monitor.rulebook.rule import Rule, Rulebook, TableTest
-from monitor.rulebook.testing import TableRow, table_rows
+from monitor.rulebook.testing import TableRow, table_currency, table_rows
 
 _CODED = {"kind": "customer_kind", "risk_rating": "risk_rating"}
 _IDENTIFIED = {
@@ -92,7 +92,10 @@ class _Play:
         self.identifiers, self.profiles = PlainIdentifiers(), ProfileTable()
         lists = {name: NamedList(name, "test", words) for name, words in test.lists.items()}
         program = plan(Rulebook((rule,), rule.digest))
-        inputs = EngineInputs(self.identifiers, UtcEntities(self.identifiers), lists=lists, live=frozenset({rule.id}))
+        inputs = EngineInputs(
+            self.identifiers, UtcEntities(self.identifiers), lists=lists, rates=_rates(rule, test),
+            live=frozenset({rule.id}),
+        )  # fmt: skip
         self.engine = Engine(program, inputs)
 
     def verdicts(self) -> list[str]:
