@@ -233,9 +233,8 @@ def _admit(
 
 
 @kernel
-def _still_needed(seen: Rows, row_of: Int32s, clock_us: Int64s, lateness_us: int) -> npt.NDArray[np.bool_]:
-    """Which ids a repeat could still come for."""
-    keep = np.ones(len(seen), np.bool_)
+def _still_needed(seen: Rows, row_of: Int32s, clock_us: Int64s, lateness_us: int, keep: npt.NDArray[np.bool_]) -> None:
+    """Clear ``keep`` where no repeat of an id could be accepted any more."""
     for at in range(len(seen)):
         if seen[at, 0] == EMPTY:
             continue
@@ -245,7 +244,6 @@ def _still_needed(seen: Rows, row_of: Int32s, clock_us: Int64s, lateness_us: int
         last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
         if code >= 0 and row_of[code] >= 0:
             keep[at] = clock_us[row_of[code]] - last_us <= lateness_us
-    return keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +283,8 @@ class Admission:
             space.make_room(codes, n * per_leg)
         if is_full(self.seen, self.seen_used, n):
             holder = self.spaces[HOLDER]
-            keep = _still_needed(self.seen, holder.row_of, holder.clock_us, self.lateness_us)
+            keep = np.ones(len(self.seen), np.bool_)
+            _still_needed(self.seen, holder.row_of, holder.clock_us, self.lateness_us, keep)
             self.seen, self.seen_used = regrown(self.seen, self.seen_used, n, keep)
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)

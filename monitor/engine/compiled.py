@@ -1,26 +1,73 @@
 """How kernels are compiled: once per machine, kept in numba's cache, without bounds checks.
 
-A kernel is a function over arrays that numba compiles on first use. ``AML_KERNEL_CHECKS=1`` compiles
-them with bounds checks into a cache of their own; the test suite has a job for it.
+A kernel is a function over arrays that numba compiles on first use. numba takes machine code from its cache as long as
+the function's own file is unchanged; but a kernel contains the kernels that it calls, and constants of other
+files. So the stamp is a digest of all files that kernels are made of.
+
+``AML_KERNEL_CHECKS=1`` compiles with bounds checks and without the cache, for the test suite.
 """
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-F = TypeVar("F", bound=Callable[..., Any])
 _CHECKED = os.environ.get("AML_KERNEL_CHECKS") == "1"
+_FOLDERS = ("engine", "domain")
+_FILES = ("rulebook/bytecode.py",)
 
 
-def kernel(function: F) -> F:
-    """Compile ``function`` without the interpreter; overflow wraps, bounds are the caller's promise."""
-    compiled: F = numba.njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True)(function)
+@cache
+def source_digest() -> str:
+    """A digest of every file whose text can go into machine code."""
+    root = Path(__file__).parents[1]
+    files = [path for folder in _FOLDERS for path in sorted((root / folder).glob("*.py"))]
+    files += [root / name for name in _FILES]
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def kernel(function: Any) -> Any:
+    """Compile ``function`` without the interpreter.
+
+    Overflow wraps, division by zero and bounds are the caller's promise. A kernel makes no arrays: what it writes to is
+    given. So numba need not count references, which would cost more than most of what kernels do.
+    """
+    compiled: Any = numba.njit(
+        cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False
+    )(function)
+    if not _CHECKED:
+        compiled._cache._cache_file._source_stamp = source_digest()
     return compiled
 
 
-def inlined(function: F) -> F:
-    """Like :func:`kernel`, for small functions that kernels call."""
-    compiled: F = numba.njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, inline="never")(function)
-    return compiled
+def inlined(function: Any) -> Any:
+    """A part of a kernel, put in place of each call by the compiler."""
+    return numba.njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.
+
+    Rows of keys lie all over the memory; asking some legs ahead hides most of the wait.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        byte = ir.IntType(8).as_pointer()
+        place = builder.bitcast(builder.gep(data, [args[1]]), byte)
+        int32 = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, int32, int32, int32])
+        function = builder.module.globals.get("llvm.prefetch.p0i8") or ir.Function(
+            builder.module, kind, "llvm.prefetch.p0i8"
+        )
+        builder.call(function, [place, int32(0), int32(3), int32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate

@@ -72,9 +72,9 @@ def convert(
     published_us: Int64s,
     numerator: Int64s,
     denominator: Int64s,
-) -> Int64s:
-    """Amounts in minor units of the target, shape (n,); UNKNOWN where no rate was published by then."""
-    out = np.empty(len(amount_minor), np.int64)
+    out: Int64s,
+) -> None:
+    """Write amounts in minor units of the target, shape (n,); UNKNOWN where no rate was published before."""
     for i in range(len(amount_minor)):
         if amount_minor[i] == UNKNOWN or currency[i] < 0:
             out[i] = UNKNOWN
@@ -91,10 +91,11 @@ def convert(
             else:
                 high = middle
         out[i] = UNKNOWN if low == first else _scaled(amount_minor[i], numerator[low - 1], denominator[low - 1])
-    return out
 
 
 def convert_with(rates: Rates, amount_minor: Int64s, currency: Int64s, time_us: Int64s) -> Int64s:
-    """:func:`convert` with a :class:`Rates`."""
-    return convert(amount_minor, currency, time_us, rates.target, rates.start, rates.published_us, rates.numerator,
-                   rates.denominator)  # fmt: skip
+    """Amounts in the target of ``rates``, shape (n,); UNKNOWN where no rate was published before."""
+    out = np.empty(len(amount_minor), np.int64)
+    convert(amount_minor, currency, time_us, rates.target, rates.start, rates.published_us, rates.numerator,
+            rates.denominator, out)  # fmt: skip
+    return out

@@ -228,6 +228,11 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
     return truths[0]
 
 
+def scratch() -> tuple[Int64s, Rows, Int64s]:
+    """Room for a kernel's truth registers, temporaries and first missing operand."""
+    return np.zeros(REGISTERS + 1, np.int64), np.zeros((REGISTERS, 3), np.int64), np.zeros(1, np.int64)
+
+
 @kernel
 def filter_masks(
     filters: Int64s,
@@ -246,12 +251,17 @@ def filter_masks(
     set_values: Int64s,
     peers: Rows,
     segment: Int32s,
-) -> Int64s:
-    """Mask of each leg: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown."""
-    masks = np.zeros(len(rows), np.int64)
-    truths, temporaries = np.zeros(REGISTERS + 1, np.int64), np.zeros((REGISTERS, 3), np.int64)
-    missing = np.zeros(1, np.int64)
-    nothing, none = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
+    nothing: Rows,
+    none: npt.NDArray[np.uint8],
+    truths: Int64s,
+    temporaries: Rows,
+    missing: Int64s,
+    masks: Int64s,
+) -> None:
+    """Write each leg's mask: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown.
+
+    ``masks`` is zero before; ``nothing`` and ``none`` stand for measures, which filters do not read.
+    """
     for i in range(len(rows)):
         if rows[i] < 0:
             continue
@@ -266,7 +276,6 @@ def filter_masks(
             if truth != FALSE:
                 mask |= np.int64(1) << (2 * j + (truth == UNDECIDED))
         masks[i] = mask
-    return masks
 
 
 @kernel
@@ -294,6 +303,9 @@ def decide(
     segment: Int32s,
     hits: Rows,
     undecided: Rows,
+    truths: Int64s,
+    temporaries: Rows,
+    missing: Int64s,
 ) -> int:
     """Judge all legs by all rules.
 
@@ -301,8 +313,6 @@ def decide(
     number of hits, which may exceed what fits: then call again with more room and fresh counts.
     """
     found = 0
-    truths, temporaries = np.zeros(REGISTERS + 1, np.int64), np.zeros((REGISTERS, 3), np.int64)
-    missing = np.zeros(1, np.int64)
     for i in range(len(leg_kind)):
         if not is_judged[i]:
             continue

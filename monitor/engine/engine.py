@@ -31,6 +31,7 @@ from monitor.engine.table import TableInput, WindowTable
 from monitor.rulebook.plan import Program
 
 _BOOKED = STATUSES.index("booked")
+_NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
 
 
 class Identifiers(Protocol):
@@ -185,10 +186,12 @@ class Engine:
         bound, layout = self.bound, table.layout
         kind = KEY_KINDS.index(layout.by)
         row = legs.account_row if kind == ACCOUNT else np.where(legs.kind == kind, legs.row, -1)
-        mask = decide.filter_masks(
+        mask = np.zeros(len(legs), np.int64)
+        decide.filter_masks(
             np.array(layout.filters, np.int64), bound.filter_any_status, bound.filter_starts, bound.filter_stops,
             is_booked, row, self.program.instructions, self.program.operands, fields, bound.parameters, combination,
             bound.constants, bound.sets, bound.set_values, self.peers.table, segment,
+            _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
         columns = [self.program.fields.index(use) for use in layout.values]
         own_periods = np.ascontiguousarray(periods[:, [CALENDARS.index(c) for c in layout.calendars]])
@@ -210,6 +213,7 @@ class Engine:
                 bound.rule_applies, bound.rule_starts, bound.rule_stops, self.program.instructions,
                 self.program.operands, fields, measures, bounds, bound.parameters, combination, bound.constants,
                 bound.sets, bound.set_values, self.peers.table, segment, hits, undecided,
+                *decide.scratch(),
             )  # fmt: skip
             if found <= room:
                 self.undecided += undecided

@@ -22,9 +22,10 @@ HORIZON_US = 730 * DAY_US
 @kernel
 def _first_seen(
     kind: Int32s, row: Int64s, operation: Int32s, judged_us: Int64s, value: Int64s, number: int, horizon_us: int,
-    seen: npt.NDArray[np.int64],
-) -> tuple[Int64s, int]:  # fmt: skip
-    out, added = np.full(len(row), UNKNOWN, np.int64), 0
+    seen: npt.NDArray[np.int64], out: Int64s,
+) -> int:  # fmt: skip
+    """Write 1 or 0 into ``out`` where the value is known; returns how many pairs are new."""
+    added = 0
     for i in range(len(row)):
         if operation[i] != 0 or value[i] == UNKNOWN:
             continue
@@ -38,7 +39,7 @@ def _first_seen(
             out[i] = 1
             added += 1
         seen[at, 2] = judged_us[i]
-    return out, added
+    return added
 
 
 class Firsts:
@@ -59,10 +60,10 @@ class Firsts:
                 keep = self.latest_us - self.seen[:, 2] <= 2 * HORIZON_US
                 self.seen, self.used = regrown(self.seen, self.used, len(legs), keep)
             number = self.fields.index(use.name)
-            out, added = _first_seen(
-                legs.kind, legs.row, legs.operation, legs.judged_us, values, number, HORIZON_US, self.seen
+            out = np.full(len(legs), UNKNOWN, np.int64)
+            self.used += _first_seen(
+                legs.kind, legs.row, legs.operation, legs.judged_us, values, number, HORIZON_US, self.seen, out
             )
-            self.used += added
             return out
 
         return column

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from monitor.domain.alert import ParameterInForce, Quantity
-from monitor.domain.money import format_amount, format_amount_for_reading, parse_amount_minor
+from monitor.domain.money import format_amount
 from monitor.domain.time import format_duration
 from monitor.domain.units import Kind, Unit
 
@@ -45,10 +45,10 @@ def readable(value: str | None, unit: str, bound: str = "exact") -> str:
         return "unknown"
     text = value
     if len(unit) == 3 and unit.isupper():
-        text = format_amount_for_reading(parse_amount_minor(value, unit), unit)
+        whole, point, part = value.partition(".")
+        text = f"{int(whole):,}".replace(",", " ") + point + part + " " + unit
     elif unit == "share":
-        percent = Fraction(value) * 100
-        text = f"{float(percent):.1f}".removesuffix(".0") + " %"
+        text = f"{float(value) * 100:.1f}".removesuffix(".0") + " %"
     return f"at least {text}" if bound == "at_least" else text
 
 

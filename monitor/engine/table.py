@@ -71,6 +71,7 @@ class WindowTable:
         self.counters = np.zeros(windows.COUNTERS, np.int64)
         self.counters[windows.EVENTS_FREE] = len(self.free)
         self.counters[windows.BUCKETS_FREE] = len(self.free_buckets)
+        self.buckets_of = np.zeros(len(CALENDARS), np.int64)
         self.freed = np.zeros((0, 2), np.int64)
         self.removed = np.zeros((0, 3), np.int64)
 
@@ -99,7 +100,7 @@ class WindowTable:
                 legs.entity, legs.periods, self.events_max, layout.overs_us, len(layout.calendars), self.groups,
                 layout.update_start, layout.update_stop, layout.updates, layout.order_updates, layout.outputs, self.rows,
                 self.events, self.free, self.freed, self.latest, self.periods, self.buckets, self.free_buckets,
-                self.seen, self.removed, self.counters, self.pool, measures, bounds,
+                self.seen, self.removed, self.counters, self.pool, self.buckets_of, measures, bounds,
             )  # fmt: skip
             if done == len(legs.row):
                 return

@@ -27,7 +27,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine import ordered
-from monitor.engine.compiled import inlined, kernel
+from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.hashing import EMPTY, delete, find
 from monitor.engine.layout import (
     BUCKET_ROW,
@@ -68,6 +68,8 @@ EVENTS_FREED, DISTINCTS_USED, BUCKETS_USED, BUCKETS_FREE, REMOVED, EVENTS_LIVE, 
 )
 """Counters of a table that kernels change."""
 COUNTERS = 8
+AHEAD, NEAR, LINE = 12, 4, 8
+"""How many legs ahead rows and newest events are asked for, and the elements of a cache line."""
 
 
 @inlined
@@ -312,9 +314,10 @@ def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, 
             update_start, update_stop, updates, pool, width):  # type: ignore[no-untyped-def]  # fmt: skip
     """Take the event of a log position out of all windows; it stays in the list, in no window."""
     event = rows[row, NEWEST] if rows[row, EVENTS] > 0 else NONE
-    while event != NONE and events[event, SEQUENCE] >> FLAG_BITS != position:
+    # A payment between two accounts of one customer stands twice under its key: each removal takes out one leg.
+    while event != NONE and (events[event, SEQUENCE] >> FLAG_BITS != position or events[event, MASK] == 0):
         event = previous_of(events[event, LINKS]) if event != rows[row, OLDEST] else NONE
-    if event == NONE or events[event, MASK] == 0:
+    if event == NONE:
         return
     for group in range(len(groups)):
         bit, column = groups[group, 0], groups[group, 1]
@@ -409,6 +412,7 @@ def measure(
     removed: Rows,
     counters: Int64s,
     pool: Int64s,
+    buckets_of: Int64s,
     measures: Rows,
     bounds: npt.NDArray[np.uint8],
 ) -> int:
@@ -417,8 +421,15 @@ def measure(
     Returns the number of legs done: fewer than all where the pool of sorted blocks must grow first.
     """
     width = events.shape[1]
-    buckets_of = np.empty(max(calendars, 1), np.int64)
+    row_width = rows.shape[1]
     for i in range(first, len(row_of)):
+        if i + AHEAD < len(row_of) and row_of[i + AHEAD] >= 0:
+            for line in range(0, row_width, LINE):
+                prefetch(rows, row_of[i + AHEAD] * row_width + line)
+        if i + NEAR < len(row_of) and row_of[i + NEAR] >= 0:
+            newest = rows[row_of[i + NEAR], NEWEST]
+            if newest != NONE:
+                prefetch(events, newest * width)
         row = row_of[i]
         if row < 0:
             for o in range(len(outputs)):

@@ -1,0 +1,5 @@
+"""``python -m monitor`` is ``aml``."""
+
+from monitor.cli import main
+
+main()

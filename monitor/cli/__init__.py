@@ -1,0 +1,36 @@
+"""The command line: ``aml``. Each group of commands has a module of its own."""
+
+import sys
+
+import typer
+
+from monitor.cli import cases, journal, refused, rules
+from monitor.cli.demo import demo
+from monitor.cli.explain import explain
+from monitor.cli.run import run
+from monitor.cli.simulate import simulate
+
+app = typer.Typer(
+    name="aml",
+    help="Anti-money-laundering monitor: payments in, explained alerts out, cases in a queue.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(demo)
+app.command()(simulate)
+app.command()(explain)
+app.add_typer(cases.app, name="cases")
+app.add_typer(rules.app, name="rules")
+app.add_typer(refused.app, name="refused")
+app.add_typer(journal.app, name="journal")
+
+
+def main() -> None:
+    """Run the command line; the console script ``aml``."""
+    app(prog_name="aml")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

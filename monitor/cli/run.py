@@ -1,0 +1,224 @@
+"""``aml run``: judge transactions from files or standard input, in one process."""
+
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from monitor.adapters.block_log import DamagedError
+from monitor.adapters.sql.store import StoreError
+from monitor.app.embedded import Progress, RunError, RunSettings
+from monitor.app.embedded import run as run_embedded
+from monitor.app.inputs import GivenInputs
+from monitor.app.store import StoreFilesError
+from monitor.domain.refusal import REMEDIES, Reason
+from monitor.engine.binding import ListMissing
+from monitor.intake.layouts import LAYOUTS
+from monitor.intake.lines import SourceDamaged
+from monitor.intake.mapping import MappingError, load_mapping
+from monitor.intake.rates import RatesError
+from monitor.intake.yaml_files import YamlFileError
+from monitor.rulebook.plan import PlanError
+
+STOPPED = 130
+_MISTAKES = (
+    RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,
+    YamlFileError, PlanError, FileNotFoundError, PermissionError, IsADirectoryError,
+)  # fmt: skip
+"""What a user can mend: shown as one message, without a stack trace."""
+
+_EPILOG = """\b
+examples:
+  aml run payments.jsonl --profiles profiles.jsonl --approve-examples
+  aml run day1.jsonl.gz day2.parquet --db bank.db --alerts alerts.jsonl
+  producer | aml run - --db bank.db --no-progress
+  aml run tx.csv --format saml-d                     a public layout
+  aml run tx.csv --mapping map.yaml                  the bank's own columns
+  aml run payments.jsonl --db bank.db --resume       go on where the last run stopped
+
+\b
+exit status:
+  0    read to the end
+  1    could not start, or stopped by an error; the message says what to do
+  130  stopped by Ctrl-C; --resume goes on exactly there"""
+
+
+def run(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="JSON lines, CSV or Parquet, perhaps gzip; - is standard input")
+    ],
+    db: Annotated[Path, typer.Option("--db", envvar="AML_DB", help="the case store; its data lie beside it")] = Path("aml.db"),
+    profiles: Annotated[Path | None, typer.Option(help="customer profiles, JSON lines")] = None,
+    alerts: Annotated[Path | None, typer.Option(help="write each alert as a JSON line, with the source's identifiers")] = None,
+    rules: Annotated[list[Path] | None, typer.Option(help="rule files or folders (default: the shipped rules)")] = None,
+    lists: Annotated[list[Path] | None, typer.Option(help="folders that hold lists/ of named lists")] = None,
+    rates: Annotated[Path | None, typer.Option(help="dated exchange rates, CSV")] = None,
+    entities: Annotated[Path | None, typer.Option(help="booking entities: zone, cut-off, holidays; YAML")] = None,
+    layout: Annotated[str | None, typer.Option("--format", help=f"a public layout: {', '.join(LAYOUTS)}")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="the bank's own columns, YAML; see docs/mapping.md")] = None,
+    approve_examples: Annotated[
+        bool, typer.Option("--approve-examples", help="take the shipped rules' EXAMPLE approval as the bank's own")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on exactly where the last run stopped")] = False,
+    progress: Annotated[bool, typer.Option(help="a live line while running")] = True,
+) -> None:
+    """Judge transactions: alerts into the store, cases into the queue."""
+    console = Console(stderr=True)
+    started = time.monotonic()
+    try:
+        settings = RunSettings(
+            files=tuple(files),
+            db=db,
+            layout=layout,
+            mapping=load_mapping(mapping) if mapping else None,
+            inputs=GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples),
+            profiles=profiles,
+            alerts=alerts,
+            resume=resume,
+        )
+        with _stop_requested() as is_stopped, _display(console, is_live=progress and console.is_terminal) as show:
+            done = run_embedded(settings, lambda state: show(state) and not is_stopped())
+    except _MISTAKES as error:
+        console.print(Text(_in_words(error)), style="red", soft_wrap=True)
+        raise typer.Exit(1) from None
+    print_summary(Console(), done, seconds=time.monotonic() - started, db=db)
+    if done.is_stopped:
+        console.print("Stopped. Go on exactly here with the same command and --resume.", style="yellow")
+        raise typer.Exit(STOPPED)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}. Check the path and the permissions."
+    return str(error)
+
+
+@contextmanager
+def _stop_requested() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress], bool]]:
+    """A line that is drawn anew while running, or nothing."""
+    if not is_live:
+        yield lambda progress: True
+        return
+    clock = _Rate()
+    with Live(Text("starting"), console=console, refresh_per_second=5, transient=True) as live:
+
+        def show(progress: Progress) -> bool:
+            live.update(_line(progress, clock.of(progress.records)))
+            return True
+
+        yield show
+
+
+class _Rate:
+    """Records a second over the last few seconds."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[float, int]] = []
+
+    def of(self, records: int) -> float:
+        now = time.monotonic()
+        self.marks = [mark for mark in self.marks if now - mark[0] < 5][-200:] + [(now, records)]
+        seconds = now - self.marks[0][0]
+        return (records - self.marks[0][1]) / seconds if seconds > 0 else 0.0
+
+
+def _line(progress: Progress, rate: float) -> Text:
+    counts = progress.counts
+    return Text.assemble(
+        (f"{_spaced(progress.records)} transactions", "bold"),
+        f"  {_spaced(int(rate))}/s  ",
+        (f"{_spaced(counts['alerts_new'])} alerts", "yellow"),
+        f"  {_spaced(counts['refused'])} refused  ",
+        (progress.file, "dim"),
+    )
+
+
+def print_summary(console: Console, done: Progress, *, seconds: float, db: Path) -> None:
+    """What the run did, in one screen."""
+    counts = done.counts
+    for message in done.rule_errors:
+        console.print(Text(message), style="red", soft_wrap=True)
+    console.print(
+        f"{_spaced(done.records)} records read: {_spaced(counts['judged'])} judged, {_spaced(counts['refused'])} refused, "
+        f"{_spaced(counts['duplicates'])} duplicates ({seconds:.1f} s)",
+        highlight=False,
+    )
+    if counts["late"] or counts["reversals"]:
+        console.print(
+            f"  of the judged, {_spaced(counts['late'])} came late and {_spaced(counts['reversals'])} took another back",
+            highlight=False,
+        )
+    _print_rules(console, counts)
+    _print_refused(console, counts, db)
+    if done.examples:
+        console.print(
+            f"{len(done.examples)} rules ran in shadow because only the product approved them (approval: EXAMPLE). "
+            "Add --approve-examples to take that approval as your own.",
+            style="yellow",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if counts["alerts_new"]:
+        console.print(f"The queue:  aml cases list --db {db} --as-of latest", highlight=False, soft_wrap=True)
+
+
+def _print_rules(console: Console, counts: Counter[str]) -> None:
+    rules = sorted({name.split(":")[1] for name in counts if name.startswith(("rule:", "undecided:"))})
+    if not rules:
+        return
+    table = Table("rule", box=None, pad_edge=False, header_style="bold")
+    for column in ("new", "quiet", "shadow", "undecided"):
+        table.add_column(column, justify="right")
+    table.add_column("most often missing")
+    for rule in rules:
+        missing = {n.split(":", 2)[2]: v for n, v in counts.items() if n.startswith(f"undecided:{rule}:")}
+        worst = max(missing, key=lambda name: missing[name], default="")
+        numbers = [counts[f"rule:{rule}:{status}"] for status in ("new", "quiet", "shadow")]
+        cells = [_spaced(number) if number else "·" for number in (*numbers, sum(missing.values()))]
+        table.add_row(rule, *cells, worst)
+    console.print(table)
+
+
+def _print_refused(console: Console, counts: Counter[str], db: Path) -> None:
+    refused = {name.removeprefix("refused:"): count for name, count in counts.items() if name.startswith("refused:")}
+    if not refused:
+        return
+    for reason, count in sorted(refused.items(), key=lambda item: -item[1])[:5]:
+        console.print(f"  {_spaced(count)} refused: {reason}. {REMEDIES[Reason(reason)]}", highlight=False, soft_wrap=True)
+    console.print(f"All of them:  aml refused list --db {db}", highlight=False, soft_wrap=True)
+
+
+def _spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: aml run")
