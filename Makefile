@@ -1,0 +1,75 @@
+# Every target sets up what it needs. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+T ?= tests
+R ?=
+JOBS ?= 2
+# A file of tests stays on one worker, so that what it prepares is prepared once.
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+
+.PHONY: help install demo test quick check format rules bench lock clean
+
+help:  ## this list
+	@echo "make COMMAND; each sets up what it needs"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*##/  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(INSTALLED)  ## the virtual environment .venv, with pinned dependencies
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@python=; \
+	for each in "$${PYTHON:-}" python3 python3.13 python3.12 python3.11; do \
+	  if [ -n "$$each" ] && "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
+	done; \
+	[ -n "$$python" ] || { echo "Missing: Python 3.11 or later (on Debian: apt install python3 python3-venv). Another one: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3"; exit 1; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || { echo "Missing: the venv module of $$("$$python" -V) (on Debian: apt install python3-venv)."; exit 1; }; \
+	echo "Setting up .venv with $$("$$python" -V) and $$(grep -c == requirements.lock) pinned packages (once, a minute or two)"; \
+	[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv; \
+	{ $(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock && \
+	  $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e . ; } > .venv/install.log 2>&1 || { \
+	  if grep -qiE 'connection|timed out|resolve|network|no matching distribution' .venv/install.log; then \
+	    echo "Missing: a network, or a package index that has the pinned packages. The whole log: .venv/install.log"; \
+	  else echo "pip could not install: $$(grep -m1 -i error .venv/install.log || tail -n 1 .venv/install.log) The whole log: .venv/install.log"; fi; exit 1; }; \
+	touch $@
+
+demo: install  ## a simulated bank streams in; alerts come out; cases wait in a queue
+	@$(BIN)/aml demo
+
+test: install  ## the whole suite                              (JOBS=2)
+	@$(PYTEST) --doctest-modules tests monitor models
+
+quick: install  ## tests that need no server and little time    (T=tests/engine)
+	@$(PYTEST) -m "not slow and not postgres" $(T)
+
+check: install  ## format, style, types, imports, docs, then quick
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest --doctest-modules monitor models
+	@$(MAKE) --no-print-directory quick
+
+format: install  ## bring the code into its format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+rules: install  ## inline tests of the rules, and mutants       (R=AML-STR-001)
+	@$(BIN)/aml rules test --mutate $(R)
+
+bench: install  ## speed, as ratios to baselines of the same run
+	@$(BIN)/python -m tests.bench
+
+lock: install  ## choose newer dependencies within pyproject.toml
+	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools
+	@.venv/lock-tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what the other commands made
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data build dist bench.json
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
