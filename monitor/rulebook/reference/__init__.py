@@ -9,7 +9,7 @@ Numbers are exact: whole minor units, whole microseconds, fractions. ``docs/wind
 contract that it follows. The cost is quadratic in the legs of a key; nothing here is for the stream.
 """
 
-from monitor.rulebook.reference.evaluator import ReferenceEngine, Verdict
+from monitor.rulebook.reference.evaluator import Recomputed, ReferenceEngine, Verdict, kind_of
 from monitor.rulebook.reference.inputs import BankSnapshot, PlainEntity, PlainInputs, PlainRate
 from monitor.rulebook.reference.legs import PlainLeg, legs_of
 from monitor.rulebook.reference.transactions import PlainSide, PlainTransaction
@@ -23,8 +23,10 @@ __all__ = [
     "PlainRate",
     "PlainSide",
     "PlainTransaction",
+    "Recomputed",
     "ReferenceEngine",
     "Value",
     "Verdict",
+    "kind_of",
     "legs_of",
 ]

@@ -11,7 +11,7 @@ from monitor.rulebook.reference.measures import Inside, measured
 from monitor.rulebook.reference.parameters import row_in_force
 from monitor.rulebook.reference.transactions import PlainTransaction
 from monitor.rulebook.reference.values import FALSE, TRUE, Value
-from monitor.rulebook.rule import ANY, ParameterRow, Rule, Window
+from monitor.rulebook.rule import ANY, Node, ParameterRow, Rule, Window
 
 NO_INPUTS = PlainInputs()
 
@@ -82,14 +82,46 @@ class ReferenceEngine:
         Raises:
             ValueError: The leg is not among those given.
         """
-        run = _Run(History.of(subject_legs, inputs), in_full=True)
-        for leg in run.history.legs:
+        legs = list(subject_legs)
+        for leg in legs:
             if leg.position == at_position and leg.role == leg_role:
-                return run.verdict(rule, leg)
+                return self.at(rule, leg, legs, inputs).verdict
         raise ValueError(
-            f"position {at_position}, {leg_role}: no such leg among the {len(run.history.legs)} given; "
+            f"position {at_position}, {leg_role}: no such leg among the {len(legs)} given; "
             "the history lacks the transaction that the alert names. Restore its day and try again."
         )
+
+    def at(
+        self, rule: Rule, leg: PlainLeg, subject_legs: Iterable[PlainLeg], inputs: PlainInputs = NO_INPUTS
+    ) -> "Recomputed":
+        """The rule at one of the legs given, to be asked for every number behind the verdict."""
+        return Recomputed(rule, leg, _Run(History.of(subject_legs, inputs), in_full=True))
+
+
+@dataclass(slots=True)
+class Recomputed:
+    """A rule at one leg. Nothing is kept between two questions."""
+
+    rule: Rule
+    leg: PlainLeg
+    run: "_Run"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict with all measures."""
+        return self.run.verdict(self.rule, self.leg)
+
+    def value(self, node: Node) -> Value:
+        """What a part of the rule's condition is worth at the leg."""
+        return value_of(node, self.run.scene(self.rule, self.leg))
+
+    def behind(self) -> dict[str, tuple[int, ...]]:
+        """By window the log positions of the payments inside it, whether the condition asked for it or not."""
+        found = {}
+        for window in self.rule.windows.values():
+            inside = self.run.inside(self.rule, window, self.leg)
+            found[window.name] = inside.positions if inside is not None else ()
+        return found
 
 
 def _applies(rule: Rule, leg: PlainLeg, inputs: PlainInputs) -> bool:
@@ -99,10 +131,10 @@ def _applies(rule: Rule, leg: PlainLeg, inputs: PlainInputs) -> bool:
     """
     jurisdiction = inputs.entity(leg.transaction.booking_entity).jurisdiction
     in_scope = jurisdiction is None or ANY in rule.jurisdictions or jurisdiction in rule.jurisdictions
-    return in_scope and leg.kind == _kind_of(rule)
+    return in_scope and leg.kind == kind_of(rule)
 
 
-def _kind_of(rule: Rule) -> str:
+def kind_of(rule: Rule) -> str:
     """The legs that a rule judges: those of its windows' key; the holder's for ``customer`` and ``account``."""
     further = [window.by for window in rule.windows.values() if window.by not in (HOLDER, "account")]
     return further[0] if further else HOLDER
@@ -119,22 +151,15 @@ class _Run:
 
     def verdict(self, rule: Rule, leg: PlainLeg) -> Verdict:
         measures: dict[str, Value] = {}
-
-        def measure(window: str, name: str) -> Value:
-            full = f"{window}.{name}"
-            if full not in measures:
-                measures[full] = self._measure(rule, rule.windows[window], name, leg)
-            return measures[full]
-
-        scene = Scene(rule, leg, self.history, measure)
+        scene = self.scene(rule, leg, measures)
         truth = truth_of(rule.when, scene)
         if self.in_full or truth != FALSE:
             for window in rule.windows.values():
                 for one in window.measures:
-                    measure(window.name, one.name)
+                    scene.measure(window.name, one.name)
         behind = {leg.position}
         for name in scene.read:
-            inside = self._inside(rule, rule.windows[name], leg)
+            inside = self.inside(rule, rule.windows[name], leg)
             behind.update(inside.positions if inside is not None else ())
         return Verdict(
             position=leg.position,
@@ -148,6 +173,18 @@ class _Run:
             subject=leg.subject(rule.alert.subject),
             transactions=tuple(sorted(behind)),
         )
+
+    def scene(self, rule: Rule, leg: PlainLeg, measures: dict[str, Value] | None = None) -> Scene:
+        """The leg before the rule's condition; measures are computed once and kept in ``measures``."""
+        known = {} if measures is None else measures
+
+        def measure(window: str, name: str) -> Value:
+            full = f"{window}.{name}"
+            if full not in known:
+                known[full] = self._measure(rule, rule.windows[window], name, leg)
+            return known[full]
+
+        return Scene(rule, leg, self.history, measure)
 
     def with_quiet(self, rule: Rule, leg: PlainLeg, verdict: Verdict) -> Verdict:
         """Hold a match back while the subject's last alert is younger than the quiet period.
@@ -165,7 +202,7 @@ class _Run:
         return verdict
 
     def _measure(self, rule: Rule, window: Window, name: str, leg: PlainLeg) -> Value:
-        inside = self._inside(rule, window, leg)
+        inside = self.inside(rule, window, leg)
         if inside is None:
             return Value.unknown(window.by)
         measure = next(one for one in window.measures if one.name == name)
@@ -175,7 +212,8 @@ class _Run:
             argument = [value_of(measure.argument, self._scene(rule, one)) for one in legs]
         return measured(measure.function, inside, argument, f"{window.name}.{name}")
 
-    def _inside(self, rule: Rule, window: Window, leg: PlainLeg) -> Inside | None:
+    def inside(self, rule: Rule, window: Window, leg: PlainLeg) -> Inside | None:
+        """The legs inside a window that pass its filter; ``None`` where the leg has no such key."""
         candidates = self.history.inside(window, leg)
         if candidates is None:
             return None
