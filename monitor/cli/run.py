@@ -55,11 +55,16 @@ exit status:
 
 def run(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="JSON lines, CSV or Parquet, perhaps gzip; - is standard input")
+        list[str],
+        typer.Argument(metavar="FILE...", help="JSON lines, CSV or Parquet, perhaps gzip; - is standard input"),
     ],
-    db: Annotated[Path, typer.Option("--db", envvar="AML_DB", help="the case store; its data lie beside it")] = Path("aml.db"),
+    db: Annotated[Path, typer.Option("--db", envvar="AML_DB", help="the case store; its data lie beside it")] = Path(
+        "aml.db"
+    ),
     profiles: Annotated[Path | None, typer.Option(help="customer profiles, JSON lines")] = None,
-    alerts: Annotated[Path | None, typer.Option(help="write each alert as a JSON line, with the source's identifiers")] = None,
+    alerts: Annotated[
+        Path | None, typer.Option(help="write each alert as a JSON line, with the source's identifiers")
+    ] = None,
     rules: Annotated[list[Path] | None, typer.Option(help="rule files or folders (default: the shipped rules)")] = None,
     lists: Annotated[list[Path] | None, typer.Option(help="folders that hold lists/ of named lists")] = None,
     rates: Annotated[Path | None, typer.Option(help="dated exchange rates, CSV")] = None,
@@ -86,7 +91,7 @@ def run(
             alerts=alerts,
             resume=resume,
         )
-        with _stop_requested() as is_stopped, _display(console, is_live=progress and console.is_terminal) as show:
+        with stop_requested() as is_stopped, display(console, is_live=progress and console.is_terminal) as show:
             done = run_embedded(settings, lambda state: show(state) and not is_stopped())
     except _MISTAKES as error:
         console.print(Text(_in_words(error)), style="red", soft_wrap=True)
@@ -104,7 +109,7 @@ def _in_words(error: Exception) -> str:
 
 
 @contextmanager
-def _stop_requested() -> Iterator[Callable[[], bool]]:
+def stop_requested() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C stops at once."""
     asked: list[int] = []
 
@@ -122,7 +127,7 @@ def _stop_requested() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress], bool]]:
+def display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress], bool]]:
     """A line that is drawn anew while running, or nothing."""
     if not is_live:
         yield lambda progress: True
@@ -212,7 +217,9 @@ def _print_refused(console: Console, counts: Counter[str], db: Path) -> None:
     if not refused:
         return
     for reason, count in sorted(refused.items(), key=lambda item: -item[1])[:5]:
-        console.print(f"  {_spaced(count)} refused: {reason}. {REMEDIES[Reason(reason)]}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  {_spaced(count)} refused: {reason}. {REMEDIES[Reason(reason)]}", highlight=False, soft_wrap=True
+        )
     console.print(f"All of them:  aml refused list --db {db}", highlight=False, soft_wrap=True)
 
 
