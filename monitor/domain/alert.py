@@ -11,7 +11,6 @@ from typing import Any
 
 from monitor.domain.time import format_time
 
-
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS = [one + other for one in _LETTERS for other in _LETTERS]
 """Two letters of base 32 (RFC 4648) for each ten bits."""

@@ -39,16 +39,23 @@ NEVER = -(2**63)
 
 @dataclass(slots=True)
 class KeySpace:
-    """Dense rows for the keys of one kind: ``row_of[code]``, ``code_of[row]`` and each key's clock."""
+    """Dense rows for the keys of one kind: ``row_of[code]``, ``code_of[row]``, each key's clock, and the judged time
+    of its latest booked leg (``NEVER`` before the first)."""
 
     row_of: Int32s
     code_of: Int32s
     clock_us: Int64s
+    booked_us: Int64s
     count: int = 0
 
     @classmethod
     def empty(cls) -> "KeySpace":
-        return cls(np.full(1024, -1, np.int32), np.full(1024, -1, np.int32), np.full(1024, NEVER, np.int64))
+        return cls(
+            np.full(1024, -1, np.int32),
+            np.full(1024, -1, np.int32),
+            np.full(1024, NEVER, np.int64),
+            np.full(1024, NEVER, np.int64),
+        )
 
     def make_room(self, codes: int, coming: int) -> None:
         """Room for codes below ``codes`` and for ``coming`` new keys."""
@@ -58,9 +65,10 @@ class KeySpace:
             length = max(2 * len(self.code_of), self.count + coming)
             self.code_of = _extended(self.code_of, length, -1)
             self.clock_us = _extended(self.clock_us, length, NEVER)
+            self.booked_us = _extended(self.booked_us, length, NEVER)
 
 
-def _extended(values: npt.NDArray[np.int32] | npt.NDArray[np.int64], length: int, fill: int):  # type: ignore[no-untyped-def]
+def _extended(values: npt.NDArray[np.int32] | npt.NDArray[np.int64], length: int, fill: int):
     grown = np.full(length, fill, values.dtype)
     grown[: len(values)] = values
     return grown
@@ -73,7 +81,7 @@ class Legs:
     ``transaction`` is the row of the batch, ``kind`` the kind of key (HOLDER and beyond), ``row`` its row in that key
     space, ``account_row`` that of the account (``-1`` where none, and for the second holder of a joint account).
     ``operation`` 1 takes the event of position ``target`` out instead of judging. ``before_us`` is
-    the key's clock before the leg, or NEVER.
+    the judged time of the key's latest booked leg before this one, or NEVER.
     """
 
     transaction: Int64s
@@ -95,7 +103,7 @@ class Legs:
 
 
 @inlined
-def _row(code, row_of, code_of, counts, kind):  # type: ignore[no-untyped-def]
+def _row(code, row_of, code_of, counts, kind):
     """The row of a code; a new one where there is none."""
     if code < 0:
         return -1
@@ -109,7 +117,7 @@ def _row(code, row_of, code_of, counts, kind):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _emit(legs, n, transaction, side, kind, row, account_row, judged_us, before_us, operation, target):  # type: ignore[no-untyped-def]
+def _emit(legs, n, transaction, side, kind, row, account_row, judged_us, before_us, operation, target):
     legs[n, 0], legs[n, 1], legs[n, 2], legs[n, 3], legs[n, 4] = transaction, side, kind, row, account_row
     legs[n, 5], legs[n, 6], legs[n, 7], legs[n, 8] = judged_us, before_us, operation, target
     return n + 1
@@ -136,6 +144,7 @@ def _admit(
     row_of: tuple[Int32s, ...],
     code_of: tuple[Int32s, ...],
     clock_us: tuple[Int64s, ...],
+    last_us: tuple[Int64s, ...],
     joint_start: Int32s,
     joint_holder: Int32s,
     counts: Int64s,
@@ -201,6 +210,7 @@ def _admit(
             outcome[i] = TAKEN_BACK
             continue
         outcome[i] = JUDGED
+        is_booked = status[i] == _BOOKED
         for side in range(2):
             code, account = holders[i, side], accounts[i, side]
             if code < 0:
@@ -212,23 +222,29 @@ def _admit(
                 judged_us = max(judged_us, clock_1[account_row])
                 clock_1[account_row] = judged_us
             is_late[i] |= judged_us > time_us
-            n = _emit(legs, n, i, side, HOLDER, row, account_row, judged_us, clock_0[row], 0, 0)
+            n = _emit(legs, n, i, side, HOLDER, row, account_row, judged_us, last_us[HOLDER][row], 0, 0)
             clock_0[row] = judged_us
+            if is_booked:
+                last_us[HOLDER][row] = judged_us
             if account >= 0:
                 for k in range(joint_start[account], joint_start[account + 1]):
                     if joint_holder[k] == code:
                         continue
                     row = _row(joint_holder[k], row_of_0, code_of[HOLDER], counts, HOLDER)
                     judged_us = max(time_us, clock_0[row])
-                    n = _emit(legs, n, i, side, HOLDER, row, -1, judged_us, clock_0[row], 0, 0)
+                    n = _emit(legs, n, i, side, HOLDER, row, -1, judged_us, last_us[HOLDER][row], 0, 0)
                     clock_0[row] = judged_us
+                    if is_booked:
+                        last_us[HOLDER][row] = judged_us
         for k in range(extra_codes.shape[1]):
             if extra_codes[i, k] >= 0:
                 kind = extra_kinds[k]
                 row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
                 judged_us = max(time_us, clock_us[kind][row])
-                n = _emit(legs, n, i, extra_sides[i, k], kind, row, -1, judged_us, clock_us[kind][row], 0, 0)
+                n = _emit(legs, n, i, extra_sides[i, k], kind, row, -1, judged_us, last_us[kind][row], 0, 0)
                 clock_us[kind][row] = judged_us
+                if is_booked:
+                    last_us[kind][row] = judged_us
     return n
 
 
@@ -266,6 +282,7 @@ class Admission:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
         self.seen, self.seen_used = new_table(4096, 6), 0
+        self.codes = 0
 
     def admit(self, batch: TransactionBatch, joint: tuple[Int32s, Int32s]) -> Admitted:
         """Admit a batch; ``joint`` names the holders of joint accounts by account code (starts, holders)."""
@@ -274,7 +291,9 @@ class Admission:
         accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
         extra_codes, extra_sides = self._extra(batch)
         codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), extra_codes.max(initial=-1))) + 1
-        codes = max(codes, int(joint[1].max(initial=-1)) + 1)
+        # A reversal can name an original of an earlier batch, whose codes are not in this one.
+        codes = max(codes, int(joint[1].max(initial=-1)) + 1, self.codes)
+        self.codes = codes
         joint_start = joint[0]
         if len(joint_start) <= codes:
             joint_start = _extended(joint_start, codes + 1, int(joint_start[-1]))
@@ -296,7 +315,8 @@ class Admission:
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
             np.array(self.extra_kinds, np.int64), self.lateness_us, self.keep_accounts,
             tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
-            tuple(space.clock_us for space in self.spaces), joint_start, joint[1], counts, self.seen, tallies, outcome,
+            tuple(space.clock_us for space in self.spaces),
+            tuple(space.booked_us for space in self.spaces), joint_start, joint[1], counts, self.seen, tallies, outcome,
             is_late, legs,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):

@@ -83,6 +83,7 @@ class Bound:
         """Row of the parameter table for each leg."""
         period = np.searchsorted(self.breaks_us, time_us, side="right")
         jurisdictions = len(self.jurisdiction_index) + 1
+        jurisdiction = np.where(jurisdiction == jurisdictions, 0, jurisdiction)
         return ((segment * jurisdictions + jurisdiction) * (len(self.breaks_us) + 1) + period).astype(np.int32)
 
 
@@ -190,8 +191,9 @@ def _number(parameter: Parameter, scale: int, row: ParameterRow, encode: Encode)
 
 
 def _applies(program: Program, jurisdictions: list[str]) -> npt.NDArray[np.bool_]:
-    """Rule by jurisdiction index; index 0 is any other jurisdiction."""
-    applies = np.zeros((len(program.rules), len(jurisdictions) + 1), bool)
+    """Rule by jurisdiction index. Index 0 is any other jurisdiction; the last is an unknown one, to which every rule
+    applies: not to know where a payment was booked is no reason to look away."""
+    applies = np.ones((len(program.rules), len(jurisdictions) + 2), bool)
     for number, rule in enumerate(program.rulebook.rules):
         for index, word in enumerate(("", *jurisdictions)):
             applies[number, index] = ANY in rule.jurisdictions or word in rule.jurisdictions

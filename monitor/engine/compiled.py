@@ -16,9 +16,15 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
+from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 
 _CHECKED = os.environ.get("AML_KERNEL_CHECKS") == "1"
+_intrinsic: Any = intrinsic
+_njit: Any = numba.njit
+lowest_bit: Any = _trailing_zeros
+"""Index of the lowest set bit of an integer that has one."""
+
 _FOLDERS = ("engine", "domain")
 _FILES = ("rulebook/bytecode.py",)
 
@@ -38,9 +44,9 @@ def kernel(function: Any) -> Any:
     Overflow wraps, division by zero and bounds are the caller's promise. A kernel makes no arrays: what it writes to is
     given. So numba need not count references, which would cost more than most of what kernels do.
     """
-    compiled: Any = numba.njit(
-        cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False
-    )(function)
+    compiled: Any = numba.njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(
+        function
+    )
     if not _CHECKED:
         compiled._cache._cache_file._source_stamp = source_digest()
     return compiled
@@ -48,10 +54,10 @@ def kernel(function: Any) -> Any:
 
 def inlined(function: Any) -> Any:
     """A part of a kernel, put in place of each call by the compiler."""
-    return numba.njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
+    return _njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def prefetch(_typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.
 

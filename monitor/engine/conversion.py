@@ -1,8 +1,8 @@
 """Amounts in the currency of a window: converted once, at the last rate published before the payment.
 
-A rate is ``numerator / denominator`` minor units of the target per minor unit of the source, so that the different
-numbers of decimals are part of it. The result is rounded half to even; no rate before the payment, or a result that would not fit,
-is unknown. Equal currencies need no rate.
+A rate is ``numerator / denominator`` minor units of the target per minor unit of the source, so that the
+different numbers of decimals are part of it. The result is rounded half to even; no rate before the payment, or
+a result that would not fit, is unknown. Equal currencies need no rate.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def no_rates(target: int) -> Rates:
 
 
 @inlined
-def _scaled(amount, numerator, denominator):  # type: ignore[no-untyped-def]
+def _scaled(amount, numerator, denominator):
     """``amount * numerator / denominator`` rounded half to even; UNKNOWN where it does not fit in 62 bits.
 
     The product has up to 128 bits; it is divided bit by bit, which only foreign payments pay for.

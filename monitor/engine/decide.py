@@ -31,6 +31,7 @@ from monitor.rulebook.bytecode import (
 Rows = npt.NDArray[np.int64]
 _FIELD, _MEASURE, _MEAN, _PARAMETER, _CONSTANT, _PEER = (int(OperandKind(k)) for k in range(6))
 _SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT = (int(Operation(k)) for k in range(9))
+_FITS = 4.0e18
 _A, _B, _C = int(A), int(B), int(C)
 
 
@@ -53,7 +54,7 @@ def product_order(a: int, b: int, c: int, d: int) -> int:
 
 
 @inlined
-def _product(a, b):  # type: ignore[no-untyped-def]
+def _product(a, b):
     """The 128-bit product of two unsigned 64-bit numbers: high and low half."""
     mask = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
@@ -66,7 +67,7 @@ def _product(a, b):  # type: ignore[no-untyped-def]
 
 @inlined
 def _fetch(operand, i, operands, fields, measures, bounds, parameters, combination, constants, peers, segment,
-           temporaries):  # type: ignore[no-untyped-def]  # fmt: skip
+           temporaries):  # fmt: skip
     """Number, denominator and bound of an operand for leg ``i``."""
     kind, index, extra = operands[operand, 0], operands[operand, 1], operands[operand, 2]
     value, denominator, bound = np.int64(0), extra, EXACT
@@ -93,7 +94,7 @@ def _fetch(operand, i, operands, fields, measures, bounds, parameters, combinati
 
 
 @inlined
-def _compare(a, a_over, a_bound, b, b_over, b_bound, comparator):  # type: ignore[no-untyped-def]
+def _compare(a, a_over, a_bound, b, b_over, b_bound, comparator):
     """The truth of ``a <comparator> b``: < <= > >= == != are 0 to 5."""
     if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (a_bound == AT_LEAST and b_bound == AT_LEAST):
         return UNDECIDED
@@ -127,15 +128,19 @@ def _compare(a, a_over, a_bound, b, b_over, b_bound, comparator):  # type: ignor
 
 
 @inlined
-def _quotient(a, a_over, a_bound, b, b_over, b_bound):  # type: ignore[no-untyped-def]
-    """``a / b`` as a fraction; unknown where ``b`` is not a positive exact whole number."""
-    if a_bound == NOT_KNOWN or b_bound != EXACT or b <= 0 or a_over != 1 or b_over != 1:
+def _quotient(a, a_over, a_bound, b, b_over, b_bound):
+    """``a / b`` as a fraction; unknown where ``b`` is not exact and positive, or the fraction does not fit."""
+    if a_bound == NOT_KNOWN or b_bound != EXACT or b <= 0:
         return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    if a_over != 1 or b_over != 1:
+        if abs(float(a)) * b_over > _FITS or float(b) * a_over > _FITS:
+            return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+        return a * b_over, b * a_over, a_bound
     return a, b, a_bound
 
 
 @inlined
-def _total(a, a_over, a_bound, b, b_over, b_bound, sign):  # type: ignore[no-untyped-def]
+def _total(a, a_over, a_bound, b, b_over, b_bound, sign):
     """``a + sign * b``; a lower bound that is taken away leaves nothing known. Overflow is unknown."""
     if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (sign < 0 and b_bound == AT_LEAST):
         return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
@@ -153,7 +158,7 @@ def _total(a, a_over, a_bound, b, b_over, b_bound, sign):  # type: ignore[no-unt
 
 
 @inlined
-def _contains(sets, values, number, value):  # type: ignore[no-untyped-def]
+def _contains(sets, values, number, value):
     low, high = sets[number], sets[number + 1]
     while low < high:
         middle = (low + high) >> 1
@@ -166,7 +171,7 @@ def _contains(sets, values, number, value):  # type: ignore[no-untyped-def]
 
 @inlined
 def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, parameters, combination, constants, sets,
-             set_values, peers, segment, truths, temporaries, missing):  # type: ignore[no-untyped-def]  # fmt: skip
+             set_values, peers, segment, truths, temporaries, missing):  # fmt: skip
     """The truth of one condition for leg ``i``; ``missing[0]`` becomes the first operand that was not known."""
     at = start
     while at < stop:

@@ -7,6 +7,7 @@ into batches changes nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -142,7 +143,7 @@ class Engine:
         days = np.maximum.accumulate(np.where(is_judged, day_of(batch.booked_at_us), np.iinfo(np.int64).min))
         days = np.maximum(days, start_day)
         cuts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(batch)]
-        runs = [(a, b, int(days[a])) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        runs = [(a, b, int(days[a])) for a, b in pairwise(cuts) if b > a]
         return [run for run in runs if run[2] != np.iinfo(np.int64).min]
 
     def _judge(
@@ -150,11 +151,11 @@ class Engine:
     ) -> list[Alert]:
         bound, rows = self.bound, np.where(legs.kind == HOLDER, legs.row, -1)
         self.peers.make_room(self.admission.spaces[HOLDER].count)
-        codes = np.where(legs.side == 0, batch.debtor_holder[legs.transaction], batch.creditor_holder[legs.transaction])
+        codes = self._holders(batch, legs)
+        is_booked = batch.status[legs.transaction] == _BOOKED
         profile_row = profiles.rows(codes)
-        context = LegContext(
-            batch, legs, profiles, profile_row, self.inputs.rates, self._hubs(rows), self.firsts.of(legs)
-        )
+        firsts = self.firsts.of(legs, is_booked)
+        context = LegContext(batch, legs, codes, profiles, profile_row, self.inputs.rates, self._hubs(rows), firsts)
         fields = build_fields(self.program.fields, context)
         segment_code = context.of_profile("segment")
         segment = self.peers.segments(segment_code)
@@ -162,7 +163,6 @@ class Engine:
         jurisdiction = self._jurisdictions(batch.booking_entity[legs.transaction])
         booked_us = batch.booked_at_us[legs.transaction]
         combination = bound.combination(_look_up(self.combination_segment, segment_code), jurisdiction, booked_us)
-        is_booked = batch.status[legs.transaction] == _BOOKED
         is_judged = legs.operation == 0
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
@@ -221,6 +221,12 @@ class Engine:
                 return hits[:found]
             room = found
 
+    def _holders(self, batch: TransactionBatch, legs: Legs) -> Int32s:
+        """The customer of each leg: of a holder leg the holder itself, of others the side's own."""
+        sides = np.where(legs.side == 0, batch.debtor_holder[legs.transaction], batch.creditor_holder[legs.transaction])
+        own = self.admission.spaces[HOLDER].code_of[np.where(legs.kind == HOLDER, legs.row, 0)]
+        return np.where(legs.kind == HOLDER, own, sides).astype(np.int32)
+
     def _periods(self, entity: Int32s, booked_us: Int64s) -> npt.NDArray[np.int64]:
         """Business day and month of each leg; zeros where no window is a calendar one."""
         if not any(layout.calendars for layout in self.bound.layouts):
@@ -231,7 +237,7 @@ class Engine:
         return np.where(rows >= 0, self.peers.is_hub[np.maximum(rows, 0)], UNKNOWN)
 
     def _jurisdictions(self, entity: Int32s) -> Int32s:
-        """Jurisdiction index of entity codes; 0 for those that no rule names."""
+        """Jurisdiction index of entity codes: 0 for those that no rule names, the last for unknown ones."""
         highest = int(entity.max(initial=-1))
         if highest >= len(self.jurisdiction_of):
             grown = np.full(highest + 1, -1, np.int32)
@@ -240,8 +246,10 @@ class Engine:
         known = np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], 0)
         for code in np.unique(entity[known < 0]).tolist():
             country = self.inputs.entities.country(code)
-            self.jurisdiction_of[code] = self.bound.jurisdiction_index.get(country or "", 0)
-        return np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], 0).astype(np.int32)
+            index = self.bound.jurisdiction_index
+            self.jurisdiction_of[code] = len(index) + 1 if country is None else index.get(country, 0)
+        unknown = len(self.bound.jurisdiction_index) + 1
+        return np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], unknown).astype(np.int32)
 
     def undecided_by_field(self) -> dict[str, dict[str, int]]:
         """Undecided verdicts per rule and first missing name."""

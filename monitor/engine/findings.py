@@ -96,9 +96,9 @@ class Findings:
             return "?"
         kind, index, _ = program.operands[operand].tolist()
         if kind == OperandKind.FIELD:
-            return program.fields[index].name
+            return str(program.fields[index].name)
         if kind == OperandKind.PARAMETER:
-            return program.parameters[index].name
+            return str(program.parameters[index].name)
         if kind == OperandKind.PEER:
             return f"peer quantile {program.peers[index][1]}"
         if kind in (OperandKind.MEASURE, OperandKind.MEAN):
@@ -167,7 +167,9 @@ def _role(engine: "Engine", scene: Scene, leg: int) -> str:
     if kind != HOLDER:
         return KEY_KINDS[kind]
     holders = scene.batch.creditor_holder if side else scene.batch.debtor_holder
-    is_first = int(holders[scene.legs.transaction[leg]]) == int(engine.admission.spaces[HOLDER].code_of[scene.legs.row[leg]])
+    is_first = int(holders[scene.legs.transaction[leg]]) == int(
+        engine.admission.spaces[HOLDER].code_of[scene.legs.row[leg]]
+    )
     return ROLES[side] if is_first else f"{ROLES[side]}_joint"
 
 
@@ -210,7 +212,13 @@ def _behind(engine: "Engine", window: WindowView, scene: Scene, leg: int, positi
 
 
 def _marks(
-    scene: Scene, transaction: int, is_quiet: bool, profile: int, segment: int, total: int, measures: dict[str, Quantity]
+    scene: Scene,
+    transaction: int,
+    is_quiet: bool,
+    profile: int,
+    segment: int,
+    total: int,
+    measures: dict[str, Quantity],
 ) -> tuple[str, ...]:
     marks = {
         "quiet": is_quiet,

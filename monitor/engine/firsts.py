@@ -1,7 +1,8 @@
 """First occurrence of a value for a key: ``first_seen(x)``.
 
 A pair (key, value) is remembered from its latest payment on for 730 days of the key's clock; a value that comes
-again later counts as seen for the first time. Reversals do not undo it: the pair did occur.
+again 730 days later or more counts as seen for the first time. Only booked payments are remembered; reversals do not
+undo it: the pair did occur.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ HORIZON_US = 730 * DAY_US
 
 @kernel
 def _first_seen(
-    kind: Int32s, row: Int64s, operation: Int32s, judged_us: Int64s, value: Int64s, number: int, horizon_us: int,
+    kind: Int32s, row: Int64s, operation: Int32s, is_booked: npt.NDArray[np.bool_], judged_us: Int64s, value: Int64s, number: int, horizon_us: int,
     seen: npt.NDArray[np.int64], out: Int64s,
 ) -> int:  # fmt: skip
     """Write 1 or 0 into ``out`` where the value is known; returns how many pairs are new."""
@@ -32,13 +33,15 @@ def _first_seen(
         key = (row[i] << 16) | (number << 8) | kind[i]
         at = find(seen, key, value[i])
         if at >= 0:
-            out[i] = 1 if judged_us[i] - seen[at, 2] > horizon_us else 0
+            out[i] = 1 if judged_us[i] - seen[at, 2] >= horizon_us else 0
         else:
-            at = -1 - at
-            seen[at, 0], seen[at, 1] = key, value[i]
             out[i] = 1
-            added += 1
-        seen[at, 2] = judged_us[i]
+        if is_booked[i]:
+            if at < 0:
+                at = -1 - at
+                seen[at, 0], seen[at, 1] = key, value[i]
+                added += 1
+            seen[at, 2] = judged_us[i]
     return added
 
 
@@ -49,7 +52,7 @@ class Firsts:
         self.seen, self.used, self.latest_us = new_table(256, 3), 0, EMPTY
         self.fields: list[str] = []
 
-    def of(self, legs: Legs) -> Callable[[FieldUse, Int64s], Int64s]:
+    def of(self, legs: Legs, is_booked: npt.NDArray[np.bool_]) -> Callable[[FieldUse, Int64s], Int64s]:
         """The function that fills a ``first_seen`` column for these legs; each field once per batch."""
 
         def column(use: FieldUse, values: Int64s) -> Int64s:
@@ -62,7 +65,16 @@ class Firsts:
             number = self.fields.index(use.name)
             out = np.full(len(legs), UNKNOWN, np.int64)
             self.used += _first_seen(
-                legs.kind, legs.row, legs.operation, legs.judged_us, values, number, HORIZON_US, self.seen, out
+                legs.kind,
+                legs.row,
+                legs.operation,
+                is_booked,
+                legs.judged_us,
+                values,
+                number,
+                HORIZON_US,
+                self.seen,
+                out,
             )
             return out
 

@@ -30,7 +30,7 @@ _PER_TRANSACTION = {
     "branch": "branch",
     "booking_entity": "booking_entity",
 }
-_OWN_SIDE = {"customer": "holder", "account": "account", "country": "country"}
+_OWN_SIDE = {"account": "account", "country": "country"}
 _OTHER_SIDE = {"counterparty_country": "country", "counterparty_agent": "agent"}
 _PROFILE = {
     "segment": "segment",
@@ -58,6 +58,7 @@ class LegContext:
 
     batch: TransactionBatch
     legs: Legs
+    holder: Int32s
     profiles: ProfileTable
     profile_row: Int32s
     rates: Mapping[str, Rates]
@@ -133,6 +134,8 @@ def _column(use: FieldUse, c: LegContext) -> Int64s:
 
 def _special(use: FieldUse, c: LegContext) -> Int64s:
     match use.name:
+        case "customer":
+            return _known(c.holder)
         case "direction":
             credit, debit = DIRECTIONS.index("credit"), DIRECTIONS.index("debit")
             return np.where(c.legs.side == CREDITOR, credit, debit).astype(np.int64)

@@ -27,13 +27,13 @@ def new_pool(capacity: int = 1024) -> Int64s:
 
 
 @inlined
-def has_room(pool, numbers, base, order_updates, events):  # type: ignore[no-untyped-def]
+def has_room(pool, numbers, base, order_updates, events):
     """Whether every block of a key with so many events could double."""
     return pool[TOP] + order_updates * 4 * (events + 4) <= len(pool)
 
 
 @inlined
-def _allocate(pool, log2):  # type: ignore[no-untyped-def]
+def _allocate(pool, log2):
     start = pool[FREE_LISTS + log2]
     if start != 0:
         pool[FREE_LISTS + log2] = pool[start]
@@ -44,13 +44,13 @@ def _allocate(pool, log2):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def release(pool, start, log2):  # type: ignore[no-untyped-def]
+def release(pool, start, log2):
     pool[start] = pool[FREE_LISTS + log2]
     pool[FREE_LISTS + log2] = start
 
 
 @inlined
-def _rank(pool, start, size, value):  # type: ignore[no-untyped-def]
+def _rank(pool, start, size, value):
     """How many values of the block are smaller."""
     low, high = start, start + size
     while low < high:
@@ -63,7 +63,7 @@ def _rank(pool, start, size, value):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def insert(pool, numbers, base, slot, value):  # type: ignore[no-untyped-def]
+def insert(pool, numbers, base, slot, value):
     """Add a value to the block of ``slot``."""
     size = numbers[base, slot + 1]
     start, log2 = numbers[base, slot] >> 8, numbers[base, slot] & 255
@@ -85,7 +85,7 @@ def insert(pool, numbers, base, slot, value):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def remove(pool, numbers, base, slot, value):  # type: ignore[no-untyped-def]
+def remove(pool, numbers, base, slot, value):
     """Take one occurrence of a value out of the block of ``slot``."""
     size = numbers[base, slot + 1]
     start, log2 = numbers[base, slot] >> 8, numbers[base, slot] & 255
@@ -98,20 +98,20 @@ def remove(pool, numbers, base, slot, value):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def smallest(pool, numbers, base, slot):  # type: ignore[no-untyped-def]
+def smallest(pool, numbers, base, slot):
     """The smallest value; UNKNOWN of an empty block."""
     return pool[numbers[base, slot] >> 8] if numbers[base, slot + 1] > 0 else np.int64(-(2**63))
 
 
 @inlined
-def largest(pool, numbers, base, slot):  # type: ignore[no-untyped-def]
+def largest(pool, numbers, base, slot):
     """The largest value; UNKNOWN of an empty block."""
     size = numbers[base, slot + 1]
     return pool[(numbers[base, slot] >> 8) + size - 1] if size > 0 else np.int64(-(2**63))
 
 
 @inlined
-def twice_median(pool, numbers, base, slot):  # type: ignore[no-untyped-def]
+def twice_median(pool, numbers, base, slot):
     """The sum of the two middle values, so that the median stays whole; UNKNOWN of an empty block."""
     size = numbers[base, slot + 1]
     if size == 0:

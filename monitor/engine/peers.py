@@ -3,7 +3,8 @@
 Per segment and measure a histogram counts the latest value of each customer: a customer counts once, however
 many payments it makes. Buckets are exact up to 63 and then 1/32 of the value wide, so a
 quantile is exact for small counts and at most 3.2 % high for large ones; histograms of
-partitions add up. A segment with fewer than 30 customers takes the whole bank's distribution; a bank with fewer has none.
+partitions add up. A segment with fewer than 30 customers takes the whole bank's distribution; a bank with
+fewer has none.
 
 A hub (payroll agent, marketplace, collection service) is recognised by steady behaviour: at least 50 distinct
 counterparties in 30 days, at each of the last 14 daily snapshots. A sudden fan-in of
@@ -188,7 +189,7 @@ class Peers:
         return table
 
 
-def _longer(values, length: int, fill: int):  # type: ignore[no-untyped-def]
+def _longer(values, length: int, fill: int):
     grown = np.full((length, *values.shape[1:]), fill, values.dtype)
     grown[: len(values)] = values
     return grown

@@ -80,7 +80,7 @@ class ProfileTable:
         return np.where(known, self.row_of[np.where(known, codes, 0)] if len(self.row_of) else -1, -1).astype(np.int32)
 
 
-def _at_least(values, length: int, fill: int):  # type: ignore[no-untyped-def]
+def _at_least(values, length: int, fill: int):
     if length <= len(values):
         return values
     grown = np.full(max(length, 2 * len(values)), fill, values.dtype)

@@ -6,6 +6,7 @@ the history again.
 
 import json
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.plan import Program
 
 FORMAT = 1
-Arrays = dict[str, npt.NDArray[np.generic]]
-_SPACE = ("row_of", "code_of", "clock_us")
+Arrays = dict[str, npt.NDArray[Any]]
+_SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
 
 
@@ -40,6 +41,7 @@ def save(engine: Engine) -> Arrays:
     counts = [space.count for space in engine.admission.spaces]
     arrays["spaces"] = np.array([*counts, engine.admission.seen_used], np.int64)
     arrays["seen"] = engine.admission.seen
+    arrays["codes"] = np.array([engine.admission.codes], np.int64)
     for number, table in enumerate(engine.tables):
         arrays |= {f"table{number}.{name}": values for name, values in table.save().items()}
     peers = engine.peers
@@ -67,6 +69,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
         space.count = int(arrays["spaces"][kind])
     engine.admission.seen_used = int(arrays["spaces"][-1])
     engine.admission.seen = np.array(arrays["seen"])
+    engine.admission.codes = int(arrays["codes"][0])
     for number, table in enumerate(engine.tables):
         prefix = f"table{number}."
         table.load({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})

@@ -25,7 +25,9 @@ from monitor.rulebook.rule import (
     Membership,
     Name,
     Node,
+    Parameter,
     ParameterName,
+    ParameterRow,
     PeerName,
     Rule,
 )
@@ -171,14 +173,30 @@ class RuleView:
         """The values in force for a combination of segment, jurisdiction and period."""
         chosen, found = self.engine.bound.parameter_rows[combination], {}
         for name, column in self.plan.parameters.items():
-            row, parameter = chosen[column], self.rule.parameters[name]
-            if row is not None:
+            shared, parameter = chosen[column], self.rule.parameters[name]
+            if shared is not None:
+                row = _own_row(parameter, shared)
                 value = row.value
-                text = value if isinstance(value, str) else quantity_of_parts(value.as_integer_ratio(), parameter.unit).value
+                text = (
+                    value
+                    if isinstance(value, str)
+                    else quantity_of_parts(value.as_integer_ratio(), parameter.unit).value
+                )
                 found[name] = ParameterInForce(
-                    text or "", str(parameter.unit), row.cite, format_time(row.from_us)[:10], row.segment, row.jurisdiction
+                    text or "",
+                    str(parameter.unit),
+                    row.cite,
+                    format_time(row.from_us)[:10],
+                    row.segment,
+                    row.jurisdiction,
                 )
         return found
+
+
+def _own_row(parameter: Parameter, shared: ParameterRow) -> ParameterRow:
+    """The rule's own row: parameters of other rules with the same values share a column, not a source."""
+    scope = (shared.from_us, shared.segment, shared.jurisdiction)
+    return next(row for row in parameter.rows if (row.from_us, row.segment, row.jurisdiction) == scope)
 
 
 def _parts(value: int, over: int = 1) -> Parts:

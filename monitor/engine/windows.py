@@ -22,12 +22,11 @@ The result for a row depends on the rows before it, never on how the stream was 
 
 import numpy as np
 import numpy.typing as npt
-from numba.cpython.unsafe.numbers import trailing_zeros
 
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine import ordered
-from monitor.engine.compiled import inlined, kernel, prefetch
+from monitor.engine.compiled import inlined, kernel, lowest_bit, prefetch
 from monitor.engine.hashing import EMPTY, delete, find
 from monitor.engine.layout import (
     BUCKET_ROW,
@@ -91,7 +90,7 @@ def linked(newer: int, older: int) -> int:
 
 
 @inlined
-def _update(numbers, base, event, sign, kind, slot, column, events, pool):  # type: ignore[no-untyped-def]
+def _update(numbers, base, event, sign, kind, slot, column, events, pool):
     """Apply one update that is not a distinct count to the numbers in row ``base``."""
     if kind == COUNT or kind == MAYBE:
         numbers[base, slot] += sign
@@ -111,11 +110,11 @@ def _update(numbers, base, event, sign, kind, slot, column, events, pool):  # ty
 
 
 @inlined
-def _leave(row, event, of_class, rows, events, update_start, update_stop, updates, pool):  # type: ignore[no-untyped-def]
+def _leave(row, event, of_class, rows, events, update_start, update_stop, updates, pool):
     """Take the event out of the numbers of a length class."""
     mask = events[event, MASK]
     while mask != 0:
-        bit = trailing_zeros(mask)
+        bit = lowest_bit(mask)
         mask &= mask - 1
         for u in range(update_start[of_class, bit], update_stop[of_class, bit]):
             kind = updates[u, 0]
@@ -128,7 +127,7 @@ def _leave(row, event, of_class, rows, events, update_start, update_stop, update
 
 
 @inlined
-def _forget(row, event, groups, events, latest, counters):  # type: ignore[no-untyped-def]
+def _forget(row, event, groups, events, latest, counters):
     """Delete the event from the table of latest values where it is still the latest."""
     mask = events[event, MASK]
     for group in range(len(groups)):
@@ -141,7 +140,7 @@ def _forget(row, event, groups, events, latest, counters):  # type: ignore[no-un
 
 
 @inlined
-def _release(row, event, groups, rows, events, latest, freed, counters):  # type: ignore[no-untyped-def]
+def _release(row, event, groups, rows, events, latest, freed, counters):
     """Let go of the oldest event of a key.
 
     Its place is used again after the batch; until then its content and links stay, so that the
@@ -157,7 +156,7 @@ def _release(row, event, groups, rows, events, latest, freed, counters):  # type
 
 @inlined
 def _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop,
-             updates, pool):  # type: ignore[no-untyped-def]  # fmt: skip
+             updates, pool):  # fmt: skip
     """Let all events leave that are ``over`` old at ``time_us``, in every length class."""
     classes = len(overs_us)
     for c in range(classes):
@@ -179,7 +178,7 @@ def _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counte
 
 @inlined
 def _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop, updates,
-                 pool):  # type: ignore[no-untyped-def]  # fmt: skip
+                 pool):  # fmt: skip
     """Let go of the oldest event of a key that holds too many; its windows report lower bounds from now on."""
     event = rows[row, OLDEST]
     newer = next_of(events[event, LINKS])
@@ -196,7 +195,7 @@ def _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, u
 
 @inlined
 def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters, update_start, update_stop, updates,
-                   pool):  # type: ignore[no-untyped-def]  # fmt: skip
+                   pool):  # fmt: skip
     """Add the newest event to the numbers of all length classes."""
     time_us = events[event, TIME]
     classes = len(overs_us)
@@ -223,7 +222,7 @@ def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters,
                         rows[row, updates[u, 1]] += 1
     mask = events[event, MASK]
     while mask != 0:
-        bit = trailing_zeros(mask)
+        bit = lowest_bit(mask)
         mask &= mask - 1
         for c in range(classes):
             for u in range(update_start[c, bit], update_stop[c, bit]):
@@ -233,11 +232,11 @@ def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters,
 
 @inlined
 def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counters, update_start, update_stop, updates,
-                   pool):  # type: ignore[no-untyped-def]  # fmt: skip
+                   pool):  # fmt: skip
     """Add the event to a calendar period's numbers, or take it out."""
     mask = events[event, MASK]
     while mask != 0:
-        bit = trailing_zeros(mask)
+        bit = lowest_bit(mask)
         mask &= mask - 1
         for u in range(update_start[of_class, bit], update_stop[of_class, bit]):
             kind, value = updates[u, 0], np.int64(0)
@@ -261,7 +260,7 @@ def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counter
 
 
 @inlined
-def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, buckets, free_buckets, counters):  # type: ignore[no-untyped-def]
+def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, buckets, free_buckets, counters):
     """The bucket of (key, calendar, entity, period); where there is none, a new one if wanted, else NONE."""
     key = (np.int64(calendar) << 56) | (np.int64(entity) << 32) | (np.int64(period) & 0xFFFFFFFF)
     at = find(periods, row, key)
@@ -282,7 +281,7 @@ def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, b
 
 @inlined
 def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest, counters, update_start, update_stop,
-                 updates):  # type: ignore[no-untyped-def]  # fmt: skip
+                 updates):  # fmt: skip
     """Take the latest event of a value out of the distinct counts: an older one with the value takes its place."""
     value = events[event, column]
     older = event
@@ -311,7 +310,7 @@ def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest,
 
 @inlined
 def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, removed, counters,
-            update_start, update_stop, updates, pool, width):  # type: ignore[no-untyped-def]  # fmt: skip
+            update_start, update_stop, updates, pool, width):  # fmt: skip
     """Take the event of a log position out of all windows; it stays in the list, in no window."""
     event = rows[row, NEWEST] if rows[row, EVENTS] > 0 else NONE
     # A payment between two accounts of one customer stands twice under its key: each removal takes out one leg.
@@ -329,7 +328,7 @@ def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, 
         if events[event, TIME] > rows[row, CLOCK] - overs_us[c]:
             mask = events[event, MASK]
             while mask != 0:
-                bit = trailing_zeros(mask)
+                bit = lowest_bit(mask)
                 mask &= mask - 1
                 for u in range(update_start[c, bit], update_stop[c, bit]):
                     if updates[u, 0] != DISTINCT:
@@ -345,7 +344,7 @@ def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, 
 
 
 @inlined
-def _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs, measures, bounds, pool):  # type: ignore[no-untyped-def]
+def _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs, measures, bounds, pool):
     """Read all measures of a key into row ``i`` of the measure matrix."""
     classes = len(overs_us)
     for o in range(len(outputs)):

@@ -58,7 +58,7 @@ def run_engine(
     edges = [0, *sorted(set(cuts) & set(range(1, len(payments)))), len(payments)]
     alerts: list[Alert] = []
     # Joint holders by account code, none of them: long enough for every code of the stream.
-    profiles = ProfileTable(joint_start=np.zeros(CODES_MAX, np.int32))
+    profiles = ProfileTable()
     for start, stop in pairwise(edges):
         batch = batch_of(payments[start:stop], identifiers)
         alerts += engine.step(batch, profiles).alerts
