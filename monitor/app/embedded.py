@@ -18,8 +18,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import BufferedWriter
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from monitor.domain.transaction import TransactionBatch
 from monitor.engine import admission, state
 from monitor.engine.engine import Engine, Step
 from monitor.engine.peers import BankSnapshot
+from monitor.intake.lines import STANDARD_INPUT
 from monitor.intake.mapping import Mapping
 from monitor.intake.records import RecordChunk, SourcePosition
 from monitor.intake.sources import Source, open_source
@@ -106,7 +107,7 @@ class EmbeddedRun:
         self.clock_us = UNKNOWN
         self.committed_at, self.committed_records = time.monotonic(), 0
         self.snapshot_at = 0
-        self.alerts_file: BufferedWriter | None = None
+        self.alerts_file: BinaryIO | None = None
         self.engine = self._prepare()
 
     # Starting -----------------------------------------------------------------------------------------
@@ -190,9 +191,10 @@ class EmbeddedRun:
     def _open_alerts(self, committed_bytes: int) -> None:
         if self.settings.alerts is None:
             return
-        self.alerts_file = self.settings.alerts.open("r+b" if committed_bytes else "wb")
-        self.alerts_file.truncate(committed_bytes)
-        self.alerts_file.seek(committed_bytes)
+        file = self.settings.alerts.open("r+b" if committed_bytes else "w+b")
+        file.truncate(committed_bytes)
+        file.seek(committed_bytes)
+        self.alerts_file = file
 
     # Going --------------------------------------------------------------------------------------------
 
@@ -238,6 +240,8 @@ class EmbeddedRun:
         if len(decoded.batch):
             self.files.history.append(decoded.batch, self.files.identifiers.tokens)
         self.files.vault.append_texts(decoded.batch.position, decoded.texts, stop=self.position + decoded.records)
+        if chunk.name == STANDARD_INPUT:
+            self._spool(chunk, decoded.records)
         undecided, hits = self.engine.undecided.copy(), self.engine.hits.copy()
         for run, clock_us in self.profiles.runs(decoded.batch, self.clock_us):
             step = self.engine.step(run, self.profiles.table)
@@ -255,6 +259,12 @@ class EmbeddedRun:
         self.progress.records = self.position
         self.after = chunk.after
 
+    def _spool(self, chunk: RecordChunk, records: int) -> None:
+        """Keep the original bytes of what nobody can read a second time."""
+        data = chunk.lines if chunk.lines is not None else b"\n".join(chunk.originals.to_pylist() if chunk.originals else [])
+        if records:
+            self.files.vault.append_raw(self.position, self.position + records, data)
+
     def _count(self, step: Step) -> None:
         counts = self.progress.counts
         outcomes = np.bincount(step.outcome, minlength=5)
@@ -262,6 +272,7 @@ class EmbeddedRun:
         counts["duplicates"] += int(outcomes[admission.DUPLICATE])
         counts["reversals"] += int(outcomes[admission.TAKEN_BACK])
         counts["reversals_without_original"] += step.reversals_without_original
+        counts["matches_without_subject"] += step.matches_without_subject
         counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
         for alert in step.alerts:
             counts[f"alerts_{alert.status}"] += 1
@@ -329,7 +340,10 @@ class EmbeddedRun:
         """Save the engine's state as of the last commit."""
         layout = state.layout_key(self.loaded.program)
         self.files.snapshots.write(
-            state.save(self.engine), position=self.position, clock_us=self.clock_us, layout=layout,
+            state.save(self.engine),
+            position=self.position,
+            clock_us=self.clock_us,
+            layout=layout,
             format_version=state.FORMAT,
         )
         self.snapshot_at = self.position

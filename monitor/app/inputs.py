@@ -38,7 +38,7 @@ class RunIdentifiers:
         return int(self.table.encode(kind, [text])[0])
 
     def token(self, code: int) -> str:
-        return self.table.tokens[code].tobytes().hex()
+        return str(self.table.tokens[code].tobytes().hex())
 
     def kind(self, code: int) -> IdentifierKind:
         if code >= len(self._kinds):
@@ -53,9 +53,7 @@ class RunEntities:
     """Booking entities by code: country and calendar."""
 
     def __init__(self, entities: Entities, identifiers: IdentifierTable) -> None:
-        codes = {
-            name: int(identifiers.encode(IdentifierKind.ENTITY, [name])[0]) for name in sorted(entities.entities)
-        }
+        codes = {name: int(identifiers.encode(IdentifierKind.ENTITY, [name])[0]) for name in sorted(entities.entities)}
         self.calendar = BusinessCalendar(entities.entities, codes)
         self.countries = {code: entities.entities[name].country for name, code in codes.items()}
 

@@ -4,6 +4,7 @@ History holds every accepted row with tokens; a token's code in this run comes f
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ def batches(
     tokens: TokenCodes | None = None
     for table in files.history.scan(start, stop):
         tokens = tokens or TokenCodes(files.identifiers)
-        columns = {}
+        columns: dict[str, Any] = {}
         for name in TransactionBatch.__slots__:
             column = table.column(name)
             columns[name] = tokens.codes(column) if name in TOKEN_COLUMNS else np.ascontiguousarray(column.to_numpy())

@@ -4,8 +4,10 @@ A transaction becomes legs, one per key that rules can aggregate by: its holders
 account) and, where the rulebook uses them, conductor, on-behalf-of person, outside counterparty and device.
 
 Lateness is measured on one clock per key: a leg is judged at the latest time already judged for its
-key or its account. A record older than ``lateness_max_us`` on one of its clocks is refused. The duplicate filter keeps
-an id as long as a repeat could still be accepted: until the clock of its holder has passed it by that length.
+key or its account. A record older than ``lateness_max_us`` on one of its clocks is refused. An id is kept, by the
+clock of its holder, as long as a repeat could still be accepted or a window could still hold the payment, so that a
+reversal finds it: for ``lateness_max_us`` and the longest window. When an id has been forgotten is decided by
+the clock alone, never by when the table was tidied, so that the division into batches changes nothing.
 """
 
 from dataclasses import dataclass
@@ -31,8 +33,8 @@ DEBTOR, CREDITOR = 0, 1
 ROLES = ("debtor", "creditor")
 _BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("reversed"), STATUSES.index("returned")
 
-# Columns of the duplicate filter: id, digest, position and day, holders, accounts.
-_HIGH, _LOW, _DIGEST, _POSITION, _HOLDERS, _ACCOUNTS = range(6)
+# Columns of the duplicate filter: id, digest, position and day, holders, accounts; behind them the further keys.
+_HIGH, _LOW, _DIGEST, _POSITION, _HOLDERS, _ACCOUNTS, _FURTHER = range(7)
 _DAY_BITS = 20
 NEVER = -(2**63)
 
@@ -123,6 +125,19 @@ def _emit(legs, n, transaction, side, kind, row, account_row, judged_us, before_
     return n + 1
 
 
+@inlined
+def _is_forgotten(seen, at, row_of, clock_us, retention_us):
+    """Whether the clock of its first holder has passed an id by more than the retention."""
+    code = seen[at, _HOLDERS] >> 32
+    if code < 0:
+        code = np.int64(np.int32(seen[at, _HOLDERS] & 0xFFFFFFFF))
+    is_forgotten = False
+    if code >= 0 and row_of[code] >= 0:
+        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
+        is_forgotten = clock_us[row_of[code]] - last_us > retention_us
+    return is_forgotten
+
+
 @kernel
 def _admit(
     position: Int64s,
@@ -140,6 +155,7 @@ def _admit(
     extra_sides: Int32s,
     extra_kinds: Int64s,
     lateness_us: int,
+    retention_us: int,
     keep_accounts: bool,
     row_of: tuple[Int32s, ...],
     code_of: tuple[Int32s, ...],
@@ -163,7 +179,7 @@ def _admit(
     row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
     for i in range(len(position)):
         at = find(seen, id_hi[i], id_lo[i])
-        if at >= 0:
+        if at >= 0 and not _is_forgotten(seen, at, row_of_0, clock_0, retention_us):
             outcome[i] = DUPLICATE if seen[at, _DIGEST] == digest[i] else DIFFERS
             continue
         time_us = booked_us[i]
@@ -177,15 +193,18 @@ def _admit(
         if is_too_late:
             outcome[i] = TOO_LATE
             continue
-        at = -1 - at
+        if at < 0:
+            at = -1 - at
+            tallies[0] += 1
         seen[at, _HIGH], seen[at, _LOW], seen[at, _DIGEST] = id_hi[i], id_lo[i], digest[i]
         seen[at, _POSITION] = (position[i] << _DAY_BITS) | (time_us // DAY_US)
         seen[at, _HOLDERS] = (np.int64(holders[i, 0]) << 32) | (np.int64(holders[i, 1]) & 0xFFFFFFFF)
         seen[at, _ACCOUNTS] = (np.int64(accounts[i, 0]) << 32) | (np.int64(accounts[i, 1]) & 0xFFFFFFFF)
-        tallies[0] += 1
+        for k in range(extra_codes.shape[1]):
+            seen[at, _FURTHER + k] = extra_codes[i, k]
         if has_original[i]:
             origin = find(seen, reverses_hi[i], reverses_lo[i])
-            if origin < 0:
+            if origin < 0 or _is_forgotten(seen, origin, row_of_0, clock_0, retention_us):
                 tallies[2] += 1
             else:
                 tallies[1] += 1
@@ -194,7 +213,7 @@ def _admit(
                     word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
                     code = word >> 32 if side == 0 else np.int64(np.int32(word & 0xFFFFFFFF))
                     account = other >> 32 if side == 0 else np.int64(np.int32(other & 0xFFFFFFFF))
-                    if code < 0:
+                    if code < 0 or row_of_0[code] < 0:
                         continue
                     account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
                     n = _emit(legs, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
@@ -203,8 +222,9 @@ def _admit(
                             if joint_holder[k] != code and row_of_0[joint_holder[k]] >= 0:
                                 n = _emit(legs, n, i, side, HOLDER, row_of_0[joint_holder[k]], -1, 0, NEVER, 1, target)
                 for k in range(extra_codes.shape[1]):
-                    if extra_codes[i, k] >= 0 and row_of[extra_kinds[k]][extra_codes[i, k]] >= 0:
-                        row = row_of[extra_kinds[k]][extra_codes[i, k]]
+                    further = seen[origin, _FURTHER + k]
+                    if further >= 0 and row_of[extra_kinds[k]][further] >= 0:
+                        row = row_of[extra_kinds[k]][further]
                         n = _emit(legs, n, i, extra_sides[i, k], extra_kinds[k], row, -1, 0, NEVER, 1, target)
         if status[i] == _REVERSED or status[i] == _RETURNED:
             outcome[i] = TAKEN_BACK
@@ -249,17 +269,13 @@ def _admit(
 
 
 @kernel
-def _still_needed(seen: Rows, row_of: Int32s, clock_us: Int64s, lateness_us: int, keep: npt.NDArray[np.bool_]) -> None:
-    """Clear ``keep`` where no repeat of an id could be accepted any more."""
+def _still_needed(
+    seen: Rows, row_of: Int32s, clock_us: Int64s, retention_us: int, keep: npt.NDArray[np.bool_]
+) -> None:  # fmt: skip
+    """Clear ``keep`` where an id has been forgotten."""
     for at in range(len(seen)):
-        if seen[at, 0] == EMPTY:
-            continue
-        code = seen[at, _HOLDERS] >> 32
-        if code < 0:
-            code = np.int64(np.int32(seen[at, _HOLDERS] & 0xFFFFFFFF))
-        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
-        if code >= 0 and row_of[code] >= 0:
-            keep[at] = clock_us[row_of[code]] - last_us <= lateness_us
+        if seen[at, 0] != EMPTY and _is_forgotten(seen, at, row_of, clock_us, retention_us):
+            keep[at] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +293,17 @@ class Admission:
     """Duplicate filter, clocks and key spaces of one partition."""
 
     def __init__(
-        self, *, extra_kinds: tuple[int, ...], keep_accounts: bool, lateness_us: int = LATENESS_MAX_US
+        self,
+        *,
+        extra_kinds: tuple[int, ...],
+        keep_accounts: bool,
+        lateness_us: int = LATENESS_MAX_US,
+        window_us: int = 0,
     ) -> None:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
-        self.seen, self.seen_used = new_table(4096, 6), 0
+        self.retention_us = lateness_us + window_us
+        self.seen, self.seen_used = new_table(4096, _FURTHER + len(extra_kinds)), 0
         self.codes = 0
 
     def admit(self, batch: TransactionBatch, joint: tuple[Int32s, Int32s]) -> Admitted:
@@ -303,7 +325,7 @@ class Admission:
         if is_full(self.seen, self.seen_used, n):
             holder = self.spaces[HOLDER]
             keep = np.ones(len(self.seen), np.bool_)
-            _still_needed(self.seen, holder.row_of, holder.clock_us, self.lateness_us, keep)
+            _still_needed(self.seen, holder.row_of, holder.clock_us, self.retention_us, keep)
             self.seen, self.seen_used = regrown(self.seen, self.seen_used, n, keep)
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
@@ -313,7 +335,7 @@ class Admission:
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
-            np.array(self.extra_kinds, np.int64), self.lateness_us, self.keep_accounts,
+            np.array(self.extra_kinds, np.int64), self.lateness_us, self.retention_us, self.keep_accounts,
             tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
             tuple(space.clock_us for space in self.spaces),
             tuple(space.booked_us for space in self.spaces), joint_start, joint[1], counts, self.seen, tallies, outcome,

@@ -44,7 +44,7 @@ def kernel(function: Any) -> Any:
     Overflow wraps, division by zero and bounds are the caller's promise. A kernel makes no arrays: what it writes to is
     given. So numba need not count references, which would cost more than most of what kernels do.
     """
-    compiled: Any = numba.njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(
+    compiled: Any = _njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(
         function
     )
     if not _CHECKED:
@@ -57,7 +57,7 @@ def inlined(function: Any) -> Any:
     return _njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
 
 
-@_intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.
 

@@ -45,7 +45,7 @@ def product_order(a: int, b: int, c: int, d: int) -> int:
     is_negative = a < 0
     high_1, low_1 = _product(np.uint64(-a if is_negative else a), np.uint64(b))
     high_2, low_2 = _product(np.uint64(-c if is_negative else c), np.uint64(d))
-    order = 0
+    order: int = 0
     if high_1 != high_2:
         order = 1 if high_1 > high_2 else -1
     elif low_1 != low_2:
@@ -85,7 +85,7 @@ def _fetch(operand, i, operands, fields, measures, bounds, parameters, combinati
     elif kind == _MEAN:
         value, denominator = measures[i, index], measures[i, extra]
         if bounds[i, index] or denominator == UNKNOWN or denominator == 0:
-            value, denominator = UNKNOWN, np.int64(1)
+            value, denominator = np.int64(UNKNOWN), np.int64(1)
     else:
         return temporaries[index, 0], temporaries[index, 1], temporaries[index, 2]
     if value == UNKNOWN:

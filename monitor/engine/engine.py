@@ -86,6 +86,8 @@ class Step:
     legs: int
     reversals_found: int
     reversals_without_original: int
+    matches_without_subject: int = 0
+    """Conditions that held for a leg that has no such party, for example no account."""
 
 
 class Engine:
@@ -96,7 +98,10 @@ class Engine:
         self.bound: Bound = bind(program, encode=inputs.identifiers.code, lists=inputs.lists)
         keep_accounts = any(layout.by == "account" for layout in self.bound.layouts)
         self.admission = Admission(
-            extra_kinds=self.bound.extra_kinds, keep_accounts=keep_accounts, lateness_us=lateness_us
+            extra_kinds=self.bound.extra_kinds,
+            keep_accounts=keep_accounts,
+            lateness_us=lateness_us,
+            window_us=max(int(layout.overs_us.max()) for layout in self.bound.layouts),
         )
         self.tables = [WindowTable(layout) for layout in self.bound.layouts]
         self.table_of_filter = {
@@ -132,6 +137,7 @@ class Engine:
                 result.alerts += self._judge(
                     batch, admitted.legs.slice(int(first), int(last)), profiles, admitted.is_late
                 )
+        result.matches_without_subject = self.findings.take_without_subject()
         return result
 
     def _days(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:

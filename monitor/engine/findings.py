@@ -56,6 +56,7 @@ class Findings:
     engine: "Engine"
     views: list[RuleView] = field(default_factory=list)
     last_alert_us: dict[tuple[str, int], int] = field(default_factory=dict)
+    without_subject: int = 0
 
     def alerts(self, hits: npt.NDArray[np.int64], scene: Scene) -> list[Alert]:
         """One alert per hit whose subject is known."""
@@ -68,7 +69,14 @@ class Findings:
             if subject >= 0:
                 status, is_quiet = self._status(view.rule, int(scene.legs.judged_us[leg]), subject)
                 found.append(_alert(self.engine, view, scene, leg, subject, status, is_quiet))
+            else:
+                self.without_subject += 1
         return found
+
+    def take_without_subject(self) -> int:
+        """How many matches had no subject since the last call."""
+        count, self.without_subject = self.without_subject, 0
+        return count
 
     def _subject(self, rule: Rule, scene: Scene, leg: int) -> int:
         """The code of whom the alert is about; -1 where the leg has no such party."""

@@ -15,7 +15,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @inlined
-def mix(a: int, b: int) -> int:
+def mix(a, b):
     """A well spread hash of two integers (the finaliser of splitmix64 over both)."""
     x = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)
     x ^= x >> np.uint64(30)

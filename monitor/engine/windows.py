@@ -72,19 +72,19 @@ AHEAD, NEAR, LINE = 12, 4, 8
 
 
 @inlined
-def next_of(links: int) -> int:
+def next_of(links):
     """The newer neighbour of an event."""
     return links >> 32
 
 
 @inlined
-def previous_of(links: int) -> int:
+def previous_of(links):
     """The older neighbour of an event."""
     return np.int64(np.int32(links & 0xFFFFFFFF))
 
 
 @inlined
-def linked(newer: int, older: int) -> int:
+def linked(newer, older):
     """The LINKS of an event."""
     return (newer << 32) | (older & 0xFFFFFFFF)
 
@@ -92,7 +92,7 @@ def linked(newer: int, older: int) -> int:
 @inlined
 def _update(numbers, base, event, sign, kind, slot, column, events, pool):
     """Apply one update that is not a distinct count to the numbers in row ``base``."""
-    if kind == COUNT or kind == MAYBE:
+    if kind in (COUNT, MAYBE):
         numbers[base, slot] += sign
     else:
         value = events[event, column]
@@ -363,7 +363,7 @@ def _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs
         if kind == OUT_COUNT:
             is_bound = is_cut or numbers[base, outputs[o, 3]] > 0
         value = UNKNOWN
-        if kind == OUT_COUNT or kind == OUT_SUM or kind == OUT_DISTINCT:
+        if kind in (OUT_COUNT, OUT_SUM, OUT_DISTINCT):
             value = numbers[base, slot]
             bounds[i, outputs[o, 5]] = is_bound
         elif kind == OUT_COUNT_KNOWN:
