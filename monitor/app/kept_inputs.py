@@ -57,12 +57,13 @@ def keep_input(
 
 
 def _keep_rules(archive: InputArchive, loaded: LoadedInputs) -> str:
-    manifest = {}
-    for rule in loaded.program.rulebook.rules:
+    kept, rules = {}, loaded.program.rulebook.rules
+    for rule in rules:
         path = Path(rule.place.file)
         content = archive.keep(path.read_bytes(), ".yaml")
         # Folder and name are checked when the rule is read again.
-        manifest[rule.id] = {"digest": rule.digest, "file": f"{path.parent.name}/{path.name}", "content": content}
+        kept[rule.id] = {"digest": rule.digest, "file": f"{path.parent.name}/{path.name}", "content": content}
+    manifest = {"keys": sorted({window.by for rule in rules for window in rule.windows.values()}), "rules": kept}
     return archive.keep(json.dumps(manifest, sort_keys=True, indent=1).encode(), ".json")
 
 
@@ -107,11 +108,9 @@ def kept_rule(archive: InputArchive, manifest: str, rule_id: str, digest: str, l
     Raises:
         InputNotKept: The rulebook does not hold it, or what is kept decides otherwise than the digest says.
     """
-    entry = json.loads(archive.read(manifest)).get(rule_id)
+    entry = json.loads(archive.read(manifest))["rules"].get(rule_id)
     if entry is None:
-        raise InputNotKept(
-            f"{manifest}: the kept rulebook has no rule {rule_id}, so it is not that of this alert."
-        )
+        raise InputNotKept(f"{manifest}: the kept rulebook has no rule {rule_id}, so it is not that of this alert.")
     try:
         rule = load.read_rule(archive.read(entry["content"]).decode(), entry["file"], lists)
     except RuleError as error:
@@ -124,13 +123,9 @@ def kept_rule(archive: InputArchive, manifest: str, rule_id: str, digest: str, l
     return rule
 
 
-def kept_keys(archive: InputArchive, manifest: str, lists: Mapping[str, NamedList]) -> set[str]:
+def kept_keys(archive: InputArchive, manifest: str) -> frozenset[str]:
     """The keys of all windows of a kept rulebook: their clocks decide when a payment was judged."""
-    found: set[str] = set()
-    for entry in json.loads(archive.read(manifest)).values():
-        rule = load.read_rule(archive.read(entry["content"]).decode(), entry["file"], lists)
-        found |= {window.by for window in rule.windows.values()}
-    return found
+    return frozenset(json.loads(archive.read(manifest))["keys"])
 
 
 def kept_list(archive: InputArchive, name: str, content: str) -> NamedList:

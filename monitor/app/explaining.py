@@ -1,0 +1,390 @@
+"""Why an alert was raised, and whether the same comes out again.
+
+The stored evidence stands on one side; on the other the rule as it was, computed by the slow evaluator over the
+recorded history with the inputs as they were. Every number is shown twice, and what differs is named.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from monitor.adapters.block_log import DamagedError
+from monitor.adapters.input_archive import InputNotKept
+from monitor.adapters.sql.store import CaseStore, open_store
+from monitor.adapters.vault import PlainVault, Texts
+from monitor.app.embedded import RUN
+from monitor.app.rerun_history import HistoryLost, Row
+from monitor.app.rerunning import Evidence, Rerun, Rerunner
+from monitor.app.resolving import open_tokens, stored_token_key
+from monitor.app.store import data_folder
+from monitor.domain.alert import ParameterInForce, Quantity, alert_id
+from monitor.domain.time import format_time
+from monitor.domain.units import Kind, Unit
+from monitor.domain.vocabulary import RISK_RATINGS
+from monitor.engine.findings import TRANSACTIONS_MAX
+from monitor.engine.sentences import fill, quantity_of_parts
+from monitor.rulebook.reference import PlainLeg, Value
+from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node, Rule
+from monitor.rulebook.walk import walk
+from monitor.rulebook.worded import in_words
+
+
+class AlertUnknown(Exception):
+    """No alert, or more than one, has this id; the message says what to do."""
+
+
+class CannotExplain(Exception):
+    """The store has no history beside it; the message says where explanations work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One fact: as stored with the alert, and as it comes out again."""
+
+    name: str
+    stored: str
+    again: str
+
+    @property
+    def is_same(self) -> bool:
+        return self.stored == self.again
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedMeasure:
+    """A number of the alert twice, as quantities."""
+
+    name: str
+    stored: Quantity
+    again: Quantity
+
+    @property
+    def is_same(self) -> bool:
+        return self.stored == self.again
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the condition: how deep it stands, what it says, whether it holds, and on what numbers.
+
+    ``joined`` is ``and``, ``or`` or ``not`` for a part that has parts of its own; ``actual`` and ``threshold`` are
+    given for the others.
+    """
+
+    depth: int
+    words: str
+    text: str
+    truth: str
+    joined: str | None = None
+    actual: Quantity | None = None
+    op: str | None = None
+    threshold: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment behind the alert as the subject sees it; identifiers as the source gave them."""
+
+    position: int
+    transaction_id: str
+    booked_at: str
+    direction: str
+    amount_minor: int | None
+    currency: str
+    channel: str | None
+    counterparty: str | None
+    counterparty_name: str | None
+    counterparty_country: str | None
+    is_completing: bool
+    windows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Everything that ``aml explain`` shows. ``again`` is ``None`` where nothing could be computed again.
+
+    ``lost`` says what could not be re-run, ``differences`` what came out otherwise; the alert is confirmed where
+    both are empty.
+    """
+
+    evidence: Evidence
+    subject: str
+    rule: Rule | None
+    facts: tuple[Compared, ...] = ()
+    measures: tuple[ComparedMeasure, ...] = ()
+    parts: tuple[Part, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    differences: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        return not self.differences and not self.lost
+
+
+class Explainer:
+    """The store of one embedded run, open for explanations. Nothing is written; a run may go on meanwhile.
+
+    Raises:
+        CannotExplain: There is no history or no key beside the database.
+        StoreError: The database cannot be opened.
+    """
+
+    def __init__(self, db: str | Path) -> None:
+        folder = data_folder(Path(db)) if "://" not in str(db) else None
+        key = stored_token_key(folder) if folder else None
+        self.store: CaseStore = open_store(db)
+        if folder is None or key is None or not (folder / "vault" / "identifiers.blocks").exists():
+            self.store.close()
+            raise CannotExplain(
+                f"{db}: there is no history beside this store, so nothing can be computed again. Give --db the "
+                "database of the run, with its .data folder next to it."
+            )
+        self.vault = PlainVault(folder / "vault", read_only=True)
+        self.rerunner = Rerunner(folder, key, open_tokens(folder, key), self.store.inputs(RUN))
+
+    def __enter__(self) -> "Explainer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.vault.close()
+        self.store.close()
+
+    def alert_id(self, prefix: str) -> str:
+        """The one alert whose id begins so.
+
+        Raises:
+            AlertUnknown: There is none, or there are several.
+        """
+        given = prefix if prefix.startswith("A-") else f"A-{prefix}"
+        found = self.store.alert_ids(given.upper(), limit=4)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise AlertUnknown(f"{prefix}: no alert has this id. aml cases show CASE lists the alerts of a case.")
+        shown = ", ".join(each[:12] for each in found[:3])
+        raise AlertUnknown(f"{prefix}: several alerts begin so: {shown}, ... Give more characters.")
+
+    def explain(self, prefix: str) -> Explained:
+        """The explanation of an alert, given by its id or a unique beginning of it.
+
+        Raises:
+            AlertUnknown: There is no such alert, or there are several.
+        """
+        evidence = self.store.evidence(self.alert_id(prefix))
+        assert evidence is not None
+        subject = self.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
+        rule = None
+        try:
+            rule = self.rerunner.rule(evidence)
+            again = self.rerunner.rerun(evidence)
+        except (InputNotKept, HistoryLost, DamagedError) as error:
+            return Explained(evidence, subject, rule, lost=(str(error),))
+        return self._compare(evidence, subject, again)
+
+    def _compare(self, evidence: Evidence, subject: str, again: Rerun) -> Explained:
+        measures = tuple(_measures(evidence, again))
+        facts = tuple(self._facts(evidence, again, {each.name: each.again for each in measures}))
+        differences = [f"{each.name}: stored {each.stored}, again {each.again}" for each in facts if not each.is_same]
+        differences += [
+            f"{each.name}: stored {_plain(each.stored)}, again {_plain(each.again)}"
+            for each in measures
+            if not each.is_same
+        ]
+        parts = tuple(self._parts(again, again.recomputed.rule.when, 0))
+        payments = tuple(self._payments(evidence, again))
+        return Explained(evidence, subject, again.rule, facts, measures, parts, payments, tuple(differences))
+
+    # Facts --------------------------------------------------------------------------------------------
+
+    def _facts(self, evidence: Evidence, again: Rerun, measures: dict[str, Quantity]) -> list[Compared]:
+        verdict, leg, row = again.recomputed.verdict, again.recomputed.leg, again.rows[int(evidence["position"])]
+        source, profile = evidence["source"], again.profile
+        parameters = _parameters(again)
+        positions = _positions(again)
+        sentence = fill(again.rule.alert.text, measures, parameters, _words(again))
+        identity = alert_id(
+            rule=again.rule.id, digest=again.rule.digest, subject_token=verdict.subject or "",
+            transaction=(row["id_hi"], row["id_lo"]), leg_role=evidence["leg_role"],
+        )  # fmt: skip
+        stored = evidence["parameters"]
+        found = [
+            Compared("the condition", "true", verdict.verdict),
+            Compared("alert id", evidence["alert_id"], identity),
+            Compared("rule digest", source["digest"], again.rule.digest),
+            Compared("rule version", str(source["version"]), str(again.rule.version)),
+            Compared("sentence", evidence["text"], sentence),
+            Compared("event time", evidence["event_time"], format_time(leg.transaction.booked_at_us)),
+            Compared("judged at", evidence["judged_at"], format_time(leg.judged_us)),
+            Compared("amount", f"{evidence['amount_minor']} {evidence['currency']}",
+                     f"{leg.transaction.amount_minor} {leg.transaction.currency}"),
+            Compared("profile version", _word(evidence["profile_version"]),
+                     _word(profile.version if profile else None)),
+            Compared("segment", _word(evidence["segment"]), _word(profile.segment if profile else None)),
+            Compared("risk rating", _word(evidence["risk_rating"]), _word(_rating(again))),
+            Compared("bank snapshot", _word(evidence["bank_snapshot"]), _word(again.bank_snapshot)),
+            Compared("transactions", " ".join(evidence["transactions"]), " ".join(map(str, positions))),
+        ]  # fmt: skip
+        for name in sorted({*stored, *parameters}):
+            again_row = _row_words(_as_stored(parameters[name])) if name in parameters else "none in force"
+            found.append(Compared(name, _row_words(stored[name]) if name in stored else "none in force", again_row))
+        return found
+
+    # Condition ----------------------------------------------------------------------------------------
+
+    def _parts(self, again: Rerun, node: Node, depth: int) -> list[Part]:
+        truth = _truth(again.recomputed.value(node))
+        if isinstance(node, Logic):
+            below = [part for child in node.parts for part in self._parts(again, child, depth + 1)]
+            if node.op == "not" and len(below) == 1:
+                below[0] = _negated(below[0], node, truth, depth)
+                return below
+            head = Part(depth, in_words(node, inner=True), node.text, truth, node.op)
+            return [head, *below]
+        words = in_words(node, inner=True)
+        if isinstance(node, Compare):
+            left, right = self._quantity(again, node.left), self._quantity(again, node.right)
+            is_plain = isinstance(node.right, Literal)
+            return [Part(depth, words, node.text, truth, None, left, node.op, None if is_plain else right)]
+        if isinstance(node, Membership):
+            return [Part(depth, words, node.text, truth, None, self._quantity(again, node.item))]
+        if isinstance(node, Call) and node.arguments:
+            return [Part(depth, words, node.text, truth, None, self._quantity(again, node.arguments[0]))]
+        return [Part(depth, words, node.text, truth)]
+
+    def _quantity(self, again: Rerun, node: Node) -> Quantity:
+        value = again.recomputed.value(node)
+        quantity = _quantity(value, node.unit)
+        if quantity.value is None or node.unit.kind is not Kind.CATEGORY or len(quantity.value) != 32:
+            return quantity
+        return Quantity(self._text(quantity.value), quantity.unit)
+
+    def _text(self, token: str) -> str:
+        try:
+            return self.rerunner.tokens.text(token) or token
+        except ValueError:
+            return token
+
+    # Payments -----------------------------------------------------------------------------------------
+
+    def _payments(self, evidence: Evidence, again: Rerun) -> list[Payment]:
+        behind = again.recomputed.behind()
+        wanted = {*map(int, evidence["transactions"]), *_positions(again)}
+        own = again.recomputed.leg
+        legs = [
+            leg
+            for leg in again.recomputed.run.history.legs
+            if leg.position in wanted and leg.keys.items() & own.keys.items()
+        ]
+        found = {leg.position: self._payment(leg, own, again.rows, behind) for leg in legs}
+        return [found[position] for position in sorted(found)]
+
+    def _payment(
+        self, leg: PlainLeg, own: PlainLeg, rows: dict[int, Row], behind: dict[str, tuple[int, ...]]
+    ) -> Payment:
+        transaction = leg.transaction
+        texts = self.vault.texts(leg.position) or Texts(None, None, None)
+        return Payment(
+            position=leg.position,
+            transaction_id=self.vault.transaction_id(leg.position) or f"#{leg.position}",
+            booked_at=format_time(transaction.booked_at_us),
+            direction="in" if leg.role == "credit" else "out",
+            amount_minor=transaction.amount_minor,
+            currency=transaction.currency,
+            channel=transaction.channel,
+            counterparty=self._text(leg.counterparty) if leg.counterparty else None,
+            counterparty_name=texts.debtor_name if leg.role == "credit" else texts.creditor_name,
+            counterparty_country=leg.other.country,
+            is_completing=leg.position == own.position,
+            windows=tuple(name for name, positions in behind.items() if leg.position in positions),
+        )
+
+
+def _measures(evidence: Evidence, again: Rerun) -> list[ComparedMeasure]:
+    """The alert's numbers, and those that come out again, by name."""
+    rule, verdict = again.recomputed.rule, again.recomputed.verdict
+    found: dict[str, Quantity] = {
+        f"{window.name}.{measure.name}": _quantity(verdict.measures[f"{window.name}.{measure.name}"], measure.unit)
+        for window in rule.windows.values()
+        for measure in window.measures
+    }
+    for node in walk(rule.when):
+        if node.text in evidence["measures"] and node.text not in found:
+            found[node.text] = _quantity(again.recomputed.value(node), node.unit)
+    missing = Quantity(None, "", "absent")
+    stored = {name: Quantity(q["value"], q["unit"], q["bound"]) for name, q in evidence["measures"].items()}
+    names = list(dict.fromkeys([*stored, *found]))
+    return [ComparedMeasure(name, stored.get(name, missing), found.get(name, missing)) for name in names]
+
+
+def _quantity(value: Value, unit: Unit) -> Quantity:
+    if value.is_unknown or value.value is None:
+        return Quantity(None, str(unit), "unknown")
+    if isinstance(value.value, str | bool):
+        word = value.value if isinstance(value.value, str) else ("no", "yes")[value.value]
+        return Quantity(word, str(unit))
+    return quantity_of_parts(value.value.as_integer_ratio(), unit, value.bound)
+
+
+def _parameters(again: Rerun) -> dict[str, ParameterInForce]:
+    found = {}
+    for name, row in again.recomputed.verdict.parameters.items():
+        if row is not None:
+            unit, value = again.rule.parameters[name].unit, row.value
+            text = value if isinstance(value, str) else quantity_of_parts(Decimal(value).as_integer_ratio(), unit).value
+            since = format_time(row.from_us)[:10]
+            found[name] = ParameterInForce(text or "", str(unit), row.cite, since, row.segment, row.jurisdiction)
+    return found
+
+
+def _as_stored(row: ParameterInForce) -> dict[str, str | None]:
+    """A parameter's row as the stored evidence has it."""
+    return {name: getattr(row, name) for name in ParameterInForce.__slots__}
+
+
+def _row_words(row: dict[str, str | None]) -> str:
+    scope = ", ".join(each for each in (row["segment"], row["jurisdiction"]) if each) or "general"
+    return f"{row['value']} {row['unit']} ({row['cite']}, since {row['since']}, {scope})"
+
+
+def _words(again: Rerun) -> dict[str, Quantity]:
+    """Words that the sentence may name."""
+    return {
+        node.text: _quantity(again.recomputed.value(node), node.unit)
+        for node in walk(again.recomputed.rule.when)
+        if isinstance(node, Name) and node.unit.kind is Kind.CATEGORY
+    }
+
+
+def _positions(again: Rerun) -> list[int]:
+    """The payments behind the alert: those in the rule's windows and the completing one, the newest of them."""
+    inside = {position for positions in again.recomputed.behind().values() for position in positions}
+    return sorted({*inside, again.recomputed.leg.position})[-TRANSACTIONS_MAX:]
+
+
+def _negated(part: Part, node: Node, truth: str, depth: int) -> Part:
+    words, text = in_words(node, inner=True), node.text
+    return Part(depth, words, text, truth, None, part.actual, None, part.threshold)
+
+
+def _truth(value: Value) -> str:
+    return "unknown" if value.is_unknown else str(value.value).lower()
+
+
+def _rating(again: Rerun) -> str | None:
+    rating = again.profile.risk_rating if again.profile else -1
+    return RISK_RATINGS[rating] if rating >= 0 else None
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _plain(quantity: Quantity) -> str:
+    if quantity.value is None:
+        return quantity.bound
+    return f"{'at least ' if quantity.bound == 'at_least' else ''}{quantity.value} {quantity.unit}"

@@ -1,0 +1,242 @@
+"""An alert's rule computed again by the slow evaluator, from recorded history and kept inputs alone.
+
+The engine and its state have no part in it. Reads only, so it works beside a run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.adapters.history_reading import HistoryReader
+from monitor.adapters.input_archive import InputArchive
+from monitor.app import kept_inputs
+from monitor.app.rerun_history import HistoryLost, Linked, Row, country_of, rows_of, transactions_of, word_of
+from monitor.app.rerun_inputs import InputsThen, plain_inputs, with_tokens
+from monitor.app.rerun_profiles import KeptProfiles, profile_fields
+from monitor.app.resolving import KnownTokens
+from monitor.casework.position import LogInput
+from monitor.domain.identifiers import IdentifierKind, token_of
+from monitor.domain.money import CURRENCIES
+from monitor.intake.profiles import ProfileRecord
+from monitor.rulebook.reference import PlainLeg, PlainSide, Recomputed, ReferenceEngine, kind_of, legs_of
+from monitor.rulebook.reference.legs import HOLDER
+from monitor.rulebook.rule import Rule
+
+_ROLES = {"debtor": "debit", "creditor": "credit"}
+_JOINT = "_joint"
+
+Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What the slow evaluator found at the alert's leg. ``rule`` is as it was written, with words for identifiers."""
+
+    rule: Rule
+    recomputed: Recomputed
+    rows: dict[int, Row]
+    profile: ProfileRecord | None
+    bank_snapshot: int | None
+
+
+@dataclass(slots=True)
+class Rerunner:
+    """The files of one store, for any number of alerts."""
+
+    folder: Path
+    key: bytes
+    tokens: KnownTokens
+    noted: list[LogInput]
+    history: HistoryReader = field(init=False)
+    archive: InputArchive = field(init=False)
+    rules: dict[tuple[str, str, int], Rule] = field(default_factory=dict)
+    """Rules as read from the archive, by manifest, id and the position of their lists."""
+
+    def __post_init__(self) -> None:
+        self.history, self.archive = HistoryReader(self.folder / "history"), InputArchive(self.folder)
+
+    def rule(self, evidence: Evidence) -> Rule:
+        """The rule as it was.
+
+        Raises:
+            InputNotKept: It was not kept, or is not what the alert was raised by.
+        """
+        then = InputsThen(self.archive, self.noted, int(evidence["position"]))
+        source, manifest = evidence["source"], then.rulebook()
+        lists_at = max((n.position for n in self.noted if n.kind == "list" and n.position <= then.position), default=0)
+        key = (manifest, source["id"], lists_at)
+        if key not in self.rules:
+            self.rules[key] = kept_inputs.kept_rule(
+                self.archive, manifest, source["id"], source["digest"], then.lists()
+            )
+        return self.rules[key]
+
+    def rerun(self, evidence: Evidence) -> Rerun:
+        """Compute the alert's rule again.
+
+        Raises:
+            InputNotKept: An input that it depends on is lost.
+            HistoryLost: The payment is not in the history, or was not judged.
+            DamagedError: A part of the history cannot be read.
+        """
+        position = int(evidence["position"])
+        then, rule = InputsThen(self.archive, self.noted, position), self.rule(evidence)
+        people = _People(self, then)
+        linked = self._linked(
+            evidence, rule, with_accounts="account" in kept_inputs.kept_keys(self.archive, then.rulebook())
+        )
+        rows = rows_of(self.history, linked, stop=position + 1, joint_accounts=people.accounts_of)
+        people.read(rows, None if linked.further else linked.holders)
+        word = word_of(self.tokens.find)
+        transactions = transactions_of(rows, lambda row, side: people.side(row, side, word), word)
+        keys = {"account"} if linked.with_accounts else set()
+        legs = legs_of(transactions, keys | {kind_of(rule)})
+        currencies = {CURRENCIES[row["currency"]] for row in rows} | people.currencies()
+        inputs = plain_inputs(then, rule, currencies=currencies, token=self.token)
+        leg = _leg(legs, evidence, rule)
+        recomputed = ReferenceEngine().at(with_tokens(rule, self.token), leg, legs, inputs)
+        by_position = {int(row["position"]): row for row in rows}
+        snapshot = then.last("bank_snapshot", "bank")
+        profile = people.profile(by_position[position], leg.own.holder)
+        return Rerun(rule, recomputed, by_position, profile, int(snapshot.version) if snapshot else None)
+
+    def token(self, kind: IdentifierKind, text: str) -> str:
+        """The token of an identifier, hex."""
+        return token_of(self.key, kind, text).hex()
+
+    def _linked(self, evidence: Evidence, rule: Rule, *, with_accounts: bool) -> Linked:
+        """The keys of the alert's leg, with which the search begins."""
+        position, subject = int(evidence["position"]), bytes.fromhex(evidence["subject"]["id"])
+        kind = kind_of(rule)
+        if kind != HOLDER:
+            return Linked(further=(kind, subject))
+        row = self._row(position)
+        role = str(evidence["leg_role"])
+        side = role.removesuffix(_JOINT)
+        if role.endswith(_JOINT):
+            return Linked(holders={subject}, with_accounts=with_accounts)
+        account = row[f"{side}_account"]
+        accounts = {account} if with_accounts and account is not None else set()
+        return Linked(holders={row[f"{side}_holder"]}, accounts=accounts, with_accounts=with_accounts)
+
+    def _row(self, position: int) -> Row:
+        def is_it(table: pa.Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
+            return np.asarray(table.column("position").to_numpy() == position, bool)
+
+        rows = self.history.rows(is_it, columns=(), stop=position + 1).to_pylist()
+        if not rows:
+            raise HistoryLost(f"the history does not hold the payment at position {position}")
+        return dict(rows[0])
+
+
+def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule) -> PlainLeg:
+    role, kind, subject = str(evidence["leg_role"]), kind_of(rule), evidence["subject"]["id"]
+    is_joint = role.endswith(_JOINT)
+    for leg in legs:
+        is_first = leg.own is leg.transaction.debtor or leg.own is leg.transaction.creditor
+        is_role = kind != HOLDER or (leg.role == _ROLES[role.removesuffix(_JOINT)] and is_first != is_joint)
+        is_here = leg.position == int(evidence["position"]) and leg.kind == kind
+        if is_here and is_role and leg.subject(rule.alert.subject) == subject:
+            return leg
+    raise HistoryLost(
+        f"the payment at position {evidence['position']} has no leg of the subject as {role} in the history; "
+        "it was refused, or the record differs from the one that was judged"
+    )
+
+
+@dataclass(slots=True)
+class _People:
+    """Profiles, opening times and joint holders as of each payment."""
+
+    files: Rerunner
+    then: InputsThen
+    kept: list[tuple[int, KeptProfiles | None]] = field(init=False)
+    known: set[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.kept = self.then.profiles()
+
+    def accounts_of(self, holders: set[bytes]) -> set[bytes]:
+        """Accounts that these holders share with others or hold, by the profiles; tokens."""
+        texts = self._texts(holders, IdentifierKind.CUSTOMER)
+        found = {account for _, kept in self.kept if kept for account in kept.accounts_of(texts)}
+        return {bytes.fromhex(self.files.token(IdentifierKind.ACCOUNT, account)) for account in found}
+
+    def read(self, rows: list[Row], holders: set[bytes] | None) -> None:
+        """Read the profiles of the holders (of everyone with ``None``) and the accounts of the payments."""
+        self.known = holders
+        everyone = {row[f"{side}_holder"] for row in rows for side in _ROLES} - {None}
+        accounts = {row[f"{side}_account"] for row in rows for side in _ROLES} - {None}
+        wanted = everyone if holders is None else holders
+        customers = self._texts(wanted, IdentifierKind.CUSTOMER)
+        for _, kept in self.kept:
+            if kept is not None:
+                kept.read(customers, self._texts(accounts, IdentifierKind.ACCOUNT))
+
+    def side(self, row: Row, side: str, word: Callable[[bytes | None], str | None]) -> PlainSide:
+        """One side of a payment with what was known of its holder then."""
+        holder, account = row[f"{side}_holder"], word(row[f"{side}_account"])
+        joint = () if holder is None else tuple(self._joint(row, side, holder))
+        return PlainSide(
+            holder=word(holder),
+            account=account,
+            customer=word(holder),
+            country=country_of(row, side),
+            agent=word(row[f"{side}_agent"]),
+            joint=joint,
+            profile=self._fields(row, side, holder),
+        )
+
+    def profile(self, row: Row, holder: str | None) -> ProfileRecord | None:
+        """The version in force of a holder (token in hex) at a payment."""
+        kept, found = self._at(row), self.files.tokens.find(holder) if holder else None
+        return kept.in_force(found[1], row["clock_us"]) if kept and found else None
+
+    def currencies(self) -> set[str]:
+        """Currencies in which customers declared anything."""
+        codes = {
+            code
+            for _, kept in self.kept
+            if kept
+            for versions in kept.versions.values()
+            for profile in versions
+            for code in (profile.income_currency, profile.expected_currency)
+        }
+        return {CURRENCIES[code] for code in codes if code >= 0}
+
+    def _joint(self, row: Row, side: str, holder: bytes) -> list[PlainSide]:
+        kept, account = self._at(row), self._text(row[f"{side}_account"])
+        if kept is None or account is None:
+            return []
+        token = row[f"{side}_account"].hex()
+        found = []
+        for text in kept.joint_holders(account, self._text(holder) or ""):
+            other = self.files.token(IdentifierKind.CUSTOMER, text)
+            profile = self._fields(row, side, bytes.fromhex(other))
+            found.append(
+                PlainSide(holder=other, account=token, customer=other, country=country_of(row, side), profile=profile)
+            )
+        return found
+
+    def _fields(self, row: Row, side: str, holder: bytes | None) -> dict[str, Any]:
+        kept = self._at(row)
+        if kept is None or holder is None or (self.known is not None and holder not in self.known):
+            return {}
+        opened_us = kept.opened_us.get(self._text(row[f"{side}_account"]) or "")
+        profile = kept.in_force(self._text(holder) or "", row["clock_us"])
+        return dict(profile_fields(profile, opened_us=opened_us, booked_at_us=row["booked_at_us"]))
+
+    def _at(self, row: Row) -> KeptProfiles | None:
+        held = [kept for first, kept in self.kept if first <= row["position"]]
+        return held[-1] if held else None
+
+    def _text(self, token: bytes | None) -> str | None:
+        return None if token is None else self.files.tokens.text(token.hex())
+
+    def _texts(self, tokens: set[bytes], kind: IdentifierKind) -> set[str]:
+        found = (self.files.tokens.find(token.hex()) for token in tokens)
+        return {text for each, text in (one for one in found if one) if each is kind}
