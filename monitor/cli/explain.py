@@ -14,18 +14,6 @@ from monitor.cli.explain_page import explained_json, print_explained
 
 DIFFERS, NOT_POSSIBLE = 1, 2
 
-_EPILOG = """\b
-examples:
-  aml explain A-7KQ2M5 --db bank.db             the numbers, the condition part by part, the payments
-  aml explain A-7KQ2M5 --db bank.db --all       every payment, not only the newest
-  aml explain A-7KQ2M5 --db bank.db --json      for other programs
-
-\b
-exit status:
-  0  computed again from history: the same
-  1  computed again: something differs, and it says what
-  2  there is no such alert, or an input that it depends on is lost"""
-
 
 def explain(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="an alert id, or enough of its first characters")],
@@ -37,6 +25,18 @@ def explain(
 
     The rule is taken as it was then, with its parameters, lists, rates and the customer's profile of that day, and is
     computed by the slow reference evaluator, which shares no code with the engine.
+
+    \b
+    examples:
+      aml explain A-7KQ2M5 --db bank.db           the numbers, the condition part by part, the payments
+      aml explain A-7KQ2M5 --db bank.db --all     every payment, not only the newest
+      aml explain A-7KQ2M5 --db bank.db --json    for other programs
+
+    \b
+    exit status:
+      0  computed again from history: the same
+      1  computed again: something differs, and it says what
+      2  there is no such alert, or an input that it depends on is lost
     """
     explained = _explained(alert, db)
     if as_json:
@@ -56,6 +56,3 @@ def _explained(alert: str, db: str) -> Explained:
     except (AlertUnknown, CannotExplain, StoreError) as error:
         fail(str(error), NOT_POSSIBLE)
         raise
-
-
-explain.__doc__ = (explain.__doc__ or "") + "\n" + _EPILOG

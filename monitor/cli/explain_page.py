@@ -1,5 +1,6 @@
 """An explained alert for the eye, and as JSON. Pure: a console is given, nothing is read."""
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,9 @@ from monitor.domain.alert import Quantity
 from monitor.domain.money import format_amount_for_reading
 from monitor.engine.sentences import readable
 from monitor.rulebook.explain import explain_rule
-from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule import Call, Name, PeerName, Rule
+from monitor.rulebook.walk import walk
+from monitor.rulebook.worded import in_words
 
 PAYMENTS_SHOWN_MAX = 20
 MARKS = {
@@ -113,7 +116,10 @@ def _meanings(explained: Explained) -> dict[str, str]:
         return {}
     evidence = explained.evidence
     words = explain_rule(explained.rule, time_us=0, segment=None, jurisdiction=evidence["jurisdiction"])
-    return {f"{window}.{name}": meaning for window, _, measures in words.windows for name, meaning in measures}
+    found = {
+        node.text: in_words(node) for node in walk(explained.rule.when) if isinstance(node, Name | Call | PeerName)
+    }
+    return found | {f"{window}.{name}": meaning for window, _, measures in words.windows for name, meaning in measures}
 
 
 def _print_parameters(console: Console, explained: Explained) -> None:
@@ -140,9 +146,10 @@ def _print_parts(console: Console, parts: tuple[Part, ...]) -> None:
     table.show_header = False
     for part in parts[1:] if is_conjunction else parts:
         mark, style = _TRUTH[part.truth]
-        indent = "  " * (part.depth if is_conjunction else part.depth + 1)
-        words = _JOINED[part.joined] if part.joined else part.words
-        table.add_row(Text.assemble(indent, (mark, style), f" {words}"), *_numbers(part))
+        words = Table.grid(padding=(0, 1, 0, 0))
+        words.add_row(Text(mark, style), _JOINED[part.joined] if part.joined else part.words)
+        indent = 2 * part.depth if is_conjunction else 2 * part.depth + 2
+        table.add_row(Padding(words, (0, 0, 0, indent)), *_numbers(part))
     console.print(table)
 
 
@@ -264,7 +271,12 @@ def _fact_json(fact: Compared) -> dict[str, Any]:
 
 
 def _shown(quantity: Quantity) -> str:
-    return readable(quantity.value, quantity.unit, quantity.bound)
+    """A quantity for reading; an odd length of time is cut to a tenth of a day or an hour."""
+    odd = re.fullmatch(r"([0-9.]+)s", quantity.value or "") if quantity.unit == "duration" else None
+    if odd is None:
+        return readable(quantity.value, quantity.unit, quantity.bound)
+    hours = float(odd.group(1)) / 3600
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
 
 
 def _minute(moment: str) -> str:
