@@ -70,8 +70,9 @@ def _clear(out: Path) -> None:
     if not out.exists():
         return
     known = {"bank", "bank.db", "bank.data", "alerts.jsonl"}
-    strange = sorted(path.name for path in out.iterdir() if path.name.removesuffix("-wal").removesuffix("-shm") not in known
-                     and not path.name.startswith("bank.db."))  # fmt: skip
+    strange = sorted(
+        path.name for path in out.iterdir() if path.name.split("-")[0].removesuffix(".embedded.lock") not in known
+    )
     if strange:
         typer.echo(f"{out}: holds {strange[0]}, which is not from a demo. Choose another folder with --out.", err=True)
         raise typer.Exit(1)
@@ -80,8 +81,9 @@ def _clear(out: Path) -> None:
 
 def _bank_words(bank: Summary, out: Path) -> str:
     cases = sum(bank.cases.values())
-    return (f"{bank.transactions:,} payments; {bank.labelled} of them belong to {cases} laundering cases, one of each kind. "
-            f"In {out}/bank.")  # fmt: skip
+    return (
+        f"{bank.transactions:,} payments, {bank.labelled} of them in {cases} laundering cases. They lie in {out}/bank."
+    )
 
 
 def _stream_in(console: Console, out: Path) -> Progress:
@@ -97,7 +99,7 @@ def _stream_in(console: Console, out: Path) -> Progress:
     )
     with stop_requested() as is_stopped, display(console, is_live=console.is_terminal) as show:
         done = run_embedded(settings, lambda state: show(state) and not is_stopped())
-    print_summary(console, done, seconds=time.monotonic() - begun)
+    print_summary(console, done, seconds=time.monotonic() - begun, db=settings.db)
     return done
 
 

@@ -29,6 +29,7 @@ from monitor.app.simulate.world import (
     STUDENT,
 )
 
+INCOME_MEDIAN = np.array([segment.monthly_income for segment in SEGMENTS], np.int64)
 WEEK = {
     "shop": (88, 88, 92, 100, 124, 135, 90),
     "life": (100, 98, 98, 100, 112, 90, 82),
@@ -77,11 +78,11 @@ def circle(population: Population) -> Circle:
     return Circle(
         shoppers=weighted(population, {STUDENT: 4, RETAIL: 4, AFFLUENT: 6, RETIRED: 3, SELF_EMPLOYED: 4, SMALL: 2}),
         persons=persons,
-        traders=weighted(population, {SELF_EMPLOYED: 2, SMALL: 6, CASH: 4, CORPORATE: 40, AGENT: 15}),
+        traders=weighted(population, {SELF_EMPLOYED: 1, SMALL: 6, CASH: 4, CORPORATE: 40, AGENT: 15}),
         depositors=weighted(population, {CASH: 60, SMALL: 11, SELF_EMPLOYED: 8, RETAIL: 1, RETIRED: 1, AFFLUENT: 1,
                                          STUDENT: 1}),
         merchants=by_entity(population.members(SMALL, CASH)),
-        businesses=by_entity(weighted(population, {SELF_EMPLOYED: 2, SMALL: 4, CASH: 3, CORPORATE: 12})),
+        businesses=by_entity(weighted(population, {SELF_EMPLOYED: 1, SMALL: 4, CASH: 3, CORPORATE: 12})),
         people=by_entity(persons),
         agents=by_entity(population.members(AGENT)),
         employees=employees,
@@ -157,7 +158,8 @@ class Everyday:
         out = self._draw(rng, self.circle.persons, 30, WEEK["shop"][day.on.weekday()])
         into = self._draw(rng, self.circle.depositors, 20, WEEK["office"][day.on.weekday()])
         segment = self.population.segment[into]
-        base = np.where(segment >= SELF_EMPLOYED, 350_000, 210_000)
+        usual = np.where(segment > SELF_EMPLOYED, 350_000, 200_000)
+        base = np.where(segment >= SELF_EMPLOYED, self._sized(usual, into), 100_000)
         nobody = np.full(len(out), -1)
         return [
             Skeleton.of(KIND["cash_out"], out, nobody, np.full(len(out), 9_000)),
@@ -232,22 +234,34 @@ class Everyday:
         seller = self._draw(rng, self.circle.traders, 90, percent)
         buyer = self._mixed_party(rng, seller, 40, 63, self.circle.people, "business", 12)
         owner = self._draw(rng, self.circle.traders, 25, percent)
-        person = self._mixed_party(rng, owner, 3, 65, self.circle.people, "person", 75)
+        person = self._mixed_party(rng, owner, 3, 65, self.circle.people, "person", 4)
         return [
-            Skeleton.of(KIND["trade"], payer, payee, self._deal(payer)),
+            Skeleton.of(KIND["trade"], payer, payee, self._deal_between(payer, payee)),
             Skeleton.of(KIND["trade"], buyer, seller, self._deal(seller)),
             Skeleton.of(KIND["trade"], owner, person, np.full(len(owner), 180_000)),
         ]
 
     def _deal(self, who: Int64s) -> Int64s:
-        """The usual size of a firm's payments in cents."""
-        return np.array([0, 0, 0, 0, 140_000, 260_000, 200_000, 450_000, 350_000])[self.population.segment[who]]
+        """The usual size of a firm's payments in cents: its segment's, in proportion to its own income."""
+        usual = np.array([0, 0, 0, 0, 140_000, 260_000, 200_000, 450_000, 350_000])[self.population.segment[who]]
+        return self._sized(usual, who)
+
+    def _deal_between(self, payer: Int64s, payee: Int64s) -> Int64s:
+        """The smaller firm's usual payment, so that nobody trades far above its size; an outside payee's is unknown."""
+        is_ours = payee < self.population.customers
+        other = self._deal(np.where(is_ours, payee, payer))
+        return np.minimum(self._deal(payer), other)
+
+    def _sized(self, usual: Int64s | int, who: Int64s) -> Int64s:
+        """A usual amount of a segment, in proportion to the customer's own income."""
+        sized: Int64s = usual * self.population.income[who] // INCOME_MEDIAN[self.population.segment[who]]
+        return sized
 
     def _settlement(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         population = self.population
         taker = self._draw(rng, self.circle.takers, 140, WEEK["office"][day.on.weekday()])
         acquirer = population.hub("acquirer", population.entity[taker], mixed(taker, 71))
-        parts = [Skeleton.of(KIND["settlement"], acquirer, taker, np.full(len(taker), 140_000))]
+        parts = [Skeleton.of(KIND["settlement"], acquirer, taker, self._sized(140_000, taker))]
         if day.on.weekday() in (0, 3):
             seller = self._draw(rng, np.concatenate([*self.circle.merchants, *self.circle.people]), 40, 100)
             entity = population.entity[seller]
@@ -263,7 +277,7 @@ class Everyday:
     def _abroad(self, day: Day, rng: np.random.Generator) -> list[Skeleton]:
         percent = WEEK["office"][day.on.weekday()]
         parts = []
-        for group, rate, base in ((self.circle.traders, 60, 220_000), (self.circle.persons, 25, 60_000)):
+        for group, rate, base in ((self.circle.traders, 60, 220_000), (self.circle.persons, 25, 35_000)):
             who = self._draw(rng, group, rate, percent)
             partner = self.population.foreign(self._contacts(rng, who, 5, 81))
             into = rng.integers(0, 100, len(who)) < 42
@@ -276,8 +290,8 @@ class Everyday:
         population, persons = self.population, self.circle.persons
         parts = []
         large = self._draw(rng, persons, 22, WEEK["office"][day.on.weekday()])
-        other = self._mixed_party(rng, large, 64, 91, self.circle.people, "person", 55)
-        into = rng.integers(0, 100, len(large)) < 50
+        other = self._mixed_party(rng, large, 64, 91, self.circle.businesses, "person", 55)
+        into = rng.integers(0, 100, len(large)) < 6
         parts.append(Skeleton.of(KIND["large"], np.where(into, other, large), np.where(into, large, other),
                                  np.full(len(large), 350_000)))  # fmt: skip
         coins = self._draw(rng, persons, 5, WEEK["life"][day.on.weekday()])

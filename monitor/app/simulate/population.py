@@ -126,7 +126,7 @@ def populate(customers: int, days: int, seed: int) -> Population:
     income = (median * INCOME_SPREAD[rng.integers(0, 1 << 16, customers)]) >> 16
     is_person = segment <= PERSON_SEGMENTS
     is_quiet = is_person & (rng.integers(0, 1000, customers) < 25)
-    relationship_days = 40 + (rng.integers(0, 1 << 16, customers) ** 2 * 7000 >> 32)
+    relationship_days = 40 + (rng.integers(0, 1 << 16, customers) * 7000 >> 16)
     is_new = (rng.integers(0, 1000, customers) < 40) & ~is_quiet & (segment != AGENT)
     opened = np.where(is_new, rng.integers(0, max(days, 1), customers), -relationship_days)
     opened[is_quiet] = np.minimum(opened[is_quiet], -400)

@@ -79,7 +79,8 @@ def _line(accounts: Accounts, customer: int, version: int, hour: int, draw: list
     population = accounts.population
     segment, entity = int(population.segment[customer]), ENTITIES[int(population.entity[customer])]
     currency, opened = entity.currency, accounts.day(int(population.opened_day[customer]))
-    income = int(population.income[customer]) * entity.scale_percent // 100
+    turnover = int(population.income[customer]) * SEGMENTS[segment].turnover_percent // 100
+    income = turnover * entity.scale_percent // 100
     expected = income * (90 + draw[0] % 60) // 100
     savings = int(population.savings[customer])
     held = [customer] if savings < 0 else [customer, savings]

@@ -61,6 +61,6 @@ def write_lists(folder: Path, start: date) -> None:
     words = ", ".join(f'"{word}"' for word in sorted(HIGH_RISK))
     (folder / "high_risk_countries.yaml").write_text(
         f"name: high_risk_countries\nversion: 1\nas_of: {start}\n"
-        f"source: Invented for the simulated bank; no authority's list.\nwords: [{words}]\n",
+        f"vocabulary: country\nsource: Invented for the simulated bank; no authority's list.\nwords: [{words}]\n",
         encoding="utf-8",
     )

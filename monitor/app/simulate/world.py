@@ -52,12 +52,17 @@ COUNTRY_NAMES = (*(entity.country for entity in ENTITIES), *FOREIGN)
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment: its share of the customers, its kind and the median of its monthly income in dollars."""
+    """A segment: its share of the customers, its kind and the median of its monthly income in dollars.
+
+    ``turnover_percent`` leads from the income to what a customer declares: a person its income, a business the money
+    that its trade brings in.
+    """
 
     name: str
     kind: str
     share: float
     monthly_income: int
+    turnover_percent: int = 100
 
 
 SEGMENTS = (
@@ -65,10 +70,10 @@ SEGMENTS = (
     Segment("retail", "person", 0.45, 3600),
     Segment("affluent", "person", 0.07, 11000),
     Segment("retired", "person", 0.12, 2300),
-    Segment("self_employed", "person", 0.09, 5200),
-    Segment("small_business", "business", 0.09, 45000),
-    Segment("cash_business", "business", 0.06, 60000),
-    Segment("corporate", "business", 0.025, 700000),
+    Segment("self_employed", "person", 0.09, 5200, 500),
+    Segment("small_business", "business", 0.09, 45000, 400),
+    Segment("cash_business", "business", 0.06, 60000, 400),
+    Segment("corporate", "business", 0.025, 700000, 160),
     Segment("agent", "business", 0.005, 900000),
 )
 STUDENT, RETAIL, AFFLUENT, RETIRED, SELF_EMPLOYED, SMALL, CASH, CORPORATE, AGENT = range(len(SEGMENTS))
