@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.alert import ParameterInForce, Quantity
+from monitor.domain.countries import COUNTRIES
+from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.units import Kind, Unit
 from monitor.domain.vocabulary import CLOSED
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 Parts = tuple[int, int] | None
 """A value as numerator and denominator; None where it is not known."""
+
+SPOKEN = {**CLOSED, "country": COUNTRIES, "currency": tuple(CURRENCIES)}
+"""Vocabularies whose words an alert's sentence may name; the others hold identifiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class RuleView:
         self.words = {
             node.text: (self.reader(node), node.unit)
             for node in nodes
-            if isinstance(node, Name) and node.unit.detail in CLOSED
+            if isinstance(node, Name) and node.unit.detail in SPOKEN
         }
         self.excesses = [
             (self.reader(node.left), self.reader(node.right))
@@ -157,7 +162,7 @@ class RuleView:
         for name, (read, unit) in self.words.items():
             parts = read(leg)
             if parts is not None:
-                found[name] = Quantity(CLOSED[unit.detail or ""][parts[0]], str(unit))
+                found[name] = Quantity(SPOKEN[unit.detail or ""][parts[0]], str(unit))
         return found
 
     def excess(self, leg: LegValues) -> float:
