@@ -89,7 +89,7 @@ class Alert:
     rulebook_digest: str
     bank_snapshot: int | None
     marks: tuple[str, ...] = ()
-    """``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``."""
+    """``quiet``, ``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``."""
     inputs: dict[str, str] = field(default_factory=dict)
     """Versions of lists and dates of rates that the verdict used."""
 

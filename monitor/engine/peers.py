@@ -10,8 +10,8 @@ A hub (payroll agent, marketplace, collection service) is recognised by steady b
 counterparties in 30 days, at each of the last 14 daily snapshots. A sudden fan-in of
 the same size is not a hub.
 
-A snapshot is taken at each change of the UTC day of the log and used from there on. It is an input of the
-log: a replay uses the recorded one.
+A snapshot is taken at each change of the UTC day of the log and used from there on. The shell records it as an
+input of the log, and an alert is explained with the recorded one; a resume measures it again from the history.
 """
 
 from dataclasses import dataclass

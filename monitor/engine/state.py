@@ -1,6 +1,6 @@
 """The engine's state as named arrays: what a snapshot holds, and nothing that can be derived.
 
-Saved between two batches. A state fits a program with the same windows (:func:`layout_key`); another program measures
+Saved between two batches. A state fits a program with the same rules (:func:`layout_key`); another program measures
 the history again.
 """
 
@@ -22,7 +22,10 @@ _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
 
 
 def layout_key(program: Program) -> str:
-    """Equal for programs whose state can be exchanged: same windows, filters, peers and first-seen fields."""
+    """Equal for programs whose state can be exchanged: the same rules by digest, in the same windows.
+
+    Named lists, rates and profiles are not part of it: what was measured with the former ones stays as it was.
+    """
     parts = (
         [(table.by, table.filters, table.measures) for table in program.tables],
         program.peers,

@@ -1,7 +1,8 @@
 """The published shape of a transaction: a page for people and a JSON Schema for programs.
 
 Both are generated from :class:`monitor.domain.transaction.Transaction` and
-:data:`monitor.domain.refusal.REMEDIES`; a test holds the committed files to them. After a change of either::
+:data:`monitor.domain.refusal.REMEDIES`, and those of the profile by :mod:`monitor.intake.profile_page`; a test holds the
+committed files to them. After a change of any::
 
     python -m monitor.intake.schema docs
 """
@@ -14,6 +15,7 @@ from typing import Any
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX, Transaction
 from monitor.intake.json_scan import RECORD_BYTES_MAX
+from monitor.intake.profile_page import PROFILE_PAGE, PROFILE_SCHEMA, profile_json_schema, profile_page
 from monitor.intake.record_fields import FIELD_NUMBER, FIELDS, REQUIRED
 
 PAGE = "transaction.md"
@@ -101,9 +103,11 @@ def page() -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both files."""
+    """Write the pages and schemas of transaction and profile."""
     (folder / PAGE).write_text(page(), encoding="utf-8")
     (folder / SCHEMA).write_text(json_schema(), encoding="utf-8")
+    (folder / PROFILE_PAGE).write_text(profile_page(), encoding="utf-8")
+    (folder / PROFILE_SCHEMA).write_text(profile_json_schema(), encoding="utf-8")
 
 
 def _row(name: str, shape: dict[str, Any]) -> str:
