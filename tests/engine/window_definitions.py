@@ -110,7 +110,7 @@ def feed(
 
 
 def gone_before(stream: Stream) -> list[set[int]]:
-    """For each leg, the indices of legs that a removal up to it has taken out: one leg per removal, the newest first."""
+    """For each leg, the indices of legs that removals up to it have taken out: one each, the newest first."""
     gone: set[int] = set()
     steps = []
     for i in range(len(stream)):
