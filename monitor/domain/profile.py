@@ -102,7 +102,9 @@ class CustomerProfile(_Strict):
     expected: ExpectedActivity | None = Field(None, description="Expected activity, as declared.")
     residence: Country | None = Field(None, description="Country of residence, or of the seat.")
     nationality: Country | None = Field(None, description="Nationality, or country of incorporation.")
-    risk_rating: Literal["low", "medium", "high", "prohibited"] | None = Field(None, description="The bank's own rating.")
+    risk_rating: Literal["low", "medium", "high", "prohibited"] | None = Field(
+        None, description="The bank's own rating."
+    )
     is_pep: bool | None = Field(None, description="A politically exposed person, or close to one.")
     customer_since: Date | None = Field(None, description="Day on which the relationship began.")
     accounts: list[AccountOpening] = Field(
