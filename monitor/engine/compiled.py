@@ -57,6 +57,11 @@ def inlined(function: Any) -> Any:
     return _njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
 
 
+def called(function: Any) -> Any:
+    """A part of kernels that runs rarely: called, not put in place, so that kernels compile in a fraction of the time."""
+    return _njit(boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
+
+
 @_intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.transaction import Int64s
-from monitor.engine.compiled import inlined, kernel
+from monitor.engine.compiled import called, inlined, kernel
 
 EMPTY = -(2**63)
 Rows = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ def find(table: Rows, a: int, b: int) -> int:
     return -1 - at
 
 
-@inlined
+@called
 def delete(table: Rows, at: int) -> None:
     """Free the row ``at``, and move later rows of its run so that none becomes unreachable."""
     last = len(table) - 1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.transaction import Int64s
-from monitor.engine.compiled import inlined
+from monitor.engine.compiled import called, inlined
 
 Rows = npt.NDArray[np.int64]
 TOP = 0
@@ -32,7 +32,7 @@ def has_room(pool, numbers, base, order_updates, events):
     return pool[TOP] + order_updates * 4 * (events + 4) <= len(pool)
 
 
-@inlined
+@called
 def _allocate(pool, log2):
     start = pool[FREE_LISTS + log2]
     if start != 0:
@@ -43,7 +43,7 @@ def _allocate(pool, log2):
     return start
 
 
-@inlined
+@called
 def release(pool, start, log2):
     pool[start] = pool[FREE_LISTS + log2]
     pool[FREE_LISTS + log2] = start
@@ -62,7 +62,7 @@ def _rank(pool, start, size, value):
     return low - start
 
 
-@inlined
+@called
 def insert(pool, numbers, base, slot, value):
     """Add a value to the block of ``slot``."""
     size = numbers[base, slot + 1]
@@ -84,7 +84,7 @@ def insert(pool, numbers, base, slot, value):
     numbers[base, slot + 1] = size + 1
 
 
-@inlined
+@called
 def remove(pool, numbers, base, slot, value):
     """Take one occurrence of a value out of the block of ``slot``."""
     size = numbers[base, slot + 1]

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine import ordered
-from monitor.engine.compiled import inlined, kernel, lowest_bit, prefetch
+from monitor.engine.compiled import called, inlined, kernel, lowest_bit, prefetch
 from monitor.engine.hashing import EMPTY, delete, find
 from monitor.engine.layout import (
     BUCKET_ROW,
@@ -127,7 +127,7 @@ def _leave(row, event, of_class, rows, events, update_start, update_stop, update
                 _update(rows, row, event, -1, kind, updates[u, 1], updates[u, 2], events, pool)
 
 
-@inlined
+@called
 def _forget(row, event, groups, events, latest, counters):
     """Delete the event from the table of latest values where it is still the latest."""
     mask = events[event, MASK]
@@ -140,7 +140,7 @@ def _forget(row, event, groups, events, latest, counters):
                 counters[DISTINCTS_USED] -= 1
 
 
-@inlined
+@called
 def _release(row, event, groups, rows, events, latest, freed, counters):
     """Let go of the oldest event of a key.
 
@@ -177,7 +177,7 @@ def _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counte
             rows[row, tail + 1] = events[event, TIME]
 
 
-@inlined
+@called
 def _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop, updates,
                  pool):  # fmt: skip
     """Let go of the oldest event of a key that holds too many; its windows report lower bounds from now on."""
@@ -231,7 +231,7 @@ def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters,
                     _update(rows, row, event, 1, updates[u, 0], updates[u, 1], updates[u, 2], events, pool)
 
 
-@inlined
+@called
 def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counters, update_start, update_stop, updates,
                    pool):  # fmt: skip
     """Add the event to a calendar period's numbers, or take it out."""
@@ -280,7 +280,7 @@ def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, b
     return bucket
 
 
-@inlined
+@called
 def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest, counters, update_start, update_stop,
                  updates):  # fmt: skip
     """Take the latest event of a value out of the distinct counts: an older one with the value takes its place."""
@@ -309,7 +309,7 @@ def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest,
                     rows[row, updates[u, 1]] -= 1
 
 
-@inlined
+@called
 def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, removed, counters,
             update_start, update_stop, updates, pool, width):  # fmt: skip
     """Take the event of a log position out of all windows; it stays in the list, in no window."""
