@@ -72,11 +72,12 @@ class ProfileTimeline:
         known = opened != UNKNOWN
         self.table.put_accounts(account[known], opened[known])
         held, holder = joined("held_account"), joined("holder")
-        shared, counts = np.unique(held, return_counts=True)
-        is_joint = np.isin(held, shared[counts > 1])
+        # Each version of a profile names its accounts again: holders are counted once.
+        pairs = np.unique(np.column_stack((held, holder)), axis=0)
+        shared, counts = np.unique(pairs[:, 0], return_counts=True)
+        is_joint = np.isin(pairs[:, 0], shared[counts > 1])
         if is_joint.any():
-            pairs = np.unique(np.column_stack((held[is_joint], holder[is_joint])), axis=0)
-            self.table.put_joint(pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.int32))
+            self.table.put_joint(pairs[is_joint, 0].astype(np.int32), pairs[is_joint, 1].astype(np.int32))
 
     def advance(self, clock_us: int) -> None:
         """Put all versions in force that were recorded by ``clock_us``."""
