@@ -51,7 +51,7 @@ check: install  ## format, style, types, imports, docs, then quick
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest --doctest-modules monitor models
 	@$(MAKE) --no-print-directory quick
 
