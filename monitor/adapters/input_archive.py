@@ -34,13 +34,13 @@ class InputArchive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, data: bytes, suffix: str) -> str:
-        """Keep bytes that name no person; returns their name."""
+    def keep(self, data: bytes, suffix: str, *, durable: bool = True) -> str:
+        """Keep bytes that name no person; returns their name. ``durable=False`` leaves the flush to the system."""
         name = f"{PUBLIC}/{sha256(data).hexdigest()}{suffix}"
         path = self.folder / name
         if not path.exists():
             make_folder(path.parent)
-            replace_file(path, lambda target: target.write_bytes(data))
+            replace_file(path, lambda target: target.write_bytes(data), durable=durable)
         return name
 
     def keep_personal(self, source: Path) -> str:

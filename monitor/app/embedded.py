@@ -13,7 +13,6 @@ and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on 
 loaded and the history from there to the stored position is measured again, without raising anything.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -28,7 +28,7 @@ from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import replaying
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
-from monitor.app.kept_inputs import keep_input, keep_snapshot
+from monitor.app.kept_inputs import keep_input, keep_snapshot, peer_columns
 from monitor.app.profiles import ProfileFile, ProfileTimeline
 from monitor.app.store import StoreFiles
 from monitor.casework.evidence import stored_alert
@@ -98,6 +98,7 @@ class EmbeddedRun:
         self.settings, self.store, self.files, self.loaded = settings, store, files, loaded
         self.progress = Progress(examples=loaded.examples, rule_errors=[str(error) for error in loaded.errors])
         self.profiles = ProfileTimeline()
+        self.peer_columns = peer_columns(loaded.program)
         self.archive = InputArchive(files.folder)
         self.pending: list[Alert] = []
         self.new_inputs: list[LogInput] = []
@@ -185,7 +186,7 @@ class EmbeddedRun:
                 self.new_inputs.append(noted)
 
     def _bank_snapshot(self, engine: Engine, snapshot: BankSnapshot, position: int) -> LogInput:
-        digest, content = keep_snapshot(self.archive, engine, snapshot)
+        digest, content = keep_snapshot(self.archive, engine, snapshot, self.peer_columns)
         return LogInput(position, "bank_snapshot", "bank", str(snapshot.version), digest, content)
 
     def _open_alerts(self, committed_bytes: int) -> None:
@@ -261,7 +262,11 @@ class EmbeddedRun:
 
     def _spool(self, chunk: RecordChunk, records: int) -> None:
         """Keep the original bytes of what nobody can read a second time."""
-        data = chunk.lines if chunk.lines is not None else b"\n".join(chunk.originals.to_pylist() if chunk.originals else [])
+        data = (
+            chunk.lines
+            if chunk.lines is not None
+            else b"\n".join(chunk.originals.to_pylist() if chunk.originals else [])
+        )
         if records:
             self.files.vault.append_raw(self.position, self.position + records, data)
 
@@ -358,7 +363,7 @@ class EmbeddedRun:
                 subject_id=self.files.subject(alert.subject.token),
                 transaction_ids=self.files.transaction_ids(alert.transactions),
             )
-            self.alerts_file.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
+            self.alerts_file.write(msgspec.json.encode(body) + b"\n")
         self.alerts_file.flush()
         return self.alerts_file.tell()
 

@@ -20,6 +20,7 @@ from monitor.intake.entities import Entities
 from monitor.intake.rates import Rates, load_rates
 from monitor.rulebook import load
 from monitor.rulebook.lists import NamedList, read_list
+from monitor.rulebook.plan import Program
 from monitor.rulebook.rule import PeerName, Rule
 from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.walk import nodes
@@ -72,27 +73,37 @@ def _list_file(given: GivenInputs, name: str) -> Path:
     return Path(lists[name].place.file)
 
 
-def keep_snapshot(archive: InputArchive, engine: Engine, snapshot: BankSnapshot) -> tuple[str, str]:
-    """Keep a bank snapshot; returns its digest and its name."""
+def peer_columns(program: Program) -> dict[str, int]:
+    """The column of each peer quantile by rule and name, such as ``AML-FAN-001:peer.received.payers.p99``."""
+    columns = {}
+    for rule, plan in zip(program.rulebook.rules, program.rules, strict=True):
+        for node in nodes(rule):
+            if isinstance(node, PeerName):
+                measure = plan.measures[node.window, node.measure][0]
+                columns[f"{rule.id}:{node.text}"] = program.peers.index((measure, node.quantile))
+    return columns
+
+
+def keep_snapshot(
+    archive: InputArchive, engine: Engine, snapshot: BankSnapshot, columns: Mapping[str, int]
+) -> tuple[str, str]:
+    """Keep a bank snapshot; returns its digest and its name. ``columns`` is :func:`peer_columns` of the program.
+
+    It is not flushed to the disk one by one: a lost one is made again by measuring the history.
+    """
     token, code_of = engine.inputs.identifiers.token, engine.admission.spaces[0].code_of
     body = {
         "version": snapshot.version,
         "day": snapshot.day,
-        "quantiles": _quantiles(engine, snapshot),
+        "quantiles": _quantiles(engine, snapshot, columns),
         "hubs": sorted(token(int(code_of[row])) for row in snapshot.hubs.tolist()),
     }
     data = json.dumps(body, sort_keys=True).encode()
-    return sha256(data).hexdigest(), archive.keep(data, ".json")
+    return sha256(data).hexdigest(), archive.keep(data, ".json", durable=False)
 
 
-def _quantiles(engine: Engine, snapshot: BankSnapshot) -> dict[str, dict[str, int]]:
+def _quantiles(engine: Engine, snapshot: BankSnapshot, columns: Mapping[str, int]) -> dict[str, dict[str, int]]:
     words = ["", *(engine.inputs.identifiers.word(code) or "" for code in engine.peers.segment_code)]
-    columns: dict[str, int] = {}
-    for rule, plan in zip(engine.program.rulebook.rules, engine.program.rules, strict=True):
-        for node in nodes(rule):
-            if isinstance(node, PeerName):
-                measure = plan.measures[node.window, node.measure][0]
-                columns[f"{rule.id}:{node.text}"] = engine.program.peers.index((measure, node.quantile))
     return {
         words[index]: {name: int(row[column]) for name, column in columns.items() if row[column] != UNKNOWN}
         for index, row in enumerate(snapshot.quantiles)

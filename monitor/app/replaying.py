@@ -73,8 +73,8 @@ def batches(
 def restore(engine: Engine, files: StoreFiles, profiles: ProfileTimeline, *, position: int) -> int:
     """Bring a fresh engine to log position ``position``; returns the clock of the log there.
 
-    The newest snapshot that fits is loaded and the history after it judged again. Nothing is raised: the alerts are those
-    that are stored already. Where the rules have changed no snapshot fits, and the whole history is measured, so
+    The newest snapshot that fits is loaded and the history after it judged again. Nothing is raised: the alerts
+    are those that are stored already. Where the rules have changed no snapshot fits, and the whole history is measured, so
     that the windows of new rules are complete.
     """
     start, clock_us = 0, UNKNOWN

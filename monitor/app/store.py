@@ -5,7 +5,7 @@ quarantine. Together they are one store; copy or move them together.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.adapters.background import BackgroundWriter
@@ -13,11 +13,11 @@ from monitor.adapters.history import HistoryStore
 from monitor.adapters.quarantine import Quarantine
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.adapters.vault import PlainVault
-from monitor.domain.identifiers import IdentifierKind
 from monitor.intake.identifiers import IdentifierTable
 
 KEY_VARIABLE = "AML_TOKEN_KEY"
 KEY_BYTES = 32
+RECENT_IDS_MAX = 100_000
 
 
 class StoreFilesError(Exception):
@@ -51,8 +51,8 @@ def token_key(folder: Path) -> bytes:
         raise StoreFilesError(f"{KEY_VARIABLE} is no key: 64 hexadecimal digits are needed. Unset it to let the store "
                               "make its own.")  # fmt: skip
     if stored is not None and stored != key:
-        raise StoreFilesError(f"{KEY_VARIABLE} is another key than the one in {path}: identifiers would get other tokens "
-                              "and nothing would match. Unset it, or use another --db.")  # fmt: skip
+        raise StoreFilesError(f"{KEY_VARIABLE} is another key than the one in {path}: identifiers would get other "
+                              "tokens and nothing would match. Unset it, or use another --db.")  # fmt: skip
     if stored is None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
@@ -71,6 +71,7 @@ class StoreFiles:
     quarantine: Quarantine
     snapshots: SnapshotStore
     writer: BackgroundWriter
+    recent_ids: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, db: Path) -> "StoreFiles":
@@ -109,7 +110,17 @@ class StoreFiles:
 
     def transaction_ids(self, positions: tuple[int, ...]) -> list[str]:
         """The source's own transaction ids at log positions."""
-        return [self.vault.transaction_id(position) or f"#{position}" for position in positions]
+        return [self._transaction_id(position) for position in positions]
+
+    def _transaction_id(self, position: int) -> str:
+        """Alerts of one subject name much the same transactions, so the latest ids are kept at hand."""
+        known = self.recent_ids.get(position)
+        if known is None:
+            known = self.vault.transaction_id(position) or f"#{position}"
+            if len(self.recent_ids) >= RECENT_IDS_MAX:
+                self.recent_ids.clear()
+            self.recent_ids[position] = known
+        return known
 
     def close(self) -> None:
         """Close all files; what was not committed is forgotten at the next start."""
@@ -117,8 +128,3 @@ class StoreFiles:
         self.history.close()
         self.quarantine.close()
         self.writer.close()
-
-
-def entity_code(identifiers: IdentifierTable, name: str) -> int:
-    """The code of a booking entity."""
-    return int(identifiers.encode(IdentifierKind.ENTITY, [name])[0])
