@@ -74,8 +74,8 @@ def restore(engine: Engine, files: StoreFiles, profiles: ProfileTimeline, *, pos
     """Bring a fresh engine to log position ``position``; returns the clock of the log there.
 
     The newest snapshot that fits is loaded and the history after it judged again. Nothing is raised: the alerts
-    are those that are stored already. Where the rules have changed no snapshot fits, and the whole history is measured, so
-    that the windows of new rules are complete.
+    are those that are stored already. Where the rules have changed no snapshot fits, and the whole history is
+    measured, so that the windows of new rules are complete.
     """
     start, clock_us = 0, UNKNOWN
     found = files.snapshots.newest(layout=state.layout_key(engine.program), at_most=position)
