@@ -1,7 +1,7 @@
 """The published shape of a transaction: a page for people and a JSON Schema for programs.
 
 Both are generated from :class:`monitor.domain.transaction.Transaction` and
-:data:`monitor.domain.refusal.REMEDIES`, and those of the profile by :mod:`monitor.intake.profile_page`; a test holds the
+:data:`monitor.domain.refusal.REMEDIES`, those of the profile by :mod:`monitor.intake.profile_page`; a test holds the
 committed files to them. After a change of any::
 
     python -m monitor.intake.schema docs
