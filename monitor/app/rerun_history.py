@@ -120,7 +120,7 @@ def _takes_back(table: pa.Table, ids: set[tuple[int, int]]) -> npt.NDArray[np.bo
 def _follow(linked: Linked, row: Row) -> None:
     """Add the keys whose clocks this payment ties to those already linked."""
     is_late = row["clock_us"] - row["booked_at_us"] > LATENESS_MAX_US
-    for side, other in (_SIDES, _SIDES[::-1]):
+    for side in _SIDES:
         holder, account = row[f"{side}_holder"], row[f"{side}_account"]
         if holder is None:
             continue
@@ -129,8 +129,8 @@ def _follow(linked: Linked, row: Row) -> None:
                 linked.accounts.add(account)
             elif account in linked.accounts:
                 linked.holders.add(holder)
-        # Whether so late a record was admitted depends on the clocks of both sides.
-        if is_late and row[f"{other}_holder"] in linked.holders:
+        # Whether so late a record was admitted depends on the clocks of its holders.
+        if is_late:
             linked.holders.add(holder)
 
 

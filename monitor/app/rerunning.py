@@ -113,7 +113,7 @@ class Rerunner:
         position, subject = int(evidence["position"]), bytes.fromhex(evidence["subject"]["id"])
         kind = kind_of(rule)
         if kind != HOLDER:
-            return Linked(further=(kind, subject))
+            return Linked(further=(kind, subject), with_accounts=with_accounts)
         row = self._row(position)
         role = str(evidence["leg_role"])
         side = role.removesuffix(_JOINT)

@@ -86,9 +86,11 @@ class RuleView:
         ]
         nodes = list(walk(self.rule.when))
         known = {name for name, *_ in self.measures}
+        self.computed: dict[str, Node] = {}
         for node in nodes:
             if isinstance(node, Name | Call | PeerName) and _is_number(node) and node.text not in known:
                 known.add(node.text)
+                self.computed[node.text] = node
                 self.measures.append((node.text, node.unit, self.reader(node), -1))
         self.words = {
             node.text: (self.reader(node), node.unit)
@@ -146,14 +148,31 @@ class RuleView:
         calendar = CALENDARS.index(window.calendar) if window.calendar else -1
         return WindowView(table, place, window.by == KEY_KINDS[1], window.over_us or 0, calendar)
 
+    def _bound(self, node: Node, leg: LegValues) -> str:
+        """How far a computed number is known: what is taken away from, or divided by, a lower bound is not."""
+        match node:
+            case MeasureName():
+                return "at_least" if leg.bounds[self.plan.measures[node.window, node.measure][0]] else "exact"
+            case Arithmetic() | Call(function="share" | "ratio"):
+                parts = (node.left, node.right) if isinstance(node, Arithmetic) else node.arguments
+                left, right = (self._bound(part, leg) for part in parts)
+                is_sum = isinstance(node, Arithmetic) and node.op == "+"
+                if "unknown" in (left, right) or (right == "at_least" and not is_sum):
+                    return "unknown"
+                return "at_least" if "at_least" in (left, right) else "exact"
+        return "exact"
+
     # What is shown ------------------------------------------------------------------------------------
 
     def quantities(self, leg: LegValues) -> dict[str, Quantity]:
         """All measures of the rule's windows, and the other numbers its condition asks for."""
         found = {}
         for name, unit, read, column in self.measures:
-            bound = "at_least" if column >= 0 and leg.bounds[column] else "exact"
-            found[name] = quantity_of_parts(read(leg), unit, bound)
+            if column >= 0:
+                bound = "at_least" if leg.bounds[column] else "exact"
+            else:
+                bound = self._bound(self.computed[name], leg)
+            found[name] = quantity_of_parts(None if bound == "unknown" else read(leg), unit, bound)
         return found
 
     def named_words(self, leg: LegValues) -> dict[str, Quantity]:
