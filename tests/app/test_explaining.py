@@ -14,8 +14,10 @@ import pytest
 from monitor.app.embedded import RunSettings, run
 from monitor.app.explaining import AlertUnknown, CannotExplain, Explained, Explainer
 from monitor.app.inputs import GivenInputs
+from monitor.app.profiles import ProfileTimeline
 from monitor.app.resolving import open_resolver
 from monitor.app.simulate import simulate
+from monitor.intake.identifiers import IdentifierTable
 from tests.app.rough_bank import RULES, RoughBank, rough_bank
 
 ROUGH_SEED, SAMPLE = 2, 60
@@ -179,3 +181,14 @@ def test_an_unknown_alert_and_a_store_without_history_are_said_so(bank: RoughBan
     shutil.copy(bank.db, tmp_path / "alone.db")
     with pytest.raises(CannotExplain, match="no history beside"):
         Explainer(tmp_path / "alone.db")
+
+
+def test_two_versions_of_one_profile_make_no_joint_account(tmp_path: Path):
+    line = (
+        '{"customer":"C1","version":%d,"recorded_at":"2026-01-01T00:00:00Z","kind":"person",'
+        '"accounts":[{"account":"A"}]}\n'
+    )
+    (tmp_path / "profiles.jsonl").write_text(line % 1 + line % 2)
+    timeline = ProfileTimeline()
+    timeline.load(tmp_path / "profiles.jsonl", IdentifierTable(b"k" * 32))
+    assert timeline.table.joint_holder.tolist() == []
