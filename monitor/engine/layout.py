@@ -24,8 +24,8 @@ CALENDAR_RETENTION_US = 75 * DAY_US
 TIME, SEQUENCE, LINKS, MASK, VALUES = 0, 1, 2, 3, 4
 # Columns of a key's row; from TAILS on two per class: oldest event inside, its time.
 CLOCK, NEWEST, OLDEST, EVENTS, DROPPED, TAILS = 0, 1, 2, 3, 4, 5
-# Columns of a bucket: last time touched, key's row, then numbers.
-BUCKET_TIME, BUCKET_ROW, BUCKET_NUMBERS = 0, 1, 2
+# Columns of a bucket: last time touched, key's row, whether events had to be let go, then numbers.
+BUCKET_TIME, BUCKET_ROW, BUCKET_CUT, BUCKET_NUMBERS = 0, 1, 2, 3
 # Kinds of updates: (kind, slot, value column, extra).
 COUNT, MAYBE, UNKNOWN_VALUE, SUM, DISTINCT, ORDER = range(6)
 # Kinds of outputs.

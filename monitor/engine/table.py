@@ -95,8 +95,8 @@ class WindowTable:
             done = windows.measure(
                 done, legs.operation, legs.row, legs.judged_us, legs.sequence, legs.target, legs.mask, legs.values,
                 legs.entity, legs.periods, self.events_max, layout.overs_us, len(layout.calendars), self.groups,
-                layout.update_start, layout.update_stop, layout.updates, layout.order_updates, layout.outputs, self.rows,
-                self.events, self.free, self.freed, self.latest, self.periods, self.buckets, self.free_buckets,
+                layout.update_start, layout.update_stop, layout.updates, layout.order_updates, layout.outputs,
+                self.rows, self.events, self.free, self.freed, self.latest, self.periods, self.buckets, self.free_buckets,
                 self.seen, self.removed, self.counters, self.pool, self.buckets_of, measures, bounds,
             )  # fmt: skip
             if done == len(legs.row):
@@ -215,7 +215,7 @@ class WindowTable:
 
     def bucket_of(self, row: int, calendar: int, entity: int, period: int) -> int:
         """The bucket of a calendar period, or -1."""
-        at = find(self.periods, row, (calendar << 56) | (entity << 32) | (period & 0xFFFFFFFF))
+        at = find(self.periods, row, (entity << 32) | (calendar << 30) | (period & 0x3FFFFFFF))
         return int(self.periods[at, 2]) if at >= 0 else windows.NONE
 
     def bytes_used(self) -> dict[str, int]:
@@ -256,4 +256,4 @@ def _calendar_order_slots(layout: TableLayout) -> Int64s:
 
 
 assert VALUES == 4  # the kernel counts on it
-assert BUCKET_NUMBERS == 2
+assert BUCKET_NUMBERS == 3

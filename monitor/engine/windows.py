@@ -30,8 +30,10 @@ from monitor.engine import ordered
 from monitor.engine.compiled import called, inlined, kernel, lowest_bit, prefetch
 from monitor.engine.hashing import EMPTY, delete, find
 from monitor.engine.layout import (
+    BUCKET_CUT,
     BUCKET_ROW,
     BUCKET_TIME,
+    CALENDAR_RETENTION_US,
     CLOCK,
     COUNT,
     DISTINCT,
@@ -177,10 +179,22 @@ def _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counte
             rows[row, tail + 1] = events[event, TIME]
 
 
+@inlined
+def _note_removal(event, sequence, events, removed, counters):
+    """Leave the event in no window, and note since which log position, for the legs before it in the batch."""
+    at = counters[REMOVED]
+    removed[at, 0], removed[at, 1], removed[at, 2] = event, sequence, events[event, MASK]
+    counters[REMOVED] += 1
+    events[event, MASK] = 0
+
+
 @called
-def _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop, updates,
-                 pool):  # fmt: skip
-    """Let go of the oldest event of a key that holds too many; its windows report lower bounds from now on."""
+def _drop_oldest(row, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, freed, removed,
+                 counters, update_start, update_stop, updates, pool, width):  # fmt: skip
+    """Let go of the oldest event of a key that holds too many; its windows report lower bounds from now on.
+
+    It leaves its calendar periods too: a reversal would no longer find it there.
+    """
     event = rows[row, OLDEST]
     newer = next_of(events[event, LINKS])
     for c in range(len(overs_us)):
@@ -190,7 +204,16 @@ def _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, u
             rows[row, tail] = newer
             if newer != NONE:
                 rows[row, tail + 1] = events[newer, TIME]
-    rows[row, DROPPED] = events[event, TIME]
+    _forget(row, event, groups, events, latest, counters)
+    if events[event, MASK] != 0:
+        rows[row, DROPPED] = events[event, TIME]
+        if rows[row, CLOCK] - events[event, TIME] <= CALENDAR_RETENTION_US:
+            for k in range(calendars):
+                bucket = events[event, width - calendars + k]
+                buckets[bucket, BUCKET_CUT] = 1
+                _change_bucket(bucket, event, len(overs_us) + k, -1, buckets, events, seen, counters, update_start,
+                               update_stop, updates, pool)  # fmt: skip
+        _note_removal(event, sequence, events, removed, counters)
     _release(row, event, groups, rows, events, latest, freed, counters)
 
 
@@ -263,7 +286,7 @@ def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counter
 @inlined
 def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, buckets, free_buckets, counters):
     """The bucket of (key, calendar, entity, period); where there is none, a new one if wanted, else NONE."""
-    key = (np.int64(calendar) << 56) | (np.int64(entity) << 32) | (np.int64(period) & 0xFFFFFFFF)
+    key = (np.int64(entity) << 32) | (np.int64(calendar) << 30) | (np.int64(period) & 0x3FFFFFFF)
     at = find(periods, row, key)
     if at >= 0:
         buckets[periods[at, 2], BUCKET_TIME] = time_us
@@ -310,8 +333,8 @@ def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest,
 
 
 @called
-def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, removed, counters,
-            update_start, update_stop, updates, pool, width):  # fmt: skip
+def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, removed,
+            counters, update_start, update_stop, updates, pool, width):  # fmt: skip
     """Take the event of a log position out of all windows; it stays in the list, in no window."""
     event = rows[row, NEWEST] if rows[row, EVENTS] > 0 else NONE
     # A payment between two accounts of one customer stands twice under its key: each removal takes out one leg.
@@ -334,14 +357,13 @@ def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, 
                 for u in range(update_start[c, bit], update_stop[c, bit]):
                     if updates[u, 0] != DISTINCT:
                         _update(rows, row, event, -1, updates[u, 0], updates[u, 1], updates[u, 2], events, pool)
-    for k in range(calendars):
-        bucket = events[event, width - calendars + k]
-        _change_bucket(bucket, event, len(overs_us) + k, -1, buckets, events, seen, counters, update_start, update_stop,
-                       updates, pool)  # fmt: skip
-    at = counters[REMOVED]
-    removed[at, 0], removed[at, 1], removed[at, 2] = event, sequence, events[event, MASK]
-    counters[REMOVED] += 1
-    events[event, MASK] = 0
+    if rows[row, CLOCK] - events[event, TIME] <= CALENDAR_RETENTION_US:
+        # An older event's bucket can be another key's by now.
+        for k in range(calendars):
+            bucket = events[event, width - calendars + k]
+            _change_bucket(bucket, event, len(overs_us) + k, -1, buckets, events, seen, counters, update_start,
+                           update_stop, updates, pool)  # fmt: skip
+    _note_removal(event, sequence, events, removed, counters)
 
 
 @inlined
@@ -355,10 +377,10 @@ def _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs
             is_cut = rows[row, DROPPED] > time_us - overs_us[of_class]
         else:
             numbers, base = buckets, buckets_of[of_class - classes]
-            is_cut = False
             if base == NONE:
                 measures[i, outputs[o, 5]] = 0 if kind <= OUT_DISTINCT else UNKNOWN
                 continue
+            is_cut = buckets[base, BUCKET_CUT] != 0
         unknown = numbers[base, outputs[o, 4]] if outputs[o, 4] >= 0 else 0
         is_bound = is_cut or unknown > 0 or numbers[base, outputs[o, 3]] > 0
         if kind == OUT_COUNT:
@@ -450,8 +472,8 @@ def measure(
                                        free_buckets, counters)  # fmt: skip
         if mask[i] != 0:
             if rows[row, EVENTS] >= events_max:
-                _drop_oldest(row, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop,
-                             updates, pool)  # fmt: skip
+                _drop_oldest(row, sequence[i], overs_us, calendars, groups, rows, events, latest, buckets, seen, freed,
+                             removed, counters, update_start, update_stop, updates, pool, width)  # fmt: skip
             counters[EVENTS_FREE] -= 1
             event = free[counters[EVENTS_FREE]]
             events[event, TIME], events[event, SEQUENCE] = time_us, sequence[i] << FLAG_BITS
@@ -498,21 +520,23 @@ def positions_behind(
     """Log positions of the events in a window, newest first, as the leg at log position ``sequence`` saw them.
 
     Walks the key's list from its newest event to ``start_us``; later events are left out and later removals
-    undone. ``column`` is that of the calendar's bucket, -1 for a sliding window. Writes as many as fit into
-    ``found`` and returns how many there are.
+    undone. ``column`` is that of the calendar's bucket, -1 for a sliding window. A payment between two accounts of one
+    customer is named once. Writes as many as fit into ``found`` and returns how many there are.
     """
-    total = 0
+    total, last = 0, np.int64(-1)
     event = rows[row, NEWEST]
     while event != NONE and events[event, TIME] > start_us:
         position = events[event, SEQUENCE] >> FLAG_BITS
-        if position <= sequence and (column < 0 or events[event, column] == bucket):
+        if position <= sequence and position != last and (column < 0 or events[event, column] == bucket):
             mask = events[event, MASK]
-            for k in range(removals):
-                if removed[k, 0] == event and removed[k, 1] > sequence:
-                    mask = removed[k, 2]
+            if mask == 0:
+                for k in range(removals):
+                    if removed[k, 0] == event and removed[k, 1] > sequence:
+                        mask = removed[k, 2]
             if (mask >> bit) & 1:
                 if total < len(found):
                     found[total] = position
                 total += 1
+                last = position
         event = previous_of(events[event, LINKS])
     return total
