@@ -1,7 +1,5 @@
 """The command line: ``aml``. Each group of commands has a module of its own."""
 
-import sys
-
 import typer
 
 from monitor.cli import cases, journal, refused, rules
@@ -33,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,7 +16,7 @@ from typing import Any
 
 import numba.extending
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import njit, types
 
 PADDING_BYTES = 64

@@ -6,7 +6,7 @@ measures): Kleene's tables do not depend on the order, and most rows are settled
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from monitor.domain.units import Kind
 from monitor.rulebook.bytecode import (
@@ -119,7 +119,7 @@ class ConditionCompiler:
         """Emit a truth and fold it into the register; returns the instruction that may jump."""
         if register >= REGISTERS:
             raise ValueError(f"condition nested deeper than {REGISTERS} levels: {node.text}")
-        fold = {"mode": mode, "register": register, "negated": negated}
+        fold: dict[str, Any] = {"mode": mode, "register": register, "negated": negated}
         match node:
             case Logic(op="not"):
                 return self._truth(node.parts[0], register=register, mode=mode, negated=not negated)
