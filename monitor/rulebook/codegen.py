@@ -86,7 +86,8 @@ def scale_of(parameter: Parameter) -> int:
     if parameter.unit.kind is not Kind.SHARE:
         return 1
     decimals = [-int(Decimal(row.value).normalize().as_tuple().exponent) for row in parameter.rows]
-    return 10 ** max(0, *decimals)
+    scale: int = 10 ** max(0, *decimals)
+    return scale
 
 
 def _cost(node: Node) -> int:
