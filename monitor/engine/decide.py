@@ -98,10 +98,7 @@ def _compare(a, a_over, a_bound, b, b_over, b_bound, comparator):
     """The truth of ``a <comparator> b``: < <= > >= == != are 0 to 5."""
     if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (a_bound == AT_LEAST and b_bound == AT_LEAST):
         return UNDECIDED
-    if a_over == b_over:
-        order = 1 if a > b else (-1 if a < b else 0)
-    else:
-        order = product_order(a, b_over, b, a_over)
+    order = product_order(a, b_over, b, a_over) if a_over != b_over else np.int64(a > b) - np.int64(a < b)
     if comparator == 0:
         truth = order < 0
     elif comparator == 1:
@@ -148,16 +145,30 @@ def _total(a, a_over, a_bound, b, b_over, b_bound, sign):
     if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (sign < 0 and b_bound == AT_LEAST):
         return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
     bound = AT_LEAST if a_bound == AT_LEAST or b_bound == AT_LEAST else EXACT
-    over = a_over
+    a_factor, b_factor, over = b_over, a_over, np.int64(1)
+    if a_over % b_over == 0:
+        a_factor, b_factor, over = np.int64(1), a_over // b_over, a_over
+    elif b_over % a_over == 0:
+        a_factor, b_factor, over = b_over // a_over, np.int64(1), b_over
+    elif float(a_over) * b_over > _FITS:
+        return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    else:
+        over = a_over * b_over
+    if abs(float(a)) * a_factor > _FITS or abs(float(b)) * b_factor > _FITS:
+        return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
+    return a * a_factor + sign * b * b_factor, over, np.int64(bound)
+
+
+@inlined
+def _is_multiple(a, a_over, b, b_over):
+    """Whether ``a`` is a whole number of ``b``; undecided for a step of zero, and where the fractions do not fit."""
     if a_over != b_over:
-        if a_over % b_over == 0:
-            b *= a_over // b_over
-        elif b_over % a_over == 0:
-            a *= b_over // a_over
-            over = b_over
-        else:
-            return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)
-    return a + sign * b, over, np.int64(bound)
+        if abs(float(a)) * b_over > _FITS or abs(float(b)) * a_over > _FITS:
+            return np.int64(UNDECIDED)
+        a, b = a * b_over, b * a_over
+    if b == 0:
+        return np.int64(UNDECIDED)
+    return np.int64(TRUE if a % b == 0 else FALSE)
 
 
 @inlined
@@ -212,8 +223,8 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
                     continue
                 if operation == _COMPARE:
                     truth = np.int64(_compare(a, a_over, a_bound, b, b_over, b_bound, instructions[at, _C]))
-                elif a_bound == EXACT and b_bound == EXACT and b != 0:
-                    truth = np.int64(TRUE if a % b == 0 else FALSE)
+                elif a_bound == EXACT and b_bound == EXACT:
+                    truth = _is_multiple(a, a_over, b, b_over)
                 if truth == UNDECIDED and missing[0] < 0:
                     missing[0] = a_number if a_bound != EXACT else instructions[at, _B]
         if instructions[at, 7] and truth != UNDECIDED:
