@@ -159,7 +159,8 @@ class EmbeddedRun:
         if self.settings.profiles is None:
             return None
         given = self.profiles.load(self.settings.profiles, self.files.identifiers)
-        self.files.quarantine.append(given.refusals, refused_at=_now())
+        if not self.settings.resume:
+            self.files.quarantine.append(given.refusals, refused_at=_now())
         self.progress.counts["profiles"] = given.profiles
         self.progress.counts["profiles_refused"] = len(given.refusals)
         return given
@@ -170,6 +171,8 @@ class EmbeddedRun:
         given = self.loaded.digests()
         if profiles is not None:
             given.append(("profiles", "profiles", "", profiles.digest))
+        if self.settings.resume:
+            self._refuse_other_inputs(last, given)
         for kind, name, version, digest in given:
             if last.get((kind, name)) != digest:
                 content = keep_input(
@@ -184,6 +187,17 @@ class EmbeddedRun:
             noted = self._bank_snapshot(engine, engine.peers.snapshot, self.position)
             if last.get((noted.kind, noted.name)) != noted.digest:
                 self.new_inputs.append(noted)
+
+    def _refuse_other_inputs(self, last: dict[tuple[str, str], str], given: list[tuple[str, str, str, str]]) -> None:
+        """A stopped run goes on with what it began with: what it measures again must come out the same."""
+        before = {key: digest for key, digest in last.items() if digest and key[0] != "bank_snapshot"}
+        now = {(kind, name): digest for kind, name, _, digest in given}
+        changed = sorted({" ".join(dict.fromkeys(key)) for key, _ in before.items() ^ now.items()})
+        if changed:
+            raise RunError(
+                f"--resume needs the same inputs as the run that stopped; changed since: {', '.join(changed)}. "
+                "Resume with the former files and options first; the next run can use the new ones."
+            )
 
     def _bank_snapshot(self, engine: Engine, snapshot: BankSnapshot, position: int) -> LogInput:
         digest, content = keep_snapshot(self.archive, engine, snapshot, self.peer_columns)
@@ -265,7 +279,7 @@ class EmbeddedRun:
         data = (
             chunk.lines
             if chunk.lines is not None
-            else b"\n".join(chunk.originals.to_pylist() if chunk.originals else [])
+            else b"\n".join(chunk.originals.to_pylist() if chunk.originals is not None else [])
         )
         if records:
             self.files.vault.append_raw(self.position, self.position + records, data)

@@ -150,7 +150,7 @@ class _Rate:
 
     def of(self, records: int) -> float:
         now = time.monotonic()
-        self.marks = [mark for mark in self.marks if now - mark[0] < 5][-200:] + [(now, records)]
+        self.marks = [*[mark for mark in self.marks if now - mark[0] < 5][-200:], (now, records)]
         seconds = now - self.marks[0][0]
         return (records - self.marks[0][1]) / seconds if seconds > 0 else 0.0
 
@@ -172,13 +172,14 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
     for message in done.rule_errors:
         console.print(Text(message), style="red", soft_wrap=True)
     console.print(
-        f"{_spaced(done.records)} records read: {_spaced(counts['judged'])} judged, {_spaced(counts['refused'])} refused, "
-        f"{_spaced(counts['duplicates'])} duplicates ({seconds:.1f} s)",
+        f"{_spaced(done.records)} records read: {_spaced(counts['judged'])} judged, "
+        f"{_spaced(counts['refused'])} refused, {_spaced(counts['duplicates'])} duplicates ({seconds:.1f} s)",
         highlight=False,
     )
     if counts["late"] or counts["reversals"]:
         console.print(
-            f"  of the judged, {_spaced(counts['late'])} came late and {_spaced(counts['reversals'])} took another back",
+            f"  of the judged, {_spaced(counts['late'])} came late and "
+            f"{_spaced(counts['reversals'])} took another back",
             highlight=False,
         )
     _print_rules(console, counts)

@@ -41,7 +41,7 @@ FIELDS = _fields(
     ("customer", category("customer"), False, "The holder of the leg; the account where the source names none."),
     ("account", category("account"), True, "The holder's account."),
     ("country", category("country"), True, "Country of the holder's side of the payment."),
-    ("counterparty", category("account"), True, "The account on the other side, or the customer where no account is given."),
+    ("counterparty", category("account"), True, "The other side's account, or its customer where no account is given."),
     ("counterparty_country", category("country"), True, "Country of the other side."),
     ("counterparty_agent", category("agent"), True, "BIC of the bank on the other side."),
     ("conductor", category("customer"), True, "Who carried the payment out in person."),

@@ -58,7 +58,7 @@ def inlined(function: Any) -> Any:
 
 
 def called(function: Any) -> Any:
-    """A part of kernels that runs rarely: called, not put in place, so that kernels compile in a fraction of the time."""
+    """A part of kernels that runs rarely: called, not put in place of each call."""
     return _njit(boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
 
 

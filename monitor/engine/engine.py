@@ -169,57 +169,48 @@ class Engine:
         jurisdiction = self._jurisdictions(batch.booking_entity[legs.transaction])
         booked_us = batch.booked_at_us[legs.transaction]
         combination = bound.combination(_look_up(self.combination_segment, segment_code), jurisdiction, booked_us)
-        is_judged = legs.operation == 0
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
         entity = batch.booking_entity[legs.transaction]
         periods = self._periods(entity, booked_us)
+        scene = Scene(batch, legs, is_booked, jurisdiction, fields, measures, bounds, combination, segment,
+                      segment_code, profile_row, profiles, entity, periods, is_late)  # fmt: skip
         for table in self.tables:
-            self._run_table(
-                table, legs, batch, fields, combination, segment, is_booked, entity, periods, measures, bounds
-            )
-        self.peers.record(rows, is_judged, segment, measures)
-        hits = self._decide(legs, is_judged, is_booked, jurisdiction, fields, measures, bounds, combination, segment)
-        scene = Scene(batch, legs, fields, measures, bounds, combination, segment, segment_code, profile_row, profiles,
-                      entity, periods, is_late)  # fmt: skip
-        return self.findings.alerts(hits, scene)
+            self._run_table(table, scene)
+        self.peers.record(rows, legs.operation == 0, segment, measures)
+        return self.findings.alerts(self._decide(scene), scene)
 
-    def _run_table(
-        self, table: WindowTable, legs: Legs, batch: TransactionBatch, fields: npt.NDArray[np.int64], combination: Int32s,
-        segment: Int32s, is_booked: npt.NDArray[np.bool_], entity: Int32s, periods: npt.NDArray[np.int64],
-        measures: npt.NDArray[np.int64], bounds: npt.NDArray[np.uint8],
-    ) -> None:  # fmt: skip
-        bound, layout = self.bound, table.layout
+    def _run_table(self, table: WindowTable, scene: Scene) -> None:
+        """Filters, then windows: writes the table's columns of the measure matrix."""
+        bound, layout, legs = self.bound, table.layout, scene.legs
         kind = KEY_KINDS.index(layout.by)
         row = legs.account_row if kind == ACCOUNT else np.where(legs.kind == kind, legs.row, -1)
         mask = np.zeros(len(legs), np.int64)
         decide.filter_masks(
             np.array(layout.filters, np.int64), bound.filter_any_status, bound.filter_starts, bound.filter_stops,
-            is_booked, row, self.program.instructions, self.program.operands, fields, bound.parameters, combination,
-            bound.constants, bound.sets, bound.set_values, self.peers.table, segment,
+            scene.is_booked, row, self.program.instructions, self.program.operands, scene.fields, bound.parameters,
+            scene.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, scene.segment,
             _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
         columns = [self.program.fields.index(use) for use in layout.values]
-        own_periods = np.ascontiguousarray(periods[:, [CALENDARS.index(c) for c in layout.calendars]])
-        given = TableInput(legs.operation, row, legs.judged_us, batch.position[legs.transaction], legs.target, mask,
-                           np.ascontiguousarray(fields[:, columns]), entity, own_periods)  # fmt: skip
-        table.run(given, measures, bounds, keys=self.admission.spaces[kind].count)
+        periods = np.ascontiguousarray(scene.periods[:, [CALENDARS.index(c) for c in layout.calendars]])
+        given = TableInput(
+            legs.operation, row, legs.judged_us, scene.batch.position[legs.transaction], legs.target, mask,
+            np.ascontiguousarray(scene.fields[:, columns]), scene.entity, periods,
+        )  # fmt: skip
+        table.run(given, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
 
-    def _decide(
-        self, legs: Legs, is_judged: npt.NDArray[np.bool_], is_booked: npt.NDArray[np.bool_], jurisdiction: Int32s,
-        fields: npt.NDArray[np.int64], measures: npt.NDArray[np.int64], bounds: npt.NDArray[np.uint8], combination: Int32s,
-        segment: Int32s,
-    ) -> npt.NDArray[np.int64]:  # fmt: skip
+    def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
         """(leg, rule) of all conditions that hold, in the order of the log."""
-        bound, room = self.bound, 4096
+        bound, legs, room = self.bound, scene.legs, 4096
         while True:
             hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
-                legs.kind, is_judged, is_booked, jurisdiction, bound.rule_kind, bound.rule_any_status,
-                bound.rule_applies, bound.rule_starts, bound.rule_stops, self.program.instructions,
-                self.program.operands, fields, measures, bounds, bound.parameters, combination, bound.constants,
-                bound.sets, bound.set_values, self.peers.table, segment, hits, undecided,
-                *decide.scratch(),
+                legs.kind, legs.operation == 0, scene.is_booked, scene.jurisdiction, bound.rule_kind,
+                bound.rule_any_status, bound.rule_applies, bound.rule_starts, bound.rule_stops,
+                self.program.instructions, self.program.operands, scene.fields, scene.measures, scene.bounds,
+                bound.parameters, scene.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
+                scene.segment, hits, undecided, *decide.scratch(),
             )  # fmt: skip
             if found <= room:
                 self.undecided += undecided

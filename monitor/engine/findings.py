@@ -36,6 +36,8 @@ class Scene:
 
     batch: TransactionBatch
     legs: Legs
+    is_booked: npt.NDArray[np.bool_]
+    jurisdiction: Int32s
     fields: npt.NDArray[np.int64]
     measures: npt.NDArray[np.int64]
     bounds: npt.NDArray[np.uint8]

@@ -22,8 +22,8 @@ HORIZON_US = 730 * DAY_US
 
 @kernel
 def _first_seen(
-    kind: Int32s, row: Int64s, operation: Int32s, is_booked: npt.NDArray[np.bool_], judged_us: Int64s, value: Int64s, number: int, horizon_us: int,
-    seen: npt.NDArray[np.int64], out: Int64s,
+    kind: Int32s, row: Int64s, operation: Int32s, is_booked: npt.NDArray[np.bool_], judged_us: Int64s, value: Int64s,
+    number: int, horizon_us: int, seen: npt.NDArray[np.int64], out: Int64s,
 ) -> int:  # fmt: skip
     """Write 1 or 0 into ``out`` where the value is known; returns how many pairs are new."""
     added = 0

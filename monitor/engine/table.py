@@ -96,8 +96,8 @@ class WindowTable:
                 done, legs.operation, legs.row, legs.judged_us, legs.sequence, legs.target, legs.mask, legs.values,
                 legs.entity, legs.periods, self.events_max, layout.overs_us, len(layout.calendars), self.groups,
                 layout.update_start, layout.update_stop, layout.updates, layout.order_updates, layout.outputs,
-                self.rows, self.events, self.free, self.freed, self.latest, self.periods, self.buckets, self.free_buckets,
-                self.seen, self.removed, self.counters, self.pool, self.buckets_of, measures, bounds,
+                self.rows, self.events, self.free, self.freed, self.latest, self.periods, self.buckets,
+                self.free_buckets, self.seen, self.removed, self.counters, self.pool, self.buckets_of, measures, bounds,
             )  # fmt: skip
             if done == len(legs.row):
                 return

@@ -15,8 +15,8 @@ latest event is no longer inside, and falls when an event leaves that was not su
 One table thus serves all lengths. Minimum, maximum and median read a sorted block per (key, window).
 
 A key holds at most ``events_max`` events. Beyond that the oldest are let go. Until their time has passed,
-sliding windows that they would still be in report lower bounds of counts, sums and distinct counts, and no
-minimum, maximum, mean or median. Calendar windows keep counting.
+windows that they would still be in report lower bounds of counts, sums and distinct counts, and no minimum,
+maximum, mean or median; so do their calendar periods.
 
 The result for a row depends on the rows before it, never on how the stream was cut into batches.
 """
@@ -333,8 +333,8 @@ def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest,
 
 
 @called
-def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, removed,
-            counters, update_start, update_stop, updates, pool, width):  # fmt: skip
+def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen,
+            removed, counters, update_start, update_stop, updates, pool, width):  # fmt: skip
     """Take the event of a log position out of all windows; it stays in the list, in no window."""
     event = rows[row, NEWEST] if rows[row, EVENTS] > 0 else NONE
     # A payment between two accounts of one customer stands twice under its key: each removal takes out one leg.
@@ -496,8 +496,8 @@ def measure(
                            updates, pool)  # fmt: skip
             for k in range(calendars):
                 events[event, width - calendars + k] = buckets_of[k]
-                _change_bucket(buckets_of[k], event, len(overs_us) + k, 1, buckets, events, seen, counters, update_start,
-                               update_stop, updates, pool)  # fmt: skip
+                _change_bucket(buckets_of[k], event, len(overs_us) + k, 1, buckets, events, seen, counters,
+                               update_start, update_stop, updates, pool)  # fmt: skip
         _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs, measures, bounds, pool)
     return len(row_of)
 
