@@ -13,6 +13,7 @@ and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on 
 loaded and the history from there to the stored position is measured again, without raising anything.
 """
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -379,6 +380,7 @@ class EmbeddedRun:
             )
             self.alerts_file.write(msgspec.json.encode(body) + b"\n")
         self.alerts_file.flush()
+        os.fsync(self.alerts_file.fileno())
         return self.alerts_file.tell()
 
 

@@ -140,7 +140,7 @@ def _quotient(a, a_over, a_bound, b, b_over, b_bound):
 def _total(a, a_over, a_bound, b, b_over, b_bound, sign):
     """``a + sign * b``; a lower bound that is taken away leaves nothing known.
 
-    Denominators of which neither divides the other are unknown. A result beyond 63 bits wraps and is not noticed.
+    A result that could go beyond 63 bits is unknown.
     """
     if a_bound == NOT_KNOWN or b_bound == NOT_KNOWN or (sign < 0 and b_bound == AT_LEAST):
         return UNKNOWN, np.int64(1), np.int64(NOT_KNOWN)

@@ -152,7 +152,7 @@ def _add(
     slot = count
     if kind == OUT_SUM:
         slot = slots.of(of_class, number, "sum", measure.argument)
-        inside.append((SUM, slot, value, 0))
+        inside.append((SUM, slot, value, unknown))
     elif kind == OUT_DISTINCT:
         slot = slots.of(of_class, number, "distinct", measure.argument)
         group = groups.setdefault((number, measure.argument), len(groups))

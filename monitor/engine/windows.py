@@ -63,6 +63,7 @@ Rows = npt.NDArray[np.int64]
 FLAG_BITS = 24
 """Low bits of an event's SEQUENCE: one per distinct group; the log position stands above."""
 NONE = -1
+LARGEST = 2**63 - 1
 ENTER, REMOVE = 0, 1
 """What a leg does to its key: enter (or only read), or take out the event of an earlier position."""
 EVENTS_FREED, DISTINCTS_USED, BUCKETS_USED, BUCKETS_FREE, REMOVED, EVENTS_LIVE, CALENDAR_DISTINCTS, EVENTS_FREE = range(
@@ -93,7 +94,7 @@ def linked(newer, older):
 
 
 @inlined
-def _update(numbers, base, event, sign, kind, slot, column, events, pool):
+def _update(numbers, base, event, sign, kind, slot, column, extra, events, pool):
     """Apply one update that is not a distinct count to the numbers in row ``base``."""
     if kind in (COUNT, MAYBE):
         numbers[base, slot] += sign
@@ -104,7 +105,15 @@ def _update(numbers, base, event, sign, kind, slot, column, events, pool):
                 numbers[base, slot] += sign
         elif value != UNKNOWN:
             if kind == SUM:
-                numbers[base, slot] += sign * value
+                # A sum beyond 63 bits wraps; while it is short of whole wraps it is a lower bound. The addition is
+                # unsigned, because a compiler may take it that a signed one does not wrap.
+                before = numbers[base, slot]
+                change = sign * value
+                numbers[base, slot] = np.int64(np.uint64(before) + np.uint64(change))
+                if change > 0 and before > LARGEST - change:
+                    numbers[base, extra] += 1
+                elif change < 0 and before < -LARGEST - 1 - change:
+                    numbers[base, extra] -= 1
             elif kind == ORDER:
                 if sign > 0:
                     ordered.insert(pool, numbers, base, slot, value)
@@ -126,7 +135,7 @@ def _leave(row, event, of_class, rows, events, update_start, update_stop, update
                 if known and not (events[event, SEQUENCE] >> updates[u, 3]) & 1:
                     rows[row, updates[u, 1]] -= 1
             else:
-                _update(rows, row, event, -1, kind, updates[u, 1], updates[u, 2], events, pool)
+                _update(rows, row, event, -1, kind, updates[u, 1], updates[u, 2], updates[u, 3], events, pool)
 
 
 @called
@@ -251,7 +260,9 @@ def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters,
         for c in range(classes):
             for u in range(update_start[c, bit], update_stop[c, bit]):
                 if updates[u, 0] != DISTINCT:
-                    _update(rows, row, event, 1, updates[u, 0], updates[u, 1], updates[u, 2], events, pool)
+                    _update(
+                        rows, row, event, 1, updates[u, 0], updates[u, 1], updates[u, 2], updates[u, 3], events, pool
+                    )
 
 
 @called
@@ -265,7 +276,7 @@ def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counter
         for u in range(update_start[of_class, bit], update_stop[of_class, bit]):
             kind, value = updates[u, 0], np.int64(0)
             if kind != DISTINCT:
-                _update(buckets, bucket, event, sign, kind, updates[u, 1], updates[u, 2], events, pool)
+                _update(buckets, bucket, event, sign, kind, updates[u, 1], updates[u, 2], updates[u, 3], events, pool)
                 continue
             value = events[event, updates[u, 2]]
             if value == UNKNOWN:
@@ -356,7 +367,18 @@ def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, 
                 mask &= mask - 1
                 for u in range(update_start[c, bit], update_stop[c, bit]):
                     if updates[u, 0] != DISTINCT:
-                        _update(rows, row, event, -1, updates[u, 0], updates[u, 1], updates[u, 2], events, pool)
+                        _update(
+                            rows,
+                            row,
+                            event,
+                            -1,
+                            updates[u, 0],
+                            updates[u, 1],
+                            updates[u, 2],
+                            updates[u, 3],
+                            events,
+                            pool,
+                        )
     if rows[row, CLOCK] - events[event, TIME] <= CALENDAR_RETENTION_US:
         # An older event's bucket can be another key's by now.
         for k in range(calendars):
