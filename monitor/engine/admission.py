@@ -4,10 +4,11 @@ A transaction becomes legs, one per key that rules can aggregate by: its holders
 account) and, where the rulebook uses them, conductor, on-behalf-of person, outside counterparty and device.
 
 Lateness is measured on one clock per key: a leg is judged at the latest time already judged for its
-key or its account. A record older than ``lateness_max_us`` on the clock of one of its holders is refused. An id
-is kept, by the clock of its holder, as long as a repeat could still be accepted or a window could still hold the payment, so that a
-reversal finds it: for ``lateness_max_us`` and the longest window. When an id has been forgotten is decided by
-the clock alone, never by when the table was tidied, so that the division into batches changes nothing.
+key or its account. A record older than ``lateness_max_us`` on the clock of one of its holders is refused. An
+id is kept, by the clock of its holder, as long as a repeat could still be accepted or a window could still hold
+the payment, so that a reversal finds it: for ``lateness_max_us`` and the longest window. When an id has been
+forgotten is decided by the clock alone, never by when the table was tidied, so that the division into batches
+changes nothing.
 """
 
 from dataclasses import dataclass

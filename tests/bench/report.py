@@ -99,7 +99,7 @@ def _rest(table: Table, found: dict[str, Any]) -> None:
     _section(table, "seconds to the first verdict", "aml run from nothing")
     for name, seconds in found["startup"].items():
         table.add_row(f"  {name} cache", f"{seconds['first_verdict_seconds']:.1f}",
-                      f"{seconds['imports_seconds']:.1f} imports; {seconds['cpu_seconds']:.1f} processor time")  # fmt: skip
+                      f"{seconds['imports_seconds']:.1f} imports; {seconds['cpu_seconds']:.1f} processor")  # fmt: skip
     _section(table, "alerts")
     table.add_row(
         "  hash on the quick bank",
