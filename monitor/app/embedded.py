@@ -132,7 +132,10 @@ class EmbeddedRun:
         inputs = engine_inputs(self.loaded, self.files.identifiers)
         engine = Engine(self.loaded.program, inputs)
         given = self._load_profiles()
-        self.clock_us = replaying.restore(engine, self.files, self.profiles, position=self.position)
+        restored = replaying.restore(engine, self.files, self.profiles, position=self.position)
+        self.clock_us = restored.clock_us
+        if restored.is_whole_history:
+            self._take_over_quiet_periods(engine)
         self._note_inputs(given, engine)
         is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
         self._open_alerts(int(str(details["alerts_bytes"])) if is_same else 0)
@@ -155,6 +158,14 @@ class EmbeddedRun:
                 )
             self.start = SourcePosition(stored.file, stored.offset)
         self.after = self.start
+
+    def _take_over_quiet_periods(self, engine: Engine) -> None:
+        """Quiet periods follow the alerts that were raised, not those that other rules would have raised."""
+        codes = self.files.identifiers
+        engine.findings.last_alert_us = {
+            (rule, codes.code_of_token(bytes.fromhex(token))): judged_us
+            for rule, token, judged_us in self.store.last_alerts(RUN)
+        }
 
     def _load_profiles(self) -> ProfileFile | None:
         if self.settings.profiles is None:

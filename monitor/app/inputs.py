@@ -1,7 +1,9 @@
 """What verdicts depend on besides payments, loaded from files and bound to the identifiers of the run."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class RunIdentifiers:
 
     def __init__(self, table: IdentifierTable) -> None:
         self.table = table
-        self._kinds = table.kinds
+        self._words: dict[int, str | None] = {}
 
     def code(self, kind: IdentifierKind, text: str) -> int:
         return int(self.table.encode(kind, [text])[0])
@@ -41,12 +43,12 @@ class RunIdentifiers:
         return str(self.table.tokens[code].tobytes().hex())
 
     def kind(self, code: int) -> IdentifierKind:
-        if code >= len(self._kinds):
-            self._kinds = self.table.kinds
-        return IdentifierKind(int(self._kinds[code]))
+        return self.table.kind(code)
 
     def word(self, code: int) -> str | None:
-        return None if self.kind(code) in PERSONAL_KINDS else self.table.text(code)
+        if code not in self._words:
+            self._words[code] = None if self.kind(code) in PERSONAL_KINDS else self.table.text(code)
+        return self._words[code]
 
 
 class RunEntities:
@@ -173,12 +175,15 @@ def _rates_into(rates: Rates, target: str) -> EngineRates:
 
 
 def _rate_date(rates: Rates | None) -> Callable[[str, str, int], str | None]:
-    def published(source: str, target: str, time_us: int) -> str | None:
+    @cache
+    def times(source: str, target: str) -> list[int]:
         series = rates.series(source, target) if rates else None
-        if series is None:
-            return None
-        index = int(np.searchsorted(series.published_us, time_us, side="left")) - 1
-        return format_time(int(series.published_us[index])) if index >= 0 else None
+        return [] if series is None else series.published_us.tolist()
+
+    def published(source: str, target: str, time_us: int) -> str | None:
+        found = times(source, target)
+        index = bisect_left(found, time_us) - 1
+        return format_time(found[index]) if index >= 0 else None
 
     return published
 

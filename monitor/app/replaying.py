@@ -4,6 +4,7 @@ History holds every accepted row with tokens; a token's code in this run comes f
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,16 @@ def batches(
         yield TransactionBatch(**columns)
 
 
-def restore(engine: Engine, files: StoreFiles, profiles: ProfileTimeline, *, position: int) -> int:
-    """Bring a fresh engine to log position ``position``; returns the clock of the log there.
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The clock of the log where the engine stands now, and whether the history was measured from its beginning."""
+
+    clock_us: int
+    is_whole_history: bool
+
+
+def restore(engine: Engine, files: StoreFiles, profiles: ProfileTimeline, *, position: int) -> Restored:
+    """Bring a fresh engine to log position ``position``; says where it stands then.
 
     The newest snapshot that fits is loaded and the history after it judged again. Nothing is raised: the alerts
     are those that are stored already. Where the rules have changed no snapshot fits, and the whole history is
@@ -90,4 +99,4 @@ def restore(engine: Engine, files: StoreFiles, profiles: ProfileTimeline, *, pos
                 clock_us = after_us
     engine.undecided[:] = 0
     engine.hits[:] = 0
-    return clock_us
+    return Restored(clock_us, found is None and position > 0)

@@ -128,6 +128,16 @@ class CaseStore:
         with self.reading() as connection:
             return [LogInput(**row._mapping) for row in connection.execute(query.order_by(*order))]
 
+    def last_alerts(self, run: str) -> list[tuple[str, str, int]]:
+        """When each (rule, subject token) was last alerted, in judged time; repeats within the quiet period apart."""
+        query = (
+            sa.select(alerts.c.source_id, alerts.c.subject_token, sa.func.max(alerts.c.judged_at_us))
+            .where(alerts.c.run == run, alerts.c.status != "quiet", alerts.c.evidence.not_like('%"marks":["quiet"%'))
+            .group_by(alerts.c.source_id, alerts.c.subject_token)
+        )
+        with self.reading() as connection:
+            return [(rule, token, judged_us) for rule, token, judged_us in connection.execute(query)]
+
     def evidence(self, alert_id: str) -> dict[str, Any] | None:
         """The stored evidence of an alert, identifiers as tokens; ``None`` where there is no such alert."""
         with self.reading() as connection:
