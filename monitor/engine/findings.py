@@ -124,8 +124,9 @@ def _alert(
     rule, identifiers, batch = view.rule, engine.inputs.identifiers, scene.batch
     transaction = int(scene.legs.transaction[leg])
     values = LegValues(
-        scene.fields[leg], scene.measures[leg], scene.bounds[leg], int(scene.combination[leg]), int(scene.segment[leg])
-    )
+        scene.fields[leg].tolist(), scene.measures[leg].tolist(), scene.bounds[leg].tolist(),
+        int(scene.combination[leg]), int(scene.segment[leg]),
+    )  # fmt: skip
     position = int(batch.position[transaction])
     positions, total = _transactions(engine, view, scene, leg, position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)

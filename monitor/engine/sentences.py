@@ -1,7 +1,9 @@
 """Numbers as people read them, and the alert's sentence."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 from monitor.domain.alert import ParameterInForce, Quantity
 from monitor.domain.money import format_amount
@@ -21,18 +23,20 @@ def quantity_of_parts(parts: tuple[int, int] | None, unit: Unit, bound: str = "e
     >>> quantity_of_parts((14, 15), Unit(Kind.SHARE)).value
     '0.9333'
     """
-    if parts is None:
-        return Quantity(None, str(unit), "unknown")
-    number, over = parts
+    return Quantity(None, str(unit), "unknown") if parts is None else Quantity(writer(unit)(*parts), str(unit), bound)
+
+
+def writer(unit: Unit) -> Callable[[int, int], str]:
+    """The function that writes a value of a unit, given as numerator and denominator."""
     match unit.kind:
         case Kind.MONEY:
-            whole = number if over == 1 else round(Fraction(number, over))
-            return Quantity(format_amount(whole, unit.detail or "USD"), str(unit), bound)
+            currency = unit.detail or "USD"
+            return lambda number, over: format_amount(number if over == 1 else round(Fraction(number, over)), currency)
         case Kind.DURATION:
-            return Quantity(format_duration(number // over), str(unit), bound)
+            return lambda number, over: format_duration(number // over)
         case Kind.SHARE:
-            return Quantity(f"{number / over:.4f}".rstrip("0").rstrip("."), str(unit), bound)
-    return Quantity(str(number) if over == 1 else f"{number / over:.4f}", str(unit), bound)
+            return lambda number, over: f"{number / over:.4f}".rstrip("0").rstrip(".")
+    return lambda number, over: str(number) if over == 1 else f"{number / over:.4f}"
 
 
 def readable(value: str | None, unit: str, bound: str = "exact") -> str:
@@ -59,12 +63,18 @@ def fill(
     values: dict[str, Quantity],
 ) -> str:
     """The sentence with every ``{name}`` replaced."""
-
-    def replaced(match: re.Match[str]) -> str:
-        name = match.group(1)
+    pieces = list(_pieces(template))
+    for place in range(1, len(pieces), 2):
+        name = pieces[place]
         if name in parameters:
-            return readable(parameters[name].value, parameters[name].unit)
+            pieces[place] = readable(parameters[name].value, parameters[name].unit)
+            continue
         quantity = measures.get(name) or values.get(name)
-        return readable(quantity.value, quantity.unit, quantity.bound) if quantity else "unknown"
+        pieces[place] = readable(quantity.value, quantity.unit, quantity.bound) if quantity else "unknown"
+    return "".join(pieces)
 
-    return _PLACE.sub(replaced, template)
+
+@lru_cache(maxsize=1024)
+def _pieces(template: str) -> tuple[str, ...]:
+    """Text, name, text, name, ..., text."""
+    return tuple(_PLACE.split(template))

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from monitor.domain.alert import ParameterInForce, Quantity
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
-from monitor.domain.units import Kind, Unit
+from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 from monitor.engine.admission import KEY_KINDS
 from monitor.engine.layout import CALENDARS
-from monitor.engine.sentences import quantity_of_parts
+from monitor.engine.sentences import quantity_of_parts, writer
 from monitor.rulebook.plan import FieldUse, RulePlan
 from monitor.rulebook.rule import (
     Arithmetic,
@@ -47,16 +44,17 @@ SPOKEN = {**CLOSED, "country": COUNTRIES, "currency": tuple(CURRENCIES)}
 
 @dataclass(frozen=True, slots=True)
 class LegValues:
-    """The columns of one leg."""
+    """The columns of one leg, as Python's own numbers: they are read one by one."""
 
-    fields: npt.NDArray[np.int64]
-    measures: npt.NDArray[np.int64]
-    bounds: npt.NDArray[np.uint8]
+    fields: list[int]
+    measures: list[int]
+    bounds: list[int]
     combination: int
     segment: int
 
 
 Reader = Callable[[LegValues], Parts]
+Writer = Callable[[int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +77,22 @@ class RuleView:
         self.rule: Rule = engine.program.rulebook.rules[number]
         self.plan: RulePlan = engine.program.rules[number]
         self.windows = [self._window(window.name) for window in self.rule.windows.values()]
-        self.measures: list[tuple[str, Unit, Reader, int]] = [
-            (f"{w.name}.{m.name}", m.unit, self._measure(w.name, m.name), self.plan.measures[w.name, m.name][0])
+        self.shown: list[tuple[str, str, Writer, Reader, int]] = [
+            (f"{w.name}.{m.name}", str(m.unit), writer(m.unit), self._measure(w.name, m.name),
+             self.plan.measures[w.name, m.name][0])
             for w in self.rule.windows.values()
             for m in w.measures
-        ]
+        ]  # fmt: skip
         nodes = list(walk(self.rule.when))
-        known = {name for name, *_ in self.measures}
+        known = {name for name, *_ in self.shown}
         self.computed: dict[str, Node] = {}
         for node in nodes:
             if isinstance(node, Name | Call | PeerName) and _is_number(node) and node.text not in known:
                 known.add(node.text)
                 self.computed[node.text] = node
-                self.measures.append((node.text, node.unit, self.reader(node), -1))
+                self.shown.append((node.text, str(node.unit), writer(node.unit), self.reader(node), -1))
         self.words = {
-            node.text: (self.reader(node), node.unit)
+            node.text: (self.reader(node), SPOKEN[node.unit.detail or ""], str(node.unit))
             for node in nodes
             if isinstance(node, Name) and node.unit.detail in SPOKEN
         }
@@ -133,14 +132,14 @@ class RuleView:
         if use not in program.fields:
             return lambda leg: None
         column = program.fields.index(use)
-        return lambda leg: _parts(int(leg.fields[column]))
+        return lambda leg: _parts(leg.fields[column])
 
     def _measure(self, window: str, measure: str) -> Reader:
         value, count = self.plan.measures[window, measure]
         if count >= 0:
-            return lambda leg: _quotient(_parts(int(leg.measures[value])), _parts(int(leg.measures[count])))
+            return lambda leg: _quotient(_parts(leg.measures[value]), _parts(leg.measures[count]))
         over = 2 if self.engine.program.measures[value].function == "median" else 1
-        return lambda leg: _parts(int(leg.measures[value]), over)
+        return lambda leg: _parts(leg.measures[value], over)
 
     def _window(self, name: str) -> WindowView:
         window = self.rule.windows[name]
@@ -166,22 +165,25 @@ class RuleView:
 
     def quantities(self, leg: LegValues) -> dict[str, Quantity]:
         """All measures of the rule's windows, and the other numbers its condition asks for."""
-        found = {}
-        for name, unit, read, column in self.measures:
-            if column >= 0:
+        found, is_exact = {}, not any(leg.bounds)
+        for name, unit, write, read, column in self.shown:
+            if is_exact:
+                bound = "exact"
+            elif column >= 0:
                 bound = "at_least" if leg.bounds[column] else "exact"
             else:
                 bound = self._bound(self.computed[name], leg)
-            found[name] = quantity_of_parts(None if bound == "unknown" else read(leg), unit, bound)
+            parts = None if bound == "unknown" else read(leg)
+            found[name] = Quantity(None, unit, "unknown") if parts is None else Quantity(write(*parts), unit, bound)
         return found
 
     def named_words(self, leg: LegValues) -> dict[str, Quantity]:
         """Words of closed vocabularies that the alert's sentence may name."""
         found = {}
-        for name, (read, unit) in self.words.items():
+        for name, (read, words, unit) in self.words.items():
             parts = read(leg)
             if parts is not None:
-                found[name] = Quantity(SPOKEN[unit.detail or ""][parts[0]], str(unit))
+                found[name] = Quantity(words[parts[0]], unit)
         return found
 
     def excess(self, leg: LegValues) -> float:

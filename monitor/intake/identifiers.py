@@ -102,6 +102,16 @@ class IdentifierTable:
         """The kind of each code, shape (n,)."""
         return (self._entries[: len(self)] & _BYTE).astype(np.int8)
 
+    def kind(self, code: int) -> IdentifierKind:
+        """What a code identifies.
+
+        Raises:
+            IndexError: There is no such code.
+        """
+        if not 0 <= code < len(self):
+            raise IndexError(f"no identifier has code {code}; the table holds {len(self)}")
+        return IdentifierKind(int(self._entries[code]) & 0xFF)
+
     @property
     def tokens(self) -> Uint8s:
         """The token of each code, shape (n, 16). A view; it holds until identifiers are added."""
