@@ -63,7 +63,7 @@ rules: install  ## inline tests of the rules, and mutants       (R=AML-STR-001)
 	@$(BIN)/aml rules test --mutate $(R)
 
 bench: install  ## speed, as ratios to baselines of the same run
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.bench
 
 lock: install  ## choose newer dependencies within pyproject.toml
 	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools

@@ -58,7 +58,9 @@ def run_here(source: Source, folder: Path, **more: Any) -> Progress:
     return run(settings(source, folder, **more))
 
 
-def start_child(source: Source, folder: Path, *, snapshot: int = 3_000, kill_at: int | None = None) -> "subprocess.Popen[str]":  # fmt: skip
+def start_child(
+    source: Source, folder: Path, *, snapshot: int = 3_000, kill_at: int | None = None
+) -> "subprocess.Popen[str]":
     """Start a run in a child process; its standard output says ``going`` when it begins to read."""
     folder.mkdir(parents=True, exist_ok=True)
     given: dict[str, Any] = {

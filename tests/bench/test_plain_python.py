@@ -40,7 +40,7 @@ class Bank:
     """A small simulated bank with everything that a run needs."""
 
     def __init__(self, folder: Path) -> None:
-        simulate(customers=250, days=16, seed=20260504, out=folder, file_format="json")
+        simulate(customers=250, days=16, seed=6, out=folder, file_format="json")
         self.lists, _ = load.load_lists([load.shipped_rules()])
         self.rulebook: Rulebook = load.load_rulebook([load.shipped_rules()], self.lists)[0]
         self.entities: Entities = load_entities(folder / "entities.yaml")
