@@ -34,6 +34,7 @@ SOURCES = (
     "intake/json_write.py",
     "intake/record_fields.py",
     "intake/seal.py",
+    "intake/sha256.py",
     "intake/siphash.py",
     "intake/words.py",
     "domain/countries.py",
@@ -140,6 +141,21 @@ def store_i64(_typing: Any, at: Any, value: Any) -> Any:
 def store_u64(_typing: Any, at: Any, value: Any) -> Any:
     """Write eight bytes, little-endian."""
     return _store(types.uint64, 64)
+
+
+@intrinsic
+def prefetch(_typing: Any, at: Any) -> Any:
+    """Ask for the cache line of an address without waiting for it; the address need not be readable."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        byte, int32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, int32, int32, int32])
+        name = "llvm.prefetch.p0i8"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(function, [_pointer(builder, args[0], ir.IntType(8)), int32(0), int32(3), int32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 @intrinsic

@@ -11,12 +11,11 @@ So the codes depend on the accepted rows alone, never on how the stream was cut 
 **Tokens.** Each new identifier gets its 16-byte token (:func:`monitor.domain.identifiers.token_of`) once.
 
 Cost per identifier: 16 bytes of hash slots at most half full, 8 of entry, 16 of token, and its text once.
-A look-up touches three cache lines: slot, entry, text.
+A look-up touches three cache lines, slot, entry and text, which lie all over the memory; kernels that look up many
+ask for them in three rounds ahead (:func:`ask_for_slot`, :func:`ask_for_entry`, :func:`ask_for_text`).
 """
 
-import hmac
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -32,10 +31,12 @@ from monitor.intake.compiled import (
     load_i64,
     load_u8,
     load_u64,
+    prefetch,
     store_i64,
     store_u8,
     store_u64,
 )
+from monitor.intake.sha256 import key_states, write_tokens
 from monitor.intake.siphash import hash_tagged, keys_for, last_word
 
 Uint8s = npt.NDArray[np.uint8]
@@ -90,6 +91,7 @@ class IdentifierTable:
         self._header = np.zeros(8, np.int64)
         self._header[_KEY_0 // 8 :] = keys_for(key, "identifier table").view(np.int64)
         self._point()
+        self._token_states = key_states(key)
         self._tokens: Uint8s = np.zeros((_SLOTS_FIRST // 2, TOKEN_BYTES), np.uint8)
         self._tokens_done = 0
         self._code_by_token: dict[bytes, int] = {}
@@ -189,12 +191,16 @@ class IdentifierTable:
         >>> kinds.tolist(), offsets.tolist(), texts
         ([2], [0, 4], b'DE22')
         """
+        kinds, offsets, texts = self._from(first_code)
+        return kinds, offsets, texts.tobytes()
+
+    def _from(self, first_code: int) -> tuple[npt.NDArray[np.int8], Int64s, Uint8s]:
+        """Kinds, offsets and a view of the texts of all identifiers from ``first_code`` on."""
         entries = self._entries[first_code : len(self)]
-        lengths = ((entries >> _S8) & _BYTE).astype(np.int64)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        offsets = np.zeros(len(entries) + 1, np.int64)
+        np.cumsum((entries >> _S8) & _BYTE, out=offsets[1:])
         start = int(entries[0] >> _S16) if len(entries) else 0
-        texts = self._arena[start : start + int(offsets[-1])].tobytes()
-        return self.kinds[first_code:], offsets, texts
+        return (entries & _BYTE).astype(np.int8), offsets, self._arena[start : start + int(offsets[-1])]
 
     def append(self, kinds: npt.NDArray[np.int8], offsets: Int64s, texts: bytes) -> None:
         """Add what :meth:`export` gave, behind what is there; codes continue in the same order.
@@ -251,8 +257,8 @@ class IdentifierTable:
             return
         if stop > len(self._tokens):
             self._tokens = _grown(self._tokens, stop)
-        made = b"".join(_tokens_of(self.key, *self.export(first)))
-        self._tokens[first:stop] = np.frombuffer(made, np.uint8).reshape(-1, TOKEN_BYTES)
+        kinds, offsets, texts = self._from(first)
+        write_tokens(self._token_states, kinds, offsets, texts, IDENTIFIER_BYTES_MAX, self._tokens[first:stop])
         self._tokens_done = stop
 
 
@@ -273,14 +279,6 @@ def spans_of_arrow(values: pa.Array) -> tuple[Uint8s, Int64s, Int64s]:
     if values.null_count:
         starts[np.asarray(values.is_null())] = UNKNOWN_CODE
     return buffer, starts, np.diff(offsets)
-
-
-def _tokens_of(key: bytes, kinds: npt.NDArray[np.int8], offsets: Int64s, texts: bytes) -> Iterator[bytes]:
-    """Equal to :func:`monitor.domain.identifiers.token_of`, without text in between."""
-    prefix = [bytes([kind]) for kind in range(max(IdentifierKind) + 1)]
-    places = offsets.tolist()
-    for kind, start, stop in zip(kinds.tolist(), places[:-1], places[1:], strict=True):
-        yield hmac.digest(key, prefix[kind] + texts[start:stop], sha256)[:TOKEN_BYTES]
 
 
 _Word = TypeVar("_Word", np.uint8, np.uint64)
@@ -326,6 +324,29 @@ def probe(table, hashed, kind, start, length):  # type: ignore[no-untyped-def]
             if entry & _LENGTH_AND_KIND == wanted and equal_bytes(text, start, length):
                 return place, code
         index = (index + _U1) & mask
+
+
+@kernel
+def ask_for_slot(table, hashed):  # type: ignore[no-untyped-def]
+    """First round ahead of a look-up: the slot where the hash would stand."""
+    prefetch(load_i64(table + _SLOTS) + np.int64((hashed & load_u64(table + _MASK)) << _S3))
+
+
+@kernel
+def ask_for_entry(table, hashed):  # type: ignore[no-untyped-def]
+    """Second round: the entry that the slot names, if the slot may be the right one."""
+    slot = load_u64(load_i64(table + _SLOTS) + np.int64((hashed & load_u64(table + _MASK)) << _S3))
+    if slot != 0 and (slot ^ hashed) & _TAG == 0:
+        prefetch(load_i64(table + _ENTRIES) + 8 * (np.int64(slot & _LOW_32) - 1))
+
+
+@kernel
+def ask_for_text(table, hashed):  # type: ignore[no-untyped-def]
+    """Third round: the text that the entry names."""
+    slot = load_u64(load_i64(table + _SLOTS) + np.int64((hashed & load_u64(table + _MASK)) << _S3))
+    if slot != 0 and (slot ^ hashed) & _TAG == 0:
+        entry = load_u64(load_i64(table + _ENTRIES) + 8 * (np.int64(slot & _LOW_32) - 1))
+        prefetch(load_i64(table + _ARENA) + np.int64(entry >> _S16))
 
 
 @kernel

@@ -22,8 +22,25 @@ import pyarrow as pa
 
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TEXT_BYTES_MAX, Int64s, TransactionBatch
-from monitor.intake.compiled import PADDING_BYTES, address_of, copy_block, kernel, load_i64, store_i64, store_u64
-from monitor.intake.identifiers import IdentifierTable, Uint8s, hash_identifier, intern_hashed
+from monitor.intake.compiled import (
+    PADDING_BYTES,
+    address_of,
+    copy_block,
+    kernel,
+    load_i64,
+    load_u64,
+    store_i64,
+    store_u64,
+)
+from monitor.intake.identifiers import (
+    IdentifierTable,
+    Uint8s,
+    ask_for_entry,
+    ask_for_slot,
+    ask_for_text,
+    hash_identifier,
+    intern_hashed,
+)
 from monitor.intake.record_fields import (
     BOOKED_US,
     BOOKING_ENTITY,
@@ -56,6 +73,8 @@ _CODES = len(INTERNED)
 _UNDIGESTED_TEXTS = np.array([DEBTOR_NAME, CREDITOR_NAME, REMITTANCE], np.int64)
 _TEXT_FIELDS = np.array(TEXTS, np.int64)
 _DIGEST_WORDS_MAX = 6 + _CODES + len(_UNDIGESTED_TEXTS) * (2 + TEXT_BYTES_MAX // 8)
+_BLOCK_ROWS = 24
+"""Rows whose identifiers are hashed before the first of them is looked up: some 200 cache lines asked for at once."""
 _CODE_BITS = np.uint64(0xFFFF)
 _S16, _S32 = np.uint64(16), np.uint64(32)
 _U0 = np.uint64(0)
@@ -121,9 +140,9 @@ def sealed(
         text_offsets=np.empty((len(TEXTS), n + 1), np.int32),
         text_present=np.zeros((len(TEXTS), (n + 7) // 8), np.uint8),
     )
-    words = np.empty(_DIGEST_WORDS_MAX, np.uint64)
+    words, hashes = np.empty(_DIGEST_WORDS_MAX, np.uint64), np.empty(_BLOCK_ROWS * _CODES, np.uint64)
     header = identifiers.room(n * _CODES, len(buffer))
-    _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, words, columns)
+    _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, words, hashes, columns)
     return _batch(positions[accepted], columns), _texts(buffer, accepted, spans, columns)
 
 
@@ -187,23 +206,53 @@ def _packed(one, two, three):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _seal_codes(base, spans, table, codes, index, words, default_start, default_length):  # type: ignore[no-untyped-def]
-    """Codes of one row; the hash of each identifier goes to ``words``. The place behind, and a bit per field."""
+def _identifier_span(spans, place, default_start, default_length):  # type: ignore[no-untyped-def]
+    """Where the identifier of a place begins, -1 where absent, and its length."""
+    field = _FIELDS[place]
+    start, length = start_of(spans, field), length_of(spans, field)
+    if field == BOOKING_ENTITY and start < 0:
+        start, length = default_start, default_length
+    return start, length
+
+
+@kernel
+def _hash_ahead(base, first, stop, accepted, spans, table, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
+    """Hash the identifiers of some rows into ``hashes`` and ask for everything their look-ups will touch."""
+    count, at = 0, address_of(hashes)
+    for index in range(first, stop):
+        row = address_of(spans) + 4 * accepted[index] * spans.shape[1]
+        for place in range(_CODES):
+            start, length = _identifier_span(row, place, default_start, default_length)
+            if start >= 0:
+                hashed = hash_identifier(table, _KINDS[place], base + start, length)
+                store_u64(at + 8 * count, hashed)
+                ask_for_slot(table, hashed)
+                count += 1
+    for k in range(count):
+        ask_for_entry(table, load_u64(at + 8 * k))
+    for k in range(count):
+        ask_for_text(table, load_u64(at + 8 * k))
+
+
+@kernel
+def _seal_codes(base, spans, table, codes, index, words, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
+    """Codes of one row from the hashes at ``hashes``, which also go to ``words``.
+
+    The place behind the words, that behind the hashes, and a bit per field.
+    """
     present = np.int64(0)
     for place in range(_CODES):
-        field, kind = _FIELDS[place], _KINDS[place]
-        start, length = start_of(spans, field), length_of(spans, field)
-        if field == BOOKING_ENTITY and start < 0:
-            start, length = default_start, default_length
+        start, length = _identifier_span(spans, place, default_start, default_length)
         code = np.int64(-1)
         if start >= 0:
-            hashed = hash_identifier(table, kind, base + start, length)
-            code = intern_hashed(table, hashed, kind, base + start, length)
+            hashed = load_u64(hashes)
+            hashes += 8
+            code = intern_hashed(table, hashed, _KINDS[place], base + start, length)
             store_u64(words, hashed)
             words += 8
             present |= 1 << place
         codes[place, index] = code
-    return words, present
+    return words, hashes, present
 
 
 @kernel
@@ -264,14 +313,22 @@ def _seal_ids(base, spans, key_0, key_1, wide, index, words):  # type: ignore[no
 
 
 @kernel
-def _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, word_space, columns):  # type: ignore[no-untyped-def]
+def _seal(  # type: ignore[no-untyped-def]
+    buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, word_space, hashes, columns
+):
     wide, narrow, codes, offsets, present = columns
+    default_start, default_length = default_entity
+    hash_at = np.int64(0)
     base, table, words = address_of(buffer), address_of(header), address_of(word_space)
     offsets[:, 0] = 0
     for index in range(len(accepted)):
+        if index % _BLOCK_ROWS == 0:
+            stop = min(index + _BLOCK_ROWS, len(accepted))
+            _hash_ahead(base, index, stop, accepted, spans, table, default_start, default_length, hashes)
+            hash_at = address_of(hashes)
         span = address_of(spans) + 4 * accepted[index] * spans.shape[1]
         end, one = _seal_ids(base, span, keys[0], keys[1], wide, index, words + 32)
-        end, two = _seal_codes(base, span, table, codes, index, end, default_entity[0], default_entity[1])
+        end, hash_at, two = _seal_codes(base, span, table, codes, index, end, default_start, default_length, hash_at)
         end, three = _digest_texts(base, span, end)
         _seal_values(address_of(values) + 8 * accepted[index] * VALUES, wide, narrow, index, words, one | two | three)
         _seal_texts(span, offsets, present, index)

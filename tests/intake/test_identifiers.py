@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.identifiers import IdentifierKind, token_of
+from monitor.domain.transaction import IDENTIFIER_BYTES_MAX
 from monitor.intake.compiled import PADDING_BYTES, address_of
 from monitor.intake.identifiers import IdentifierTable, intern_hashed, spans_of_arrow
 from monitor.intake.siphash import hash_128, hash_tagged, hash_words, keys_for
@@ -38,6 +39,15 @@ def test_codes_are_those_of_a_dictionary(values: list[tuple[IdentifierKind, str]
         assert table.tokens[code].tobytes() == token_of(KEY, kind, text)
         assert table.code_of_token(token_of(KEY, kind, text)) == code
         assert table.kinds[code] == kind
+
+
+@given(st.binary(max_size=200))
+@settings(print_blob=True, deadline=None, max_examples=20)
+def test_a_token_is_the_hmac_of_the_library_at_every_length(key: bytes) -> None:
+    # Lengths at which the padding needs one block more are among them.
+    table, texts = IdentifierTable(key), ["é" * (n // 2) + "x" * (n % 2) for n in range(1, IDENTIFIER_BYTES_MAX + 1)]
+    codes = table.encode(ACCOUNT, texts)
+    assert [table.tokens[code].tobytes() for code in codes] == [token_of(key, ACCOUNT, text) for text in texts]
 
 
 @given(pairs, st.integers(0, 60))
