@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE
-from monitor.domain.time import DAY_US, format_time
+from monitor.domain.time import format_time
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine.binding import NamedList
 from monitor.engine.conversion import Rates as EngineRates
@@ -63,9 +63,7 @@ class RunEntities:
         return self.countries.get(code)
 
     def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
-        day = self.calendar.business_day(entity, time_us).astype(np.int64)
-        day = np.where(day < 0, time_us // DAY_US, day)
-        return np.column_stack((day, self.calendar.month(day.astype(np.int32)))).astype(np.int64)
+        return self.calendar.periods(entity, time_us)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int64s
+from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
 from monitor.engine.compiled import inlined, kernel
 
 
@@ -37,7 +37,7 @@ def no_rates(target: int) -> Rates:
 def _scaled(amount, numerator, denominator):
     """``amount * numerator / denominator`` rounded half to even; UNKNOWN where it does not fit in 62 bits.
 
-    The product has up to 128 bits; it is divided bit by bit, which only foreign payments pay for.
+    The product has up to 128 bits. One of 64 is divided at once, a larger one bit by bit.
     """
     a, b, d = np.uint64(amount), np.uint64(numerator), np.uint64(denominator)
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -49,53 +49,77 @@ def _scaled(amount, numerator, denominator):
     if high >= d:
         return np.int64(UNKNOWN)
     one = np.uint64(1)
-    quotient, rest = np.uint64(0), high
-    for bit in range(63, -1, -1):
-        rest = (rest << one) | ((low >> np.uint64(bit)) & one)
-        quotient <<= one
-        if rest >= d:
-            rest -= d
-            quotient |= one
+    quotient, rest = low // d, low % d
+    if high != 0:
+        quotient, rest = np.uint64(0), high
+        for bit in range(63, -1, -1):
+            rest = (rest << one) | ((low >> np.uint64(bit)) & one)
+            quotient <<= one
+            if rest >= d:
+                rest -= d
+                quotient |= one
     twice = rest << one
     if twice > d or (twice == d and quotient & one):
         quotient += one
     return np.int64(quotient) if quotient < (one << np.uint64(62)) else np.int64(UNKNOWN)
 
 
+@inlined
+def converted(amount, currency, time_us, target, start, published_us, numerator, denominator):
+    """An amount in minor units of the target; UNKNOWN where no rate was published before the time."""
+    if amount == UNKNOWN or currency < 0:
+        return np.int64(UNKNOWN)
+    if currency == target:
+        return np.int64(amount)
+    low, high = start[currency], start[currency + 1]
+    first = low
+    while low < high:
+        middle = (low + high) >> 1
+        if published_us[middle] < time_us:
+            low = middle + 1
+        else:
+            high = middle
+    return np.int64(UNKNOWN) if low == first else _scaled(amount, numerator[low - 1], denominator[low - 1])
+
+
 @kernel
-def convert(
-    amount_minor: Int64s,
-    currency: npt.NDArray[np.int64],
-    time_us: Int64s,
-    target: int,
-    start: Int64s,
-    published_us: Int64s,
-    numerator: Int64s,
-    denominator: Int64s,
+def _convert(
+    transaction: Int64s, amount_minor: Int64s, currency: Int16s, booked_us: Int64s, profile_row: Int32s,
+    profiles: npt.NDArray[np.int64], amount_column: int, currency_column: int, target: int, start: Int64s,
+    published_us: Int64s, numerator: Int64s, denominator: Int64s, out: Int64s,
+) -> None:  # fmt: skip
+    for i in range(len(transaction)):
+        amount, code = np.int64(UNKNOWN), np.int64(-1)
+        if amount_column < 0:
+            amount, code = amount_minor[transaction[i]], np.int64(currency[transaction[i]])
+        elif profile_row[i] >= 0:
+            amount, code = profiles[profile_row[i], amount_column], profiles[profile_row[i], currency_column]
+        out[i] = converted(amount, code, booked_us[i], target, start, published_us, numerator, denominator)
+
+
+def convert_legs(
+    rates: Rates,
+    batch: TransactionBatch,
+    transaction: Int64s,
+    booked_us: Int64s,
+    profile_row: Int32s,
+    profiles: npt.NDArray[np.int64],
+    columns: tuple[int, int],
     out: Int64s,
 ) -> None:
-    """Write amounts in minor units of the target, shape (n,); UNKNOWN where no rate was published before."""
-    for i in range(len(amount_minor)):
-        if amount_minor[i] == UNKNOWN or currency[i] < 0:
-            out[i] = UNKNOWN
-            continue
-        if currency[i] == target:
-            out[i] = amount_minor[i]
-            continue
-        low, high = start[currency[i]], start[currency[i] + 1]
-        first = low
-        while low < high:
-            middle = (low + high) >> 1
-            if published_us[middle] < time_us[i]:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = UNKNOWN if low == first else _scaled(amount_minor[i], numerator[low - 1], denominator[low - 1])
+    """Write an amount of each leg in the target of ``rates``; UNKNOWN where no rate was published before.
 
-
-def convert_with(rates: Rates, amount_minor: Int64s, currency: Int64s, time_us: Int64s) -> Int64s:
-    """Amounts in the target of ``rates``, shape (n,); UNKNOWN where no rate was published before."""
-    out = np.empty(len(amount_minor), np.int64)
-    convert(amount_minor, currency, time_us, rates.target, rates.start, rates.published_us, rates.numerator,
-            rates.denominator, out)  # fmt: skip
-    return out
+    Args:
+        rates: The rates into the target.
+        batch: The payments.
+        transaction: Row of the batch by leg, shape (m,).
+        booked_us: When each was booked, shape (m,): the rate is the last one before.
+        profile_row: Row of the profile by leg, -1 where none is held, shape (m,).
+        profiles: The profiles.
+        columns: Columns of ``profiles`` with amount and currency; (-1, -1) for the payment's own.
+        out: Minor units of the target, shape (m,).
+    """
+    _convert(
+        transaction, batch.amount_minor, batch.currency, booked_us, profile_row, profiles, *columns, rates.target,
+        rates.start, rates.published_us, rates.numerator, rates.denominator, out,
+    )  # fmt: skip

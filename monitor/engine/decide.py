@@ -300,7 +300,7 @@ def filter_masks(
 @kernel
 def decide(
     leg_kind: Int32s,
-    is_judged: npt.NDArray[np.bool_],
+    operation: Int32s,
     is_booked: npt.NDArray[np.bool_],
     jurisdiction: Int32s,
     rule_kind: Int32s,
@@ -333,7 +333,7 @@ def decide(
     """
     found = 0
     for i in range(len(leg_kind)):
-        if not is_judged[i]:
+        if operation[i] != 0:
             continue
         for rule in range(len(rule_kind)):
             if rule_kind[rule] != leg_kind[i] or not rule_applies[rule, jurisdiction[i]]:

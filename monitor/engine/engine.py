@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from monitor.domain.alert import Alert
 from monitor.domain.identifiers import IdentifierKind
-from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import STATUSES
 from monitor.engine import admission, decide
 from monitor.engine.admission import ACCOUNT, HOLDER, KEY_KINDS, Admission, Legs
 from monitor.engine.binding import Bound, NamedList, bind
@@ -25,13 +23,12 @@ from monitor.engine.conversion import Rates
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
 from monitor.engine.layout import CALENDARS
-from monitor.engine.legs import LegContext, build_fields, day_of
+from monitor.engine.legs import LegFacts, Scopes, build_fields, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import TableInput, WindowTable
 from monitor.rulebook.plan import Program
 
-_BOOKED = STATUSES.index("booked")
 _NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
 
 
@@ -117,6 +114,7 @@ class Engine:
         self.day: int | None = None
         self.jurisdiction_of = np.full(1, -1, np.int32)
         self.combination_segment = _by_code(self.bound.segment_index)
+        self.columns = plan_columns(program.fields)
 
     def step(self, batch: TransactionBatch, profiles: ProfileTable) -> Step:
         """Judge a batch.
@@ -155,62 +153,67 @@ class Engine:
     def _judge(
         self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, is_late: npt.NDArray[np.bool_]
     ) -> list[Alert]:
-        bound, rows = self.bound, np.where(legs.kind == HOLDER, legs.row, -1)
         self.peers.make_room(self.admission.spaces[HOLDER].count)
-        codes = self._holders(batch, legs)
-        is_booked = batch.status[legs.transaction] == _BOOKED
-        profile_row = profiles.rows(codes)
-        firsts = self.firsts.of(legs, is_booked)
-        context = LegContext(batch, legs, codes, profiles, profile_row, self.inputs.rates, self._hubs(rows), firsts)
-        fields = build_fields(self.program.fields, context)
-        segment_code = context.of_profile("segment")
-        segment = self.peers.segments(segment_code)
-        self.peers.make_room(0)
-        jurisdiction = self._jurisdictions(batch.booking_entity[legs.transaction])
-        booked_us = batch.booked_at_us[legs.transaction]
-        combination = bound.combination(_look_up(self.combination_segment, segment_code), jurisdiction, booked_us)
+        facts = self._facts(batch, legs, profiles)
+        fields = build_fields(
+            self.columns, batch, legs, facts, profiles, self.inputs.rates, self.peers.is_hub, self.firsts
+        )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        entity = batch.booking_entity[legs.transaction]
-        periods = self._periods(entity, booked_us)
-        scene = Scene(batch, legs, is_booked, jurisdiction, fields, measures, bounds, combination, segment,
-                      segment_code, profile_row, profiles, entity, periods, is_late)  # fmt: skip
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, self._periods(facts), is_late)
         for table in self.tables:
             self._run_table(table, scene)
-        self.peers.record(rows, legs.operation == 0, segment, measures)
+        self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
         return self.findings.alerts(self._decide(scene), scene)
+
+    def _facts(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> LegFacts:
+        """Who, where and when of each leg; new segments and entities are numbered in the order of the log."""
+        facts, code_of = LegFacts.of_length(len(legs)), self.admission.spaces[HOLDER].code_of
+        while not describe(batch, legs, code_of, profiles, self._scopes(), facts):
+            self.peers.number_segments(facts.segment_code)
+            self._number_entities(facts.entity)
+            self.peers.make_room(0)
+        return facts
+
+    def _scopes(self) -> Scopes:
+        return Scopes(
+            self.peers.index_of, self.jurisdiction_of, self.combination_segment, self.bound.breaks_us,
+            len(self.bound.jurisdiction_index) + 1,
+        )  # fmt: skip
 
     def _run_table(self, table: WindowTable, scene: Scene) -> None:
         """Filters, then windows: writes the table's columns of the measure matrix."""
-        bound, layout, legs = self.bound, table.layout, scene.legs
+        bound, layout, legs, facts = self.bound, table.layout, scene.legs, scene.facts
         kind = KEY_KINDS.index(layout.by)
-        row = legs.account_row if kind == ACCOUNT else np.where(legs.kind == kind, legs.row, -1)
+        row = facts.holder_row if kind == HOLDER else legs.account_row
+        if kind not in (HOLDER, ACCOUNT):
+            row = np.where(legs.kind == kind, legs.row, -1)
         mask = np.zeros(len(legs), np.int64)
         decide.filter_masks(
             np.array(layout.filters, np.int64), bound.filter_any_status, bound.filter_starts, bound.filter_stops,
-            scene.is_booked, row, self.program.instructions, self.program.operands, scene.fields, bound.parameters,
-            scene.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, scene.segment,
+            facts.is_booked, row, self.program.instructions, self.program.operands, scene.fields, bound.parameters,
+            facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, facts.segment,
             _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
         columns = [self.program.fields.index(use) for use in layout.values]
         periods = np.ascontiguousarray(scene.periods[:, [CALENDARS.index(c) for c in layout.calendars]])
         given = TableInput(
             legs.operation, row, legs.judged_us, scene.batch.position[legs.transaction], legs.target, mask,
-            np.ascontiguousarray(scene.fields[:, columns]), scene.entity, periods,
+            np.ascontiguousarray(scene.fields[:, columns]), facts.entity, periods,
         )  # fmt: skip
         table.run(given, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
 
     def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
         """(leg, rule) of all conditions that hold, in the order of the log."""
-        bound, legs, room = self.bound, scene.legs, 4096
+        bound, legs, facts, room = self.bound, scene.legs, scene.facts, 4096
         while True:
             hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
-                legs.kind, legs.operation == 0, scene.is_booked, scene.jurisdiction, bound.rule_kind,
+                legs.kind, legs.operation, facts.is_booked, facts.jurisdiction, bound.rule_kind,
                 bound.rule_any_status, bound.rule_applies, bound.rule_starts, bound.rule_stops,
                 self.program.instructions, self.program.operands, scene.fields, scene.measures, scene.bounds,
-                bound.parameters, scene.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
-                scene.segment, hits, undecided, *decide.scratch(),
+                bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
+                facts.segment, hits, undecided, *decide.scratch(),
             )  # fmt: skip
             if found <= room:
                 self.undecided += undecided
@@ -218,35 +221,22 @@ class Engine:
                 return hits[:found]
             room = found
 
-    def _holders(self, batch: TransactionBatch, legs: Legs) -> Int32s:
-        """The customer of each leg: of a holder leg the holder itself, of others the side's own."""
-        sides = np.where(legs.side == 0, batch.debtor_holder[legs.transaction], batch.creditor_holder[legs.transaction])
-        own = self.admission.spaces[HOLDER].code_of[np.where(legs.kind == HOLDER, legs.row, 0)]
-        return np.where(legs.kind == HOLDER, own, sides).astype(np.int32)
-
-    def _periods(self, entity: Int32s, booked_us: Int64s) -> npt.NDArray[np.int64]:
+    def _periods(self, facts: LegFacts) -> npt.NDArray[np.int64]:
         """Business day and month of each leg; zeros where no window is a calendar one."""
         if not any(layout.calendars for layout in self.bound.layouts):
-            return np.zeros((len(entity), len(CALENDARS)), np.int64)
-        return self.inputs.entities.periods(entity, booked_us)
+            return np.zeros((len(facts.entity), len(CALENDARS)), np.int64)
+        return self.inputs.entities.periods(facts.entity, facts.booked_us)
 
-    def _hubs(self, rows: Int64s) -> Int64s:
-        return np.where(rows >= 0, self.peers.is_hub[np.maximum(rows, 0)], UNKNOWN)
-
-    def _jurisdictions(self, entity: Int32s) -> Int32s:
-        """Jurisdiction index of entity codes: 0 for those that no rule names, the last for unknown ones."""
-        highest = int(entity.max(initial=-1))
+    def _number_entities(self, entity: Int32s) -> None:
+        """Find the jurisdiction of entities: 0 for one that no rule names, the last for an unknown one."""
+        highest, index = int(entity.max(initial=-1)), self.bound.jurisdiction_index
         if highest >= len(self.jurisdiction_of):
             grown = np.full(highest + 1, -1, np.int32)
             grown[: len(self.jurisdiction_of)] = self.jurisdiction_of
             self.jurisdiction_of = grown
-        known = np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], 0)
-        for code in np.unique(entity[known < 0]).tolist():
+        for code in np.unique(entity[entity >= 0]).tolist():
             country = self.inputs.entities.country(code)
-            index = self.bound.jurisdiction_index
             self.jurisdiction_of[code] = len(index) + 1 if country is None else index.get(country, 0)
-        unknown = len(self.bound.jurisdiction_index) + 1
-        return np.where(entity >= 0, self.jurisdiction_of[np.maximum(entity, 0)], unknown).astype(np.int32)
 
     def undecided_by_field(self) -> dict[str, dict[str, int]]:
         """Undecided verdicts per rule and first missing name."""
@@ -263,9 +253,3 @@ def _by_code(index: dict[int, int]) -> Int32s:
     for code, number in index.items():
         table[code] = number
     return table
-
-
-def _look_up(table: Int32s, codes: Int64s) -> Int32s:
-    """``table[codes]``, 0 for codes outside."""
-    inside = (codes >= 0) & (codes < len(table))
-    return np.where(inside, table[np.where(inside, codes, 0)] if len(table) else 0, 0).astype(np.int32)

@@ -13,9 +13,10 @@ from monitor.domain.alert import Alert, Quantity, Source, Subject, alert_id
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.transaction import TransactionBatch
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
 from monitor.engine.admission import HOLDER, KEY_KINDS, ROLES, Legs
+from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
 from monitor.engine.sentences import fill
 from monitor.engine.views import LegValues, RuleView, WindowView
@@ -32,21 +33,15 @@ _SEVERITY_SCORE = {name: 0.2 * (number + 1) for number, name in enumerate(SEVERI
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The columns that a run of legs was judged on; ``periods`` is empty where no window is a calendar one."""
+    """The columns that a run of legs was judged on."""
 
     batch: TransactionBatch
     legs: Legs
-    is_booked: npt.NDArray[np.bool_]
-    jurisdiction: Int32s
+    facts: LegFacts
     fields: npt.NDArray[np.int64]
     measures: npt.NDArray[np.int64]
     bounds: npt.NDArray[np.uint8]
-    combination: Int32s
-    segment: Int32s
-    segment_code: Int64s
-    profile_row: Int32s
     profiles: ProfileTable
-    entity: Int32s
     periods: npt.NDArray[np.int64]
     is_late: npt.NDArray[np.bool_]
 
@@ -125,14 +120,18 @@ def _alert(
     transaction = int(scene.legs.transaction[leg])
     values = LegValues(
         scene.fields[leg].tolist(), scene.measures[leg].tolist(), scene.bounds[leg].tolist(),
-        int(scene.combination[leg]), int(scene.segment[leg]),
+        int(scene.facts.combination[leg]), int(scene.facts.segment[leg]),
     )  # fmt: skip
     position = int(batch.position[transaction])
     positions, total = _transactions(engine, view, scene, leg, position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)
     role = _role(engine, scene, leg)
     token = identifiers.token(subject)
-    profile, segment, entity = int(scene.profile_row[leg]), int(scene.segment_code[leg]), int(scene.entity[leg])
+    profile, segment, entity = (
+        int(scene.facts.profile_row[leg]),
+        int(scene.facts.segment_code[leg]),
+        int(scene.facts.entity[leg]),
+    )
     booked_us = int(batch.booked_at_us[transaction])
     return Alert(
         alert_id=alert_id(
@@ -215,7 +214,7 @@ def _behind(engine: "Engine", window: WindowView, scene: Scene, leg: int, positi
     if window.calendar >= 0:
         calendar = table.calendar_index[window.calendar]
         period = int(scene.periods[leg, window.calendar])
-        bucket = calendar, table.bucket_of(row, calendar, int(scene.entity[leg]), period)
+        bucket = calendar, table.bucket_of(row, calendar, int(scene.facts.entity[leg]), period)
         start_us = UNKNOWN
     return table.events_behind(
         row, window.place, start_us=start_us, bucket=bucket, sequence=position, most=TRANSACTIONS_MAX

@@ -5,8 +5,6 @@ again 730 days later or more counts as seen for the first time. Only booked paym
 undo it: the pair did occur.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +13,6 @@ from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine.admission import Legs
 from monitor.engine.compiled import kernel
 from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
-from monitor.rulebook.plan import FieldUse
 
 HORIZON_US = 730 * DAY_US
 
@@ -52,30 +49,16 @@ class Firsts:
         self.seen, self.used, self.latest_us = new_table(256, 3), 0, EMPTY
         self.fields: list[str] = []
 
-    def of(self, legs: Legs, is_booked: npt.NDArray[np.bool_]) -> Callable[[FieldUse, Int64s], Int64s]:
-        """The function that fills a ``first_seen`` column for these legs; each field once per batch."""
-
-        def column(use: FieldUse, values: Int64s) -> Int64s:
-            if use.name not in self.fields:
-                self.fields.append(use.name)
-            self.latest_us = max(self.latest_us, int(legs.judged_us.max(initial=EMPTY)))
-            if is_full(self.seen, self.used, len(legs)):
-                keep = self.latest_us - self.seen[:, 2] <= 2 * HORIZON_US
-                self.seen, self.used = regrown(self.seen, self.used, len(legs), keep)
-            number = self.fields.index(use.name)
-            out = np.full(len(legs), UNKNOWN, np.int64)
-            self.used += _first_seen(
-                legs.kind,
-                legs.row,
-                legs.operation,
-                is_booked,
-                legs.judged_us,
-                values,
-                number,
-                HORIZON_US,
-                self.seen,
-                out,
-            )
-            return out
-
-        return column
+    def fill(self, name: str, legs: Legs, is_booked: npt.NDArray[np.bool_], values: Int64s, out: Int64s) -> None:
+        """Write the ``first_seen`` column ``name`` of these legs, whose argument has ``values``; once per batch."""
+        if name not in self.fields:
+            self.fields.append(name)
+        self.latest_us = max(self.latest_us, int(legs.judged_us.max(initial=EMPTY)))
+        if is_full(self.seen, self.used, len(legs)):
+            keep = self.latest_us - self.seen[:, 2] <= 2 * HORIZON_US
+            self.seen, self.used = regrown(self.seen, self.used, len(legs), keep)
+        out[:] = UNKNOWN
+        self.used += _first_seen(
+            legs.kind, legs.row, legs.operation, is_booked, legs.judged_us, values, self.fields.index(name), HORIZON_US,
+            self.seen, out,
+        )  # fmt: skip

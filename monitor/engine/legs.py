@@ -1,37 +1,43 @@
-"""The leg matrix: what each leg shows to rules, one row per leg, one column per field in use.
+"""What each leg shows to rules: who, where and when (:class:`LegFacts`), and the leg matrix.
 
-Unknown is ``UNKNOWN``. Words and identifiers are codes, amounts are in the currency the column
-names, ages are microseconds at the payment's own time.
+The matrix has one row per leg and one column per field in use. Unknown is ``UNKNOWN``. Words and identifiers are
+codes, amounts are in the currency the column names, ages are microseconds at the payment's own time.
+
+Which column comes from where is worked out once per rulebook (:func:`plan_columns`) as numbers for one kernel, so
+that a batch costs one pass and not one per field. Conversion and first occurrences have kernels of their own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import DIRECTIONS
-from monitor.engine.admission import CREDITOR, DEBTOR, NEVER, Legs
-from monitor.engine.conversion import Rates, convert_with, no_rates
-from monitor.engine.profiles import COLUMN, ProfileTable
+from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
+from monitor.domain.vocabulary import DIRECTIONS, STATUSES
+from monitor.engine.admission import CREDITOR, HOLDER, NEVER, Legs
+from monitor.engine.compiled import kernel, prefetch
+from monitor.engine.conversion import Rates, convert_legs, no_rates
+from monitor.engine.firsts import Firsts
+from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
 from monitor.rulebook.plan import FieldUse
 
-_PER_TRANSACTION = {
-    "currency": "currency",
-    "channel": "channel",
-    "status": "status",
-    "purpose": "purpose",
-    "conductor": "conductor",
-    "on_behalf_of": "on_behalf_of",
-    "device": "device",
-    "branch": "branch",
-    "booking_entity": "booking_entity",
+_NARROW = ("currency", "channel", "status", "debtor_country", "creditor_country")
+_CODES = (
+    "purpose", "booking_entity", "conductor", "on_behalf_of", "device", "branch",
+    "debtor_account", "creditor_account", "debtor_agent", "creditor_agent", "debtor_holder", "creditor_holder",
+)  # fmt: skip
+"""Columns of a batch by width; those of the two sides stand next to each other, the debtor's first."""
+_OWN, _OTHER = "own", "other"
+_OF_SIDE = {
+    "account": (_OWN, "debtor_account"),
+    "country": (_OWN, "debtor_country"),
+    "counterparty_country": (_OTHER, "debtor_country"),
+    "counterparty_agent": (_OTHER, "debtor_agent"),
 }
-_OWN_SIDE = {"account": "account", "country": "country"}
-_OTHER_SIDE = {"counterparty_country": "country", "counterparty_agent": "agent"}
 _PROFILE = {
     "segment": "segment",
     "profile.segment": "segment",
@@ -48,117 +54,295 @@ _PROFILE_MONEY = {
     "profile.expected_monthly_in": ("expected_monthly_in", "expected_currency"),
     "profile.expected_monthly_out": ("expected_monthly_out", "expected_currency"),
 }
+(
+    _NARROW_COLUMN, _CODE_COLUMN, _OWN_NARROW, _OWN_CODE, _OTHER_NARROW, _OTHER_CODE, _OF_PROFILE, _CUSTOMER,
+    _DIRECTION, _COUNTERPARTY, _ACCOUNT_AGE, _RELATIONSHIP_AGE, _AGE_YEARS, _IS_HUB, _SINCE_LAST, _LATER,
+) = range(16)  # fmt: skip
+"""Where a column comes from; ``_LATER``: another kernel writes it."""
+_SPECIAL = {
+    "customer": _CUSTOMER,
+    "direction": _DIRECTION,
+    "counterparty": _COUNTERPARTY,
+    "profile.account_age": _ACCOUNT_AGE,
+    "profile.relationship_age": _RELATIONSHIP_AGE,
+    "profile.age_years": _AGE_YEARS,
+    "peer.is_hub": _IS_HUB,
+    "since_last()": _SINCE_LAST,
+}
 _YEAR_US = 31_556_952_000_000
 """A mean Gregorian year; full years of age are taken from it, exact to a day."""
+_BOOKED = STATUSES.index("booked")
+_CREDIT, _DEBIT = DIRECTIONS.index("credit"), DIRECTIONS.index("debit")
+_ACCOUNTS, _HOLDERS = _CODES.index("debtor_account"), _CODES.index("debtor_holder")
+_SEGMENT, _SINCE, _BORN = COLUMN["segment"], COLUMN["customer_since_us"], COLUMN["birth_us"]
+_PROFILE_WIDTH = len(PROFILE_COLUMNS)
+_AHEAD, _NEAR, _LINE = 16, 8, 8
+_BLOCK = 64
+"""Legs that are filled field by field before the next ones: their rows stay in the first cache."""
+
+Narrow = tuple[Int16s, Int16s, Int16s, Int16s, Int16s]
+Wide = tuple[Int32s, ...]
+
+
+class LegFacts(NamedTuple):
+    """Who a leg is about, where and when it was booked, as columns of length m.
+
+    ``holder`` is the customer: of a holder leg the holder itself, of others the side's own. ``holder_row`` is its row
+    among the holders, -1 for other legs; ``segment`` the index of the peer group, ``combination`` the row of
+    parameters.
+    """
+
+    booked_us: Int64s
+    is_booked: npt.NDArray[np.bool_]
+    entity: Int32s
+    holder: Int32s
+    holder_row: Int64s
+    profile_row: Int32s
+    segment_code: Int64s
+    segment: Int32s
+    jurisdiction: Int32s
+    combination: Int32s
+
+    @classmethod
+    def of_length(cls, count: int) -> "LegFacts":
+        """Room for ``count`` legs."""
+        wide, narrow = np.empty((3, count), np.int64), np.empty((6, count), np.int32)
+        return cls(
+            wide[0], np.empty(count, np.bool_), narrow[0], narrow[1], wide[1], narrow[2], wide[2], narrow[3], narrow[4],
+            narrow[5],
+        )  # fmt: skip
+
+
+class Scopes(NamedTuple):
+    """What turns words of a leg into indexes; arrays by code, -1 where a code has no index yet."""
+
+    segment_index: Int32s
+    """Peer group by code of a segment."""
+    jurisdiction_index: Int32s
+    """Jurisdiction by code of a booking entity; 0: one that no rule names."""
+    segment_scope: Int32s
+    """Segment by code as parameters know it; 0 for others, also beyond the end."""
+    breaks_us: Int64s
+    """When values of parameters begin, ascending."""
+    jurisdictions: int
+    """How many jurisdictions parameters know, with 0 for any other; the index behind them is the unknown one."""
+
+
+@kernel
+def _describe(
+    transaction: Int64s, side: Int32s, kind: Int32s, row: Int64s, booked_us: Int64s, status: Int16s,
+    booking_entity: Int32s, debtor_holder: Int32s, creditor_holder: Int32s, code_of: Int32s, profile_row_of: Int32s,
+    profiles: npt.NDArray[np.int64], scopes: Scopes, facts: LegFacts,
+) -> bool:  # fmt: skip
+    """Fill ``facts``; false where a segment or an entity has no index yet."""
+    unnumbered = 0
+    for i in range(len(transaction)):
+        if i + _AHEAD < len(transaction) and kind[i + _AHEAD] == HOLDER:
+            code = code_of[row[i + _AHEAD]]
+            if code < len(profile_row_of):
+                prefetch(profile_row_of, np.int64(code))
+        if i + _NEAR < len(transaction) and kind[i + _NEAR] == HOLDER:
+            code = code_of[row[i + _NEAR]]
+            if code < len(profile_row_of) and profile_row_of[code] >= 0:
+                for line in range(0, _PROFILE_WIDTH, _LINE):
+                    prefetch(profiles, profile_row_of[code] * _PROFILE_WIDTH + line)
+        at = transaction[i]
+        facts.booked_us[i], facts.is_booked[i], facts.entity[i] = (
+            booked_us[at],
+            status[at] == _BOOKED,
+            booking_entity[at],
+        )
+        if kind[i] == HOLDER:
+            facts.holder[i], facts.holder_row[i] = code_of[row[i]], row[i]
+        else:
+            facts.holder[i], facts.holder_row[i] = debtor_holder[at] if side[i] == 0 else creditor_holder[at], -1
+        holder, profile = facts.holder[i], np.int32(-1)
+        if 0 <= holder < len(profile_row_of):
+            profile = profile_row_of[holder]
+        facts.profile_row[i] = profile
+        segment = profiles[profile, _SEGMENT] if profile >= 0 else np.int64(UNKNOWN)
+        facts.segment_code[i], facts.segment[i], scope = segment, 0, 0
+        if segment >= 0:
+            index = scopes.segment_index[segment] if segment < len(scopes.segment_index) else np.int32(-1)
+            unnumbered += int(index < 0)
+            facts.segment[i] = index
+            scope = int(scopes.segment_scope[segment]) if segment < len(scopes.segment_scope) else 0
+        entity, jurisdiction = facts.entity[i], np.int64(scopes.jurisdictions)
+        if entity >= 0:
+            index = scopes.jurisdiction_index[entity] if entity < len(scopes.jurisdiction_index) else np.int32(-1)
+            unnumbered += int(index < 0)
+            jurisdiction = np.int64(index)
+        facts.jurisdiction[i] = jurisdiction
+        known = 0 if jurisdiction == scopes.jurisdictions else jurisdiction
+        period = len(scopes.breaks_us)
+        while period > 0 and scopes.breaks_us[period - 1] > facts.booked_us[i]:
+            period -= 1
+        facts.combination[i] = (scope * scopes.jurisdictions + known) * (len(scopes.breaks_us) + 1) + period
+    return unnumbered == 0
+
+
+def describe(
+    batch: TransactionBatch, legs: Legs, code_of: Int32s, profiles: ProfileTable, scopes: Scopes, facts: LegFacts
+) -> bool:
+    """Fill ``facts``; false where a segment or an entity has no index yet: number it and call again.
+
+    Args:
+        batch: The transactions.
+        legs: Their legs.
+        code_of: Customer code by row of the holders.
+        profiles: The profiles in force.
+        scopes: What turns words into indexes.
+        facts: Out.
+    """
+    return bool(
+        _describe(
+            legs.transaction, legs.side, legs.kind, legs.row, batch.booked_at_us, batch.status, batch.booking_entity,
+            batch.debtor_holder, batch.creditor_holder, code_of, profiles.row_of, profiles.values, scopes, facts,
+        )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class LegContext:
-    """What the fields of a batch of legs are drawn from."""
+class ColumnPlan:
+    """Where the columns of the leg matrix come from."""
 
-    batch: TransactionBatch
-    legs: Legs
-    holder: Int32s
-    profiles: ProfileTable
-    profile_row: Int32s
-    rates: Mapping[str, Rates]
-    is_hub: Int64s
-    first_seen: Callable[[FieldUse, Int64s], Int64s]
-
-    def of_transaction(self, name: str) -> Int64s:
-        """A column of the batch, per leg; -1 becomes UNKNOWN."""
-        return _known(getattr(self.batch, name)[self.legs.transaction])
-
-    def of_side(self, name: str, *, other: bool) -> Int64s:
-        """The debtor's or creditor's column, as the leg's own or the other side."""
-        side = self.legs.side if not other else 1 - self.legs.side
-        debtor = getattr(self.batch, f"debtor_{name}")[self.legs.transaction]
-        creditor = getattr(self.batch, f"creditor_{name}")[self.legs.transaction]
-        return _known(np.where(side == DEBTOR, debtor, creditor))
-
-    def of_profile(self, name: str) -> Int64s:
-        """A profile column; UNKNOWN without a profile."""
-        if not len(self.profiles.values):
-            return np.full(len(self.legs), UNKNOWN, np.int64)
-        values = self.profiles.values[np.maximum(self.profile_row, 0), COLUMN[name]]
-        return np.where(self.profile_row >= 0, values, UNKNOWN)
-
-    def since(self, started_us: Int64s) -> Int64s:
-        """Time from ``started_us`` to the payment."""
-        booked = self.batch.booked_at_us[self.legs.transaction]
-        return np.where(
-            started_us == UNKNOWN, UNKNOWN, np.maximum(booked - np.where(started_us == UNKNOWN, 0, started_us), 0)
-        )
-
-    def in_currency(self, amount_minor: Int64s, currency: Int64s, target: str) -> Int64s:
-        """Amounts converted at the payment's own time."""
-        rates = self.rates.get(target) or no_rates(CURRENCY_CODE[target])
-        booked = self.batch.booked_at_us[self.legs.transaction]
-        return convert_with(rates, amount_minor, currency.astype(np.int64), booked)
+    steps: Int32s
+    """(source, column of the source) for each column, shape (fields, 2)."""
+    money: tuple[tuple[int, str, tuple[int, int]], ...]
+    """(column, target currency, profile columns of amount and currency; -1, -1: the payment's own)."""
+    firsts: tuple[tuple[int, str, int], ...]
+    """(column, name, column of the argument), the arguments behind the fields where no rule uses them otherwise."""
+    width: int
 
 
-def _known(values: npt.NDArray[np.signedinteger]) -> Int64s:
-    wide = values.astype(np.int64)
-    wide[wide == -1] = UNKNOWN
-    return wide
+def plan_columns(uses: tuple[FieldUse, ...]) -> ColumnPlan:
+    """The columns of the leg matrix for the fields of a program."""
+    wanted = list(uses)
+    arguments = {}
+    for use in uses:
+        if use.name.startswith("first_seen("):
+            argument = FieldUse(use.name.removeprefix("first_seen(").removesuffix(")"))
+            if argument not in wanted:
+                wanted.append(argument)
+            arguments[use] = wanted.index(argument)
+    money, steps = [], []
+    for column, use in enumerate(wanted):
+        if use.name == "amount" or use.name in _PROFILE_MONEY:
+            assert use.currency is not None
+            names = _PROFILE_MONEY.get(use.name)
+            money.append((column, use.currency, (COLUMN[names[0]], COLUMN[names[1]]) if names else (-1, -1)))
+        steps.append((_LATER, 0) if use in arguments or use.currency is not None else _source(use.name))
+    firsts = tuple((uses.index(use), use.name, argument) for use, argument in arguments.items())
+    return ColumnPlan(np.array(steps, np.int32).reshape(-1, 2), tuple(money), firsts, max(len(wanted), 1))
 
 
-def build_fields(uses: tuple[FieldUse, ...], context: LegContext) -> npt.NDArray[np.int64]:
-    """The leg matrix, shape (legs, fields), row by row in memory."""
-    matrix = np.empty((len(context.legs), max(len(uses), 1)), np.int64)
-    for number, use in enumerate(uses):
-        matrix[:, number] = _column(use, context)
-    return matrix
-
-
-def _column(use: FieldUse, c: LegContext) -> Int64s:
-    name = use.name
-    if name == "amount":
-        assert use.currency is not None
-        amount = c.batch.amount_minor[c.legs.transaction]
-        return c.in_currency(amount, c.batch.currency[c.legs.transaction].astype(np.int64), use.currency)
-    if name in _PER_TRANSACTION:
-        return c.of_transaction(_PER_TRANSACTION[name])
-    if name in _OWN_SIDE:
-        return c.of_side(_OWN_SIDE[name], other=False)
-    if name in _OTHER_SIDE:
-        return c.of_side(_OTHER_SIDE[name], other=True)
+def _source(name: str) -> tuple[int, int]:
+    if name in _SPECIAL:
+        return _SPECIAL[name], 0
     if name in _PROFILE:
-        return c.of_profile(_PROFILE[name])
-    if name in _PROFILE_MONEY:
-        assert use.currency is not None
-        amount_of, currency_of = _PROFILE_MONEY[name]
-        return c.in_currency(c.of_profile(amount_of), c.of_profile(currency_of), use.currency)
-    return _special(use, c)
+        return _OF_PROFILE, COLUMN[_PROFILE[name]]
+    if name in _OF_SIDE:
+        which, column = _OF_SIDE[name]
+        if column in _NARROW:
+            return (_OWN_NARROW if which is _OWN else _OTHER_NARROW), _NARROW.index(column)
+        return (_OWN_CODE if which is _OWN else _OTHER_CODE), _CODES.index(column)
+    return (_NARROW_COLUMN, _NARROW.index(name)) if name in _NARROW else (_CODE_COLUMN, _CODES.index(name))
 
 
-def _special(use: FieldUse, c: LegContext) -> Int64s:
-    match use.name:
-        case "customer":
-            return _known(c.holder)
-        case "direction":
-            credit, debit = DIRECTIONS.index("credit"), DIRECTIONS.index("debit")
-            return np.where(c.legs.side == CREDITOR, credit, debit).astype(np.int64)
-        case "counterparty":
-            account = c.of_side("account", other=True)
-            return np.where(account != UNKNOWN, account, c.of_side("holder", other=True))
-        case "profile.account_age":
-            account = c.of_side("account", other=False)
-            known = (account >= 0) & (account < len(c.profiles.opened_us))
-            opened = c.profiles.opened_us[np.where(known, account, 0)] if len(c.profiles.opened_us) else UNKNOWN
-            return c.since(np.where(known, opened, UNKNOWN))
-        case "profile.relationship_age":
-            return c.since(c.of_profile("customer_since_us"))
-        case "profile.age_years":
-            born = c.of_profile("birth_us")
-            age_us = c.batch.booked_at_us[c.legs.transaction] - np.where(born == UNKNOWN, 0, born)
-            return np.where(born == UNKNOWN, UNKNOWN, age_us // _YEAR_US)
-        case "peer.is_hub":
-            return c.is_hub
-        case "since_last()":
-            return np.where(c.legs.before_us == NEVER, UNKNOWN, c.legs.judged_us - c.legs.before_us)
-    argument = use.name.removeprefix("first_seen(").removesuffix(")")
-    return c.first_seen(use, _column(FieldUse(argument), c))
+@kernel
+def _fill(
+    steps: Int32s, transaction: Int64s, side: Int32s, judged_us: Int64s, before_us: Int64s, narrow: Narrow, codes: Wide,
+    facts: LegFacts, profiles: npt.NDArray[np.int64], opened_us: Int64s, is_hub: Int64s, matrix: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Write all columns but the later ones."""
+    accounts_0, accounts_1 = codes[_ACCOUNTS], codes[_ACCOUNTS + 1]
+    holders_0, holders_1 = codes[_HOLDERS], codes[_HOLDERS + 1]
+    for first in range(0, len(transaction), _BLOCK):
+        stop = min(first + _BLOCK, len(transaction))
+        for f in range(len(steps)):
+            source, column = steps[f, 0], steps[f, 1]
+            if source == _NARROW_COLUMN:
+                narrow_0 = narrow[column]
+                for i in range(first, stop):
+                    value = np.int64(narrow_0[transaction[i]])
+                    matrix[i, f] = value if value != -1 else UNKNOWN
+            elif source == _CODE_COLUMN:
+                code_0 = codes[column]
+                for i in range(first, stop):
+                    value = np.int64(code_0[transaction[i]])
+                    matrix[i, f] = value if value != -1 else UNKNOWN
+            elif source in (_OWN_NARROW, _OTHER_NARROW):
+                narrow_0, narrow_1, own = narrow[column], narrow[column + 1], 0 if source == _OWN_NARROW else 1
+                for i in range(first, stop):
+                    value = np.int64(narrow_0[transaction[i]] if side[i] == own else narrow_1[transaction[i]])
+                    matrix[i, f] = value if value != -1 else UNKNOWN
+            elif source in (_OWN_CODE, _OTHER_CODE):
+                code_0, code_1, own = codes[column], codes[column + 1], 0 if source == _OWN_CODE else 1
+                for i in range(first, stop):
+                    value = np.int64(code_0[transaction[i]] if side[i] == own else code_1[transaction[i]])
+                    matrix[i, f] = value if value != -1 else UNKNOWN
+            elif source == _OF_PROFILE:
+                for i in range(first, stop):
+                    profile = facts.profile_row[i]
+                    matrix[i, f] = profiles[profile, column] if profile >= 0 else UNKNOWN
+            elif source == _COUNTERPARTY:
+                for i in range(first, stop):
+                    at, is_creditor = transaction[i], side[i] == CREDITOR
+                    value = np.int64(accounts_0[at] if is_creditor else accounts_1[at])
+                    if value == -1:
+                        value = np.int64(holders_0[at] if is_creditor else holders_1[at])
+                    matrix[i, f] = value if value != -1 else UNKNOWN
+            elif source != _LATER:
+                for i in range(first, stop):
+                    at, value, profile = transaction[i], np.int64(UNKNOWN), facts.profile_row[i]
+                    if source == _CUSTOMER:
+                        value = np.int64(facts.holder[i]) if facts.holder[i] != -1 else np.int64(UNKNOWN)
+                    elif source == _DIRECTION:
+                        value = np.int64(_CREDIT if side[i] == CREDITOR else _DEBIT)
+                    elif source == _ACCOUNT_AGE:
+                        account = accounts_1[at] if side[i] == CREDITOR else accounts_0[at]
+                        if 0 <= account < len(opened_us) and opened_us[account] != UNKNOWN:
+                            value = max(facts.booked_us[i] - opened_us[account], np.int64(0))
+                    elif source == _RELATIONSHIP_AGE:
+                        if profile >= 0 and profiles[profile, _SINCE] != UNKNOWN:
+                            value = max(facts.booked_us[i] - profiles[profile, _SINCE], np.int64(0))
+                    elif source == _AGE_YEARS:
+                        if profile >= 0 and profiles[profile, _BORN] != UNKNOWN:
+                            value = (facts.booked_us[i] - profiles[profile, _BORN]) // _YEAR_US
+                    elif source == _IS_HUB:
+                        if facts.holder_row[i] >= 0:
+                            value = is_hub[facts.holder_row[i]]
+                    elif source == _SINCE_LAST and before_us[i] != NEVER:
+                        value = judged_us[i] - before_us[i]
+                    matrix[i, f] = value
+
+
+def build_fields(
+    plan: ColumnPlan,
+    batch: TransactionBatch,
+    legs: Legs,
+    facts: LegFacts,
+    profiles: ProfileTable,
+    rates: Mapping[str, Rates],
+    is_hub: Int64s,
+    firsts: Firsts,
+) -> npt.NDArray[np.int64]:
+    """The leg matrix, shape (legs, plan.width), row by row in memory.
+
+    ``is_hub`` is 1, 0 or ``UNKNOWN`` by row of the holders.
+    """
+    matrix = np.empty((len(legs), plan.width), np.int64)
+    narrow = tuple(getattr(batch, name) for name in _NARROW)
+    codes = tuple(getattr(batch, name) for name in _CODES)
+    _fill(plan.steps, legs.transaction, legs.side, legs.judged_us, legs.before_us, narrow, codes, facts,
+          profiles.values, profiles.opened_us, is_hub, matrix)  # fmt: skip
+    for column, target, columns in plan.money:
+        into = rates.get(target) or no_rates(CURRENCY_CODE[target])
+        convert_legs(into, batch, legs.transaction, facts.booked_us, facts.profile_row, profiles.values, columns,
+                     matrix[:, column])  # fmt: skip
+    for column, name, argument in plan.firsts:
+        firsts.fill(name, legs, facts.is_booked, matrix[:, argument], matrix[:, column])
+    return matrix
 
 
 def day_of(time_us: Int64s) -> Int64s:

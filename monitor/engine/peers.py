@@ -72,7 +72,7 @@ def upper_bound(bucket: int) -> int:
 @kernel
 def _record(
     rows: Int64s,
-    is_judged: npt.NDArray[np.bool_],
+    operation: Int32s,
     segment: Int32s,
     columns: Int64s,
     measures: npt.NDArray[np.int64],
@@ -83,7 +83,7 @@ def _record(
     """Move each customer to the bucket of its latest value; segment 0 counts everyone."""
     for i in range(len(rows)):
         row = rows[i]
-        if row < 0 or not is_judged[i]:
+        if row < 0 or operation[i] != 0:
             continue
         old, new = last_segment[row], segment[i]
         for k in range(len(columns)):
@@ -120,18 +120,16 @@ class Peers:
         self.table = np.full((SEGMENTS_MAX, max(len(peers), 1)), UNKNOWN, np.int64)
         self.is_hub = np.full(1024, UNKNOWN, np.int64)
 
-    def segments(self, codes: Int64s) -> Int32s:
-        """Index of segment codes, 0 for unknown; new segments are numbered as they come, up to 255."""
-        known = codes >= 0
+    def number_segments(self, codes: Int64s) -> None:
+        """Give new segments an index as they come, up to 255; the others count with the whole bank (0)."""
         highest = int(codes.max(initial=-1))
         if highest >= len(self.index_of):
             self.index_of = _longer(self.index_of, highest + 1, -1)
-        index = np.where(known, self.index_of[np.where(known, codes, 0)], 0)
-        for code in dict.fromkeys(codes[index < 0].tolist()):
-            is_numbered = len(self.segment_code) < SEGMENTS_MAX - 1
-            self.segment_code += [code] if is_numbered else []
-            self.index_of[code] = len(self.segment_code) if is_numbered else 0
-        return np.where(known, self.index_of[np.where(known, codes, 0)], 0).astype(np.int32)
+        for code in dict.fromkeys(codes[codes >= 0].tolist()):
+            if self.index_of[code] < 0:
+                is_numbered = len(self.segment_code) < SEGMENTS_MAX - 1
+                self.segment_code += [code] if is_numbered else []
+                self.index_of[code] = len(self.segment_code) if is_numbered else 0
 
     def restore_segments(self, codes: list[int]) -> None:
         """Take over the segments of a saved state, in their order."""
@@ -150,11 +148,9 @@ class Peers:
         if len(self.segment_code) >= len(self.histograms):
             self.histograms = _longer(self.histograms, 2 * len(self.segment_code) + 1, 0)
 
-    def record(
-        self, rows: Int64s, is_judged: npt.NDArray[np.bool_], segment: Int32s, measures: npt.NDArray[np.int64]
-    ) -> None:
+    def record(self, rows: Int64s, operation: Int32s, segment: Int32s, measures: npt.NDArray[np.int64]) -> None:
         """Take over the measures of holder legs (``rows`` is -1 for others)."""
-        _record(rows, is_judged, segment, self.columns, measures, self.last_bucket, self.last_segment, self.histograms)
+        _record(rows, operation, segment, self.columns, measures, self.last_bucket, self.last_segment, self.histograms)
 
     def publish(self, *, position: int, day: int) -> BankSnapshot:
         """The snapshot of now; it is in force from the next leg on."""

@@ -28,6 +28,7 @@ _BLOCK = 32
 SOURCES = (
     "intake/compiled.py",
     "intake/convert.py",
+    "intake/entities.py",
     "intake/fast_values.py",
     "intake/identifiers.py",
     "intake/json_scan.py",

@@ -12,7 +12,7 @@ nothing rolls. A payment at or after the cut-off belongs to the next day; weeken
 next day that is neither. The month is that of the business day.
 
 Offsets from UTC come from the time zone database, transitions found once per zone and then looked up by binary
-search, so a million payments cost a few array operations.
+search in a kernel.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.time import DAY_US, SECOND_US, TIME_MAX_US
 from monitor.domain.transaction import Identifier, Int32s, Int64s
+from monitor.intake.compiled import kernel
 from monitor.intake.yaml_files import read_model
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = TIME_MAX_US // DAY_US + 400
+_MONTH_OF_DAY = np.arange(_DAYS).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1970 * 12 + 1
+_NONE = np.zeros(0, np.int64)
 _FIRST_WEEKDAY = 3
 """1970-01-01 was a Thursday."""
 
@@ -117,38 +120,69 @@ class BusinessCalendar:
     >>> bank = Entity(country="US", zone="America/New_York", cut_off="17:00", weekend=["sat", "sun"])
     >>> calendar = BusinessCalendar({"US": bank}, codes={"US": 0})
     >>> friday_2130_utc = 1_777_671_000 * 1_000_000  # 2026-05-01, 17:30 in New York
-    >>> day = calendar.business_day(np.array([0]), np.array([friday_2130_utc]))
-    >>> str(np.datetime64(int(day[0]), "D")), calendar.month(day).tolist() == [2026 * 12 + 5]
+    >>> day, month = calendar.periods(np.zeros(1, np.int32), np.array([friday_2130_utc]))[0].tolist()
+    >>> str(np.datetime64(day, "D")), month == 2026 * 12 + 5
     ('2026-05-04', True)
     """
 
     def __init__(self, entities: Mapping[str, Entity], codes: Mapping[str, int]) -> None:
         """``codes`` gives each entity the code that columns hold; entities without a code are left out."""
         names = [name for name in entities if name in codes]
-        self._index = np.full(max([codes[name] for name in names], default=-1) + 2, -1, np.int64)
-        self._entities = [entities[name] for name in names]
+        self._index = np.full(max([codes[name] for name in names], default=-1) + 1, -1, np.int64)
         for index, name in enumerate(names):
             self._index[codes[name]] = index
-        self._next_day = [_next_business_days(entity) for entity in self._entities]
+        zones = list(dict.fromkeys(entities[name].zone for name in names))
+        changes = [_transitions(zone) for zone in zones]
+        # Entities with the same weekend and holidays share a calendar.
+        calendars = {_free_days(entities[name]): entities[name] for name in names}
+        self._zone = np.array([zones.index(entities[name].zone) for name in names], np.int64)
+        self._first = np.cumsum([0, *(len(since) for since, _ in changes)]).astype(np.int64)
+        self._since_us = np.concatenate([_NONE, *(since for since, _ in changes)])
+        self._offset_us = np.concatenate([_NONE, *(offset for _, offset in changes)])
+        self._roll_us = np.array([_roll_us(entities[name]) for name in names], np.int64)
+        self._calendar = np.array([list(calendars).index(_free_days(entities[name])) for name in names], np.int64)
+        next_days = [_next_business_days(entity) for entity in calendars.values()]
+        self._next_day = np.stack(next_days) if next_days else np.zeros((0, _DAYS), np.int32)
 
-    def business_day(self, entity: Int32s, time_us: Int64s) -> Int32s:
-        """The business day of each payment, shape (n,), days since 1970-01-01; ``-1`` for an unknown entity."""
-        days = np.full(len(time_us), -1, np.int32)
-        is_known = (entity >= 0) & (entity < len(self._index))
-        indexes = np.where(is_known, self._index[np.where(is_known, entity, 0)], -1)
-        for index in np.unique(indexes[indexes >= 0]).tolist():
-            rows = np.flatnonzero(indexes == index)
-            local_us = time_us[rows] + offsets_us(self._entities[index].zone, time_us[rows])
-            cut_off = self._entities[index].cut_off
-            if cut_off is not None:
-                local_us = local_us + (DAY_US - _of_day_us(cut_off))
-            days[rows] = self._next_day[index][np.clip(local_us // DAY_US, 0, _DAYS - 1)]
-        return days
+    def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
+        """Business day (days since 1970-01-01) and its month (``12 * year + month``, 1 to 12), shape (n, 2).
 
-    def month(self, business_day: Int32s) -> Int32s:
-        """``year * 12 + month`` (1 to 12) of each business day, shape (n,); ``-1`` where the day is ``-1``."""
-        months = business_day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1970 * 12 + 1
-        return np.where(business_day < 0, -1, months).astype(np.int32)
+        An unknown entity counts days of UTC.
+        """
+        found = np.empty((len(time_us), 2), np.int64)
+        _write_periods(
+            entity, time_us, self._index, self._zone, self._first, self._since_us, self._offset_us, self._roll_us,
+            self._calendar, self._next_day, _MONTH_OF_DAY, found,
+        )  # fmt: skip
+        return found
+
+
+@kernel
+def _write_periods(  # type: ignore[no-untyped-def]
+    entity, time_us, index_of, zone_of, first, since_us, offset_us, roll_us, calendar_of, next_day, month_of, found
+):
+    last, low, from_us, until_us = -1, 0, 0, -1
+    for i in range(len(time_us)):
+        code = entity[i]
+        index = index_of[code] if 0 <= code < len(index_of) else -1
+        if index < 0:
+            day = time_us[i] // DAY_US
+            found[i, 0], found[i, 1] = day, month_of[day]
+            continue
+        zone, at_us = zone_of[index], time_us[i]
+        if zone != last or at_us < from_us or at_us >= until_us:
+            low, high = first[zone], first[zone + 1]
+            while high - low > 1:
+                middle = (low + high) >> 1
+                if since_us[middle] <= at_us:
+                    low = middle
+                else:
+                    high = middle
+            last, from_us = zone, since_us[low]
+            until_us = int(since_us[low + 1]) if low + 1 < first[zone + 1] else 2**62
+        day = (at_us + offset_us[low] + roll_us[index]) // DAY_US
+        day = next_day[calendar_of[index], min(max(day, 0), next_day.shape[1] - 1)]
+        found[i, 0], found[i, 1] = day, month_of[day]
 
 
 def offsets_us(zone: str, time_us: Int64s) -> Int64s:
@@ -181,6 +215,15 @@ def _transitions(zone: str) -> tuple[Int64s, Int64s]:
             since.append(high * SECOND_US)
             offsets.append(after)
     return np.array(since, np.int64), np.array(offsets, np.int64)
+
+
+def _roll_us(entity: Entity) -> int:
+    """What is added to the local time so that a payment at or after the cut-off falls on the next day."""
+    return 0 if entity.cut_off is None else DAY_US - _of_day_us(entity.cut_off)
+
+
+def _free_days(entity: Entity) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(entity.weekend), frozenset(entity.holidays)
 
 
 def _of_day_us(text: str) -> int:

@@ -36,12 +36,11 @@ STAGES: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("decode, rest", ((JsonLinesDecoder, "decode"),)),
     ("profile versions", ((ProfileTimeline, "advance"),)),
     ("admission", ((Admission, "admit"),)),
-    ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "_holders"), (Engine, "_jurisdictions"),
-                                  (Engine, "_periods"), (Engine, "_hubs"))),
+    ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "_facts"), (Engine, "_periods"))),
     ("filters", ((decide, "filter_masks"),)),
     ("windows", ((WindowTable, "run"),)),
     ("rules", ((Engine, "_decide"),)),
-    ("peers", ((Peers, "record"), (Peers, "publish"), (Peers, "segments"))),
+    ("peers", ((Peers, "record"), (Peers, "publish"))),
     ("alerts", ((Findings, "alerts"),)),
 )  # fmt: skip
 """The stages in the order of the way, and the functions that make up each."""

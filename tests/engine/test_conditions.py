@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.domain.time import UNKNOWN
 from monitor.domain.units import COUNT, SHARE, Kind, Unit
 from monitor.engine import decide
-from monitor.engine.conversion import Rates, convert_with
+from monitor.engine.conversion import converted
 from monitor.rulebook.bytecode import FALSE, REGISTERS, TRUE, UNDECIDED
 from monitor.rulebook.codegen import ConditionCompiler
 from monitor.rulebook.plan import Columns
@@ -180,7 +180,7 @@ def truth_of_code(node: Node, numbers: list[int], bounds: list[int], amount: int
     hits, undecided = np.zeros((4, 2), np.int64), np.zeros((1, len(operands) + 1), np.int64)
     one = np.ones(1, bool)
     found = decide.decide(
-        np.zeros(1, np.int32), one, one, np.zeros(1, np.int32), np.zeros(1, np.int32), one, np.ones((1, 1), bool),
+        *[np.zeros(1, np.int32)] * 2, one, *[np.zeros(1, np.int32)] * 2, one, np.ones((1, 1), bool),
         np.array([start]), np.array([stop]), instructions, operands, np.array([fields or [0]], np.int64),
         np.array([numbers], np.int64), np.array([bounds], np.uint8), np.array([given or [0]], np.int64),
         np.zeros(1, np.int32), np.array(constants or [0], np.int64),
@@ -226,7 +226,7 @@ def test_all_three_truths_occur():
 def test_converted_amounts_are_the_exact_product_rounded_half_to_even(amount: int, numerator: int, denominator: int):
     start = np.zeros(200, np.int64)
     start[1:] = 1
-    rates = Rates(7, start, *(np.array([value], np.int64) for value in (10, numerator, denominator)))
-    found = convert_with(rates, np.array([amount, amount, amount]), np.array([0, 0, 7]), np.array([11, 10, 0]))
+    rates = [np.array([value], np.int64) for value in (10, numerator, denominator)]
+    found = [converted(amount, currency, at, 7, start, *rates) for currency, at in ((0, 11), (0, 10), (7, 0))]
     exact = round(Fraction(amount * numerator, denominator))
-    assert found.tolist() == [exact if exact < 2**62 else UNKNOWN, UNKNOWN, amount]
+    assert found == [exact if exact < 2**62 else UNKNOWN, UNKNOWN, amount]

@@ -49,17 +49,26 @@ around_new_year = st.integers(parse_time_us("2025-12-15T00:00:00Z"), parse_time_
 @settings(print_blob=True, deadline=None, max_examples=200)
 def test_every_business_day_is_the_one_the_clerk_counts(entity: Entity, times: list[int]) -> None:
     calendar = BusinessCalendar({"other": Entity(country="US", zone="UTC"), "own": entity}, {"own": 7, "other": 3})
-    got = calendar.business_day(np.full(len(times), 7, np.int32), np.array(times))
+    got, months = calendar.periods(np.full(len(times), 7, np.int32), np.array(times)).T
     expected = [by_the_clerk(entity, each) for each in times]
     assert [str(np.datetime64(day, "D")) for day in got.tolist()] == [f"{day:%Y-%m-%d}" for day in expected]
-    assert calendar.month(got).tolist() == [day.year * 12 + day.month for day in expected]
+    assert months.tolist() == [day.year * 12 + day.month for day in expected]
 
 
-def test_an_unknown_entity_has_no_business_day() -> None:
-    calendar = BusinessCalendar({"own": Entity(country="US", zone="UTC")}, {"own": 1})
-    got = calendar.business_day(np.array([-1, 0, 1, 2, 99], np.int32), np.zeros(5, np.int64))
-    assert got.tolist() == [-1, -1, 0, -1, -1]
-    assert calendar.month(got).tolist() == [-1, -1, 1970 * 12 + 1, -1, -1]
+def test_an_unknown_entity_counts_days_of_utc() -> None:
+    calendar = BusinessCalendar({"own": Entity(country="US", zone="America/New_York")}, {"own": 1})
+    noon, midnight = parse_time_us("2026-02-01T12:00:00Z"), parse_time_us("2026-02-01T00:00:00Z")
+    got = calendar.periods(np.array([-1, 0, 1, 1, 2, 99], np.int32), np.array([midnight, noon, noon, midnight] * 2)[:6])
+    days = [str(np.datetime64(day, "D")) for day in got[:, 0].tolist()]
+    assert days == ["2026-02-01", "2026-02-01", "2026-02-01", "2026-01-31", "2026-02-01", "2026-02-01"]
+    assert got[:, 1].tolist() == [
+        2026 * 12 + 2,
+        2026 * 12 + 2,
+        2026 * 12 + 2,
+        2026 * 12 + 1,
+        2026 * 12 + 2,
+        2026 * 12 + 2,
+    ]
 
 
 def test_a_file_is_read_and_norway_stays_norway(tmp_path: Path) -> None:
