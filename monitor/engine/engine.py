@@ -26,7 +26,8 @@ from monitor.engine.layout import CALENDARS
 from monitor.engine.legs import LegFacts, Scopes, build_fields, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
-from monitor.engine.table import TableInput, WindowTable
+from monitor.engine.table import WindowTable
+from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import Program
 
 _NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
@@ -98,9 +99,12 @@ class Engine:
             extra_kinds=self.bound.extra_kinds,
             keep_accounts=keep_accounts,
             lateness_us=lateness_us,
-            window_us=max(int(layout.overs_us.max()) for layout in self.bound.layouts),
+            window_us=max(int(layout.shape.overs_us.max()) for layout in self.bound.layouts),
         )
-        self.tables = [WindowTable(layout) for layout in self.bound.layouts]
+        layouts = self.bound.layouts
+        self.tables = [WindowTable(layout) for layout in layouts]
+        self.value_columns = [np.array([program.fields.index(u) for u in o.values], np.int64) for o in layouts]
+        self.calendars = [np.array([CALENDARS.index(c) for c in o.calendars], np.int64) for o in layouts]
         self.table_of_filter = {
             (layout.by, number): (table, place)
             for table, layout in enumerate(self.bound.layouts)
@@ -161,8 +165,8 @@ class Engine:
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
         scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, self._periods(facts), is_late)
-        for table in self.tables:
-            self._run_table(table, scene)
+        for number in range(len(self.tables)):
+            self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
         return self.findings.alerts(self._decide(scene), scene)
 
@@ -181,8 +185,9 @@ class Engine:
             len(self.bound.jurisdiction_index) + 1,
         )  # fmt: skip
 
-    def _run_table(self, table: WindowTable, scene: Scene) -> None:
+    def _run_table(self, number: int, scene: Scene) -> None:
         """Filters, then windows: writes the table's columns of the measure matrix."""
+        table = self.tables[number]
         bound, layout, legs, facts = self.bound, table.layout, scene.legs, scene.facts
         kind = KEY_KINDS.index(layout.by)
         row = facts.holder_row if kind == HOLDER else legs.account_row
@@ -195,13 +200,11 @@ class Engine:
             facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, facts.segment,
             _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
-        columns = [self.program.fields.index(use) for use in layout.values]
-        periods = np.ascontiguousarray(scene.periods[:, [CALENDARS.index(c) for c in layout.calendars]])
-        given = TableInput(
+        arriving = Arriving(
             legs.operation, row, legs.judged_us, scene.batch.position[legs.transaction], legs.target, mask,
-            np.ascontiguousarray(scene.fields[:, columns]), facts.entity, periods,
+            scene.fields, self.value_columns[number], facts.entity, scene.periods, self.calendars[number],
         )  # fmt: skip
-        table.run(given, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
+        table.run(arriving, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
 
     def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
         """(leg, rule) of all conditions that hold, in the order of the log."""

@@ -4,15 +4,16 @@ A window answers "how much, how many, how many different" over the time ``(t - o
 with each leg. The left end is open: a payment exactly ``over`` old has left. A calendar window answers
 the same over the business day or month that the payment was booked in.
 
-Each key keeps its events in one shared log, linked in order. Each (key, length) keeps the oldest event
+Each key keeps its events in a ring of its own (:mod:`monitor.engine.rings`). Each (key, length) keeps the oldest event
 still inside; moving it forward takes events out of the running numbers. An event enters once and leaves
 once per length, so the cost of a leg does not depend on the length. Sums are exact ``int64``: adding
 and taking out leaves no rounding behind.
 
-Distinct counts need no count per value. A table holds the latest event of each (key, filter, value);
-a later event with the value marks the former as *superseded*. A window's count rises when the value's
-latest event is no longer inside, and falls when an event leaves that was not superseded.
-One table thus serves all lengths. Minimum, maximum and median read a sorted block per (key, window).
+Distinct counts need no count per value. An event that a later one with the same value follows is marked as
+*superseded*. A window's count rises when the value's latest event is no longer inside, and falls when an event leaves
+that was not superseded. One mark thus serves all lengths. The latest event of a value is found by looking
+through the codes of the ring, or in a table where the ring is a large one. Minimum, maximum and median read a sorted
+block per (key, window).
 
 A key holds at most ``events_max`` events. Beyond that the oldest are let go. Until their time has passed,
 windows that they would still be in report lower bounds of counts, sums and distinct counts, and no minimum,
@@ -20,6 +21,8 @@ maximum, mean or median; so do their calendar periods.
 
 The result for a row depends on the rows before it, never on how the stream was cut into batches.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +40,12 @@ from monitor.engine.layout import (
     CLOCK,
     COUNT,
     DISTINCT,
+    DOUBT,
     DROPPED,
-    EVENTS,
-    LINKS,
+    KEPT,
     MASK,
     MAYBE,
-    NEWEST,
-    OLDEST,
+    NEXT,
     ORDER,
     OUT_COUNT,
     OUT_COUNT_KNOWN,
@@ -52,11 +54,27 @@ from monitor.engine.layout import (
     OUT_MEDIAN,
     OUT_MIN,
     OUT_SUM,
+    RING,
     SEQUENCE,
+    STAMP,
     SUM,
-    TAILS,
+    TAIL_TIMES,
     TIME,
-    UNKNOWN_VALUE,
+    UNKNOWN_CODE,
+    UNKNOWN_NARROW,
+    UNKNOWN_WIDE,
+    WIDE,
+    Shape,
+)
+from monitor.engine.rings import (
+    SMALLEST_LOG2,
+    allocate,
+    between,
+    capacity_of,
+    codes_at,
+    has_block,
+    record_at,
+    release,
 )
 
 Rows = npt.NDArray[np.int64]
@@ -66,499 +84,658 @@ NONE = -1
 LARGEST = 2**63 - 1
 ENTER, REMOVE = 0, 1
 """What a leg does to its key: enter (or only read), or take out the event of an earlier position."""
-EVENTS_FREED, DISTINCTS_USED, BUCKETS_USED, BUCKETS_FREE, REMOVED, EVENTS_LIVE, CALENDAR_DISTINCTS, EVENTS_FREE = range(
-    8
-)
-"""Counters of a table that kernels change."""
+SCANNED_LOG2_MAX = 8
+"""Rings of up to 256 events are searched for a value; larger ones have their latest values in a table."""
+EVENTS_HELD, DISTINCTS_USED, BUCKETS_USED, BUCKETS_FREE, REMOVED, CALENDAR_DISTINCTS, BATCH, WANTED = range(8)
+"""Counters of a table that kernels change. BATCH: a number that differs between two neighbouring batches."""
 COUNTERS = 8
-AHEAD, NEAR, LINE = 12, 4, 8
-"""How many legs ahead rows and newest events are asked for, and the elements of a cache line."""
+MORE_BLOCKS, MORE_EVENTS, MORE_DISTINCTS = range(3)
+"""What is WANTED when a kernel stops early: room for sorted blocks, rings or latest values."""
+AHEAD, NEAR, LINE, CODES_OF_LINE = 14, 5, 8, 16
+"""How many legs ahead rows, and then what they point to, are asked for; words and codes of a cache line."""
+
+
+class State(NamedTuple):
+    """The arrays of a table. ``rows32``, ``events32`` and ``buckets32`` are the same memory in 32-bit integers."""
+
+    rows: Rows
+    rows32: Int32s
+    events: Int64s
+    events32: Int32s
+    latest: Rows
+    """Rows (key row and group, value, event) of large rings."""
+    periods: Rows
+    buckets: Rows
+    buckets32: Int32s
+    free_buckets: Int64s
+    seen: Rows
+    blocks: Int64s
+    removed: Rows
+    """Rows (key row, event, log position of the removal, former mask) of this batch."""
+    counters: Int64s
+    buckets_of: Int64s
+
+
+class Arriving(NamedTuple):
+    """The legs of a batch as a table sees them, columns of length m; ``row`` is -1 for legs that are not of it.
+
+    ``values[:, k]`` for ``k`` in ``columns`` are the values that events keep, ``periods[:, k]`` for ``k`` in
+    ``calendars`` the calendar periods.
+    """
+
+    operation: Int32s
+    row: Int64s
+    judged_us: Int64s
+    sequence: Int64s
+    target: Int64s
+    mask: Int64s
+    values: Rows
+    columns: Int64s
+    entity: Int32s
+    periods: Rows
+    calendars: Int64s
 
 
 @inlined
-def next_of(links):
-    """The newer neighbour of an event."""
-    return links >> 32
+def _oldest(row, h, s):
+    """The oldest event held: the one inside the longest length."""
+    return s.rows32[row, h.tails + len(h.overs_us) - 1]
 
 
 @inlined
-def previous_of(links):
-    """The older neighbour of an event."""
-    return np.int64(np.int32(links & 0xFFFFFFFF))
-
-
-@inlined
-def linked(newer, older):
-    """The LINKS of an event."""
-    return (newer << 32) | (older & 0xFFFFFFFF)
-
-
-@inlined
-def _update(numbers, base, event, sign, kind, slot, column, extra, events, pool):
+def _update(numbers, numbers32, base, at, codes, capacity, sign, kind, slot, place, extra, s):
     """Apply one update that is not a distinct count to the numbers in row ``base``."""
-    if kind in (COUNT, MAYBE):
-        numbers[base, slot] += sign
+    if kind == COUNT:
+        numbers32[base, slot] += sign
+    elif kind == SUM:
+        value = s.events[at + place]
+        if value != UNKNOWN:
+            # A sum beyond 63 bits wraps; while it is short of whole wraps it is a lower bound. The addition is
+            # unsigned, because a compiler may take it that a signed one does not wrap.
+            before = numbers[base, slot]
+            change = sign * value
+            numbers[base, slot] = np.int64(np.uint64(before) + np.uint64(change))
+            if change > 0 and before > LARGEST - change:
+                numbers32[base, extra] += 1
+                numbers32[base, DOUBT] += 1
+            elif change < 0 and before < -LARGEST - 1 - change:
+                numbers32[base, extra] -= 1
+                numbers32[base, DOUBT] -= 1
+    elif kind == ORDER:
+        value = s.events[at + place]
+        if value != UNKNOWN:
+            if sign > 0:
+                ordered.insert(s.blocks, numbers, base, slot, value)
+            else:
+                ordered.remove(s.blocks, numbers, base, slot, value)
     else:
-        value = events[event, column]
-        if kind == UNKNOWN_VALUE:
-            if value == UNKNOWN:
-                numbers[base, slot] += sign
-        elif value != UNKNOWN:
-            if kind == SUM:
-                # A sum beyond 63 bits wraps; while it is short of whole wraps it is a lower bound. The addition is
-                # unsigned, because a compiler may take it that a signed one does not wrap.
-                before = numbers[base, slot]
-                change = sign * value
-                numbers[base, slot] = np.int64(np.uint64(before) + np.uint64(change))
-                if change > 0 and before > LARGEST - change:
-                    numbers[base, extra] += 1
-                elif change < 0 and before < -LARGEST - 1 - change:
-                    numbers[base, extra] -= 1
-            elif kind == ORDER:
-                if sign > 0:
-                    ordered.insert(pool, numbers, base, slot, value)
-                else:
-                    ordered.remove(pool, numbers, base, slot, value)
+        is_doubtful = kind == MAYBE
+        if kind == UNKNOWN_WIDE:
+            is_doubtful = s.events[at + place] == UNKNOWN
+        elif kind == UNKNOWN_NARROW:
+            is_doubtful = s.events32[codes + place * capacity] == UNKNOWN_CODE
+        if is_doubtful:
+            numbers32[base, slot] += sign
+            numbers32[base, DOUBT] += sign
 
 
 @inlined
-def _leave(row, event, of_class, rows, events, update_start, update_stop, updates, pool):
+def _leave(row, at, codes, capacity, of_class, h, s):
     """Take the event out of the numbers of a length class."""
-    mask = events[event, MASK]
+    mask = s.events[at + MASK]
     while mask != 0:
         bit = lowest_bit(mask)
         mask &= mask - 1
-        for u in range(update_start[of_class, bit], update_stop[of_class, bit]):
-            kind = updates[u, 0]
+        for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
+            kind, place = h.updates[u, 0], h.updates[u, 2]
             if kind == DISTINCT:
-                known = events[event, updates[u, 2]] != UNKNOWN
-                if known and not (events[event, SEQUENCE] >> updates[u, 3]) & 1:
-                    rows[row, updates[u, 1]] -= 1
+                is_known = s.events32[codes + place * capacity] != UNKNOWN_CODE
+                if is_known and not (s.events[at + SEQUENCE] >> h.updates[u, 3]) & 1:
+                    s.rows32[row, h.updates[u, 1]] -= 1
             else:
-                _update(rows, row, event, -1, kind, updates[u, 1], updates[u, 2], updates[u, 3], events, pool)
+                _update(
+                    s.rows, s.rows32, row, at, codes, capacity, -1, kind, h.updates[u, 1], place, h.updates[u, 3], s
+                )
 
 
 @called
-def _forget(row, event, groups, events, latest, counters):
-    """Delete the event from the table of latest values where it is still the latest."""
-    mask = events[event, MASK]
-    for group in range(len(groups)):
-        bit, column = groups[group, 0], groups[group, 1]
-        if (mask >> bit) & 1 and not (events[event, SEQUENCE] >> group) & 1 and events[event, column] != UNKNOWN:
-            at = find(latest, (row << 8) | group, events[event, column])
-            if at >= 0 and latest[at, 2] == event:
-                delete(latest, at)
-                counters[DISTINCTS_USED] -= 1
+def _note_latest(row, event, h, s, is_held):
+    """Put the event into the table of latest values, or take it out of there where it stands there."""
+    ring = s.rows[row, RING]
+    at, codes = record_at(ring, event, h.event_words), codes_at(ring, event, h.event_words)
+    for group in range(len(h.groups)):
+        value = np.int64(s.events32[codes + h.groups[group, 1] * capacity_of(ring)])
+        is_latest = not (s.events[at + SEQUENCE] >> group) & 1
+        if (s.events[at + MASK] >> h.groups[group, 0]) & 1 and is_latest and value != UNKNOWN_CODE:
+            place = find(s.latest, (row << 8) | group, value)
+            if is_held:
+                if place < 0:
+                    place = -1 - place
+                    s.latest[place, 0], s.latest[place, 1] = (row << 8) | group, value
+                    s.counters[DISTINCTS_USED] += 1
+                s.latest[place, 2] = np.int32(event)
+            elif place >= 0 and s.latest[place, 2] == np.int32(event):
+                delete(s.latest, place)
+                s.counters[DISTINCTS_USED] -= 1
 
 
 @called
-def _release(row, event, groups, rows, events, latest, freed, counters):
+def _resize(row, log2, h, s):
+    """Move the events of a key, from the oldest that may be read, into a ring of another size."""
+    ring, words, narrow = s.rows[row, RING], h.event_words, len(h.narrow_columns)
+    old_log2 = ring & 255
+    was_large, is_large = ring != 0 and old_log2 > SCANNED_LOG2_MAX, log2 > SCANNED_LOG2_MAX
+    held = between(_oldest(row, h, s), s.rows32[row, NEXT])
+    if was_large and not is_large:
+        for k in range(held):
+            _note_latest(row, _oldest(row, h, s) + k, h, s, False)
+    new = (allocate(s.events, words, narrow, log2) << 8) | log2
+    first = s.rows32[row, KEPT]
+    for k in range(between(first, s.rows32[row, NEXT])):
+        source, target = record_at(ring, first + k, words), record_at(new, first + k, words)
+        for word in range(words):
+            s.events[target + word] = s.events[source + word]
+        source, target = codes_at(ring, first + k, words), codes_at(new, first + k, words)
+        for column in range(narrow):
+            s.events32[target + column * capacity_of(new)] = s.events32[source + column * capacity_of(ring)]
+    if ring != 0:
+        release(s.events, ring >> 8, old_log2)
+    s.rows[row, RING] = new
+    if is_large and not was_large:
+        for k in range(held):
+            _note_latest(row, _oldest(row, h, s) + k, h, s, True)
+
+
+@inlined
+def _release_oldest(row, event, h, s):
     """Let go of the oldest event of a key.
 
-    Its place is used again after the batch; until then its content and links stay, so that the
-    transactions behind an alert of the same batch can be read.
+    Its place is used again after the batch; until then its content stays, so that the transactions behind an alert
+    of the same batch can be read.
     """
-    _forget(row, event, groups, events, latest, counters)
-    rows[row, OLDEST] = next_of(events[event, LINKS])
-    rows[row, EVENTS] -= 1
-    freed[counters[EVENTS_FREED], 0], freed[counters[EVENTS_FREED], 1] = event, row
-    counters[EVENTS_FREED] += 1
-    counters[EVENTS_LIVE] -= 1
+    if s.rows[row, RING] & 255 > SCANNED_LOG2_MAX:
+        _note_latest(row, event, h, s, False)
+    s.counters[EVENTS_HELD] -= 1
 
 
 @inlined
-def _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop,
-             updates, pool):  # fmt: skip
+def _advance(row, time_us, h, s):
     """Let all events leave that are ``over`` old at ``time_us``, in every length class."""
-    classes = len(overs_us)
+    classes, newest, ring = len(h.overs_us), s.rows32[row, NEXT], s.rows[row, RING]
     for c in range(classes):
-        tail = TAILS + 2 * c
-        edge = time_us - overs_us[c]
-        event = rows[row, tail]
-        if event == NONE or rows[row, tail + 1] > edge:
+        event = s.rows32[row, h.tails + c]
+        edge = time_us - h.overs_us[c]
+        if event == newest or s.rows[row, TAIL_TIMES + c] > edge:
             continue
-        while event != NONE and events[event, TIME] <= edge:
-            _leave(row, event, c, rows, events, update_start, update_stop, updates, pool)
-            newer = next_of(events[event, LINKS])
+        at = record_at(ring, event, h.event_words)
+        while event != newest and s.events[at + TIME] <= edge:
+            _leave(row, at, codes_at(ring, event, h.event_words), capacity_of(ring), c, h, s)
             if c == classes - 1:
-                _release(row, event, groups, rows, events, latest, freed, counters)
-            event = newer
-        rows[row, tail] = event
-        if event != NONE:
-            rows[row, tail + 1] = events[event, TIME]
+                _release_oldest(row, event, h, s)
+            event = np.int32(event + 1)
+            at = record_at(ring, event, h.event_words)
+        s.rows32[row, h.tails + c] = event
+        if event != newest:
+            s.rows[row, TAIL_TIMES + c] = s.events[at + TIME]
 
 
 @inlined
-def _note_removal(event, sequence, events, removed, counters):
+def _note_removal(row, event, at, sequence, s):
     """Leave the event in no window, and note since which log position, for the legs before it in the batch."""
-    at = counters[REMOVED]
-    removed[at, 0], removed[at, 1], removed[at, 2] = event, sequence, events[event, MASK]
-    counters[REMOVED] += 1
-    events[event, MASK] = 0
+    n = s.counters[REMOVED]
+    s.removed[n, 0], s.removed[n, 1], s.removed[n, 2] = row, np.int32(event), sequence
+    s.removed[n, 3] = s.events[at + MASK]
+    s.counters[REMOVED] += 1
+    s.events[at + MASK] = 0
+
+
+@inlined
+def _bucket_within(at, k, h):
+    """Where an event notes its bucket of calendar ``k``, as an index of 32-bit integers."""
+    return 2 * (at + h.event_words - (h.calendars + 1) // 2) + k
 
 
 @called
-def _drop_oldest(row, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen, freed, removed,
-                 counters, update_start, update_stop, updates, pool, width):  # fmt: skip
+def _drop_oldest(row, sequence, h, s):
     """Let go of the oldest event of a key that holds too many; its windows report lower bounds from now on.
 
     It leaves its calendar periods too: a reversal would no longer find it there.
     """
-    event = rows[row, OLDEST]
-    newer = next_of(events[event, LINKS])
-    for c in range(len(overs_us)):
-        tail = TAILS + 2 * c
-        if rows[row, tail] == event:
-            _leave(row, event, c, rows, events, update_start, update_stop, updates, pool)
-            rows[row, tail] = newer
-            if newer != NONE:
-                rows[row, tail + 1] = events[newer, TIME]
-    _forget(row, event, groups, events, latest, counters)
-    if events[event, MASK] != 0:
-        rows[row, DROPPED] = events[event, TIME]
-        if rows[row, CLOCK] - events[event, TIME] <= CALENDAR_RETENTION_US:
-            for k in range(calendars):
-                bucket = events[event, width - calendars + k]
-                buckets[bucket, BUCKET_CUT] = 1
-                _change_bucket(bucket, event, len(overs_us) + k, -1, buckets, events, seen, counters, update_start,
-                               update_stop, updates, pool)  # fmt: skip
-        _note_removal(event, sequence, events, removed, counters)
-    _release(row, event, groups, rows, events, latest, freed, counters)
+    ring, event = s.rows[row, RING], _oldest(row, h, s)
+    at, codes = record_at(ring, event, h.event_words), codes_at(ring, event, h.event_words)
+    newer = np.int32(event + 1)
+    for c in range(len(h.overs_us)):
+        if s.rows32[row, h.tails + c] == event:
+            _leave(row, at, codes, capacity_of(ring), c, h, s)
+            s.rows32[row, h.tails + c] = newer
+            if newer != s.rows32[row, NEXT]:
+                s.rows[row, TAIL_TIMES + c] = s.events[record_at(ring, newer, h.event_words) + TIME]
+    _release_oldest(row, event, h, s)
+    if s.events[at + MASK] != 0:
+        s.rows[row, DROPPED] = s.events[at + TIME] + 1
+        if s.rows[row, CLOCK] - s.events[at + TIME] <= CALENDAR_RETENTION_US:
+            for k in range(h.calendars):
+                bucket = s.events32[_bucket_within(at, k, h)]
+                s.buckets[bucket, BUCKET_CUT] = 1
+                _change_bucket(bucket, at, codes, capacity_of(ring), len(h.overs_us) + k, -1, h, s)
+        _note_removal(row, event, at, sequence, s)
 
 
 @inlined
-def _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters, update_start, update_stop, updates,
-                   pool):  # fmt: skip
-    """Add the newest event to the numbers of all length classes."""
-    time_us = events[event, TIME]
-    classes = len(overs_us)
-    for group in range(len(groups)):
-        bit, column = groups[group, 0], groups[group, 1]
-        value = events[event, column]
-        if not (events[event, MASK] >> bit) & 1 or value == UNKNOWN:
+def _supersede(row, event, at, codes, h, s):
+    """Count the values of the newest event, and mark the events before it with the same ones.
+
+    A ring is looked through from the newest event to the oldest that a window can hold; a large one has a table.
+    """
+    ring, words = s.rows[row, RING], h.event_words
+    capacity, time_us, mask = capacity_of(ring), s.events[at + TIME], s.events[at + MASK]
+    is_large = ring & 255 > SCANNED_LOG2_MAX
+    for column in range(len(h.scanned)):
+        value = s.events32[codes + column * capacity]
+        pending = np.int64(0)
+        for group in range(len(h.groups)):
+            if h.groups[group, 1] == column and (mask >> h.groups[group, 0]) & 1:
+                pending |= np.int64(1) << group
+        if value == UNKNOWN_CODE or pending == 0:
             continue
-        at = find(latest, (row << 8) | group, value)
-        last_time = EMPTY
-        if at >= 0:
-            former = latest[at, 2]
-            last_time = events[former, TIME]
-            events[former, SEQUENCE] |= np.int64(1) << group
-            latest[at, 2] = event
-        else:
-            at = -1 - at
-            latest[at, 0], latest[at, 1], latest[at, 2] = (row << 8) | group, value, event
-            counters[DISTINCTS_USED] += 1
-        for c in range(classes):
-            if last_time <= time_us - overs_us[c]:
-                for u in range(update_start[c, bit], update_stop[c, bit]):
-                    if updates[u, 0] == DISTINCT and updates[u, 3] == group:
-                        rows[row, updates[u, 1]] += 1
-    mask = events[event, MASK]
+        if is_large:
+            while pending != 0:
+                group = lowest_bit(pending)
+                pending &= pending - 1
+                place, former_us = find(s.latest, (row << 8) | group, np.int64(value)), np.int64(EMPTY)
+                if place >= 0:
+                    former = record_at(ring, s.latest[place, 2], words)
+                    former_us = s.events[former + TIME]
+                    s.events[former + SEQUENCE] |= np.int64(1) << group
+                else:
+                    place = -1 - place
+                    s.latest[place, 0], s.latest[place, 1] = (row << 8) | group, value
+                    s.counters[DISTINCTS_USED] += 1
+                s.latest[place, 2] = event
+                _count_value(row, group, time_us, former_us, h, s)
+            continue
+        base = codes_at(ring, 0, words) + column * capacity
+        older = event
+        for _ in range(between(s.rows32[row, h.tails + h.scanned[column]], event)):
+            older -= 1
+            if s.events32[base + (older & (capacity - 1))] != value:
+                continue
+            former = record_at(ring, older, words)
+            left = pending
+            while left != 0:
+                group = lowest_bit(left)
+                left &= left - 1
+                if (s.events[former + MASK] >> h.groups[group, 0]) & 1:
+                    s.events[former + SEQUENCE] |= np.int64(1) << group
+                    _count_value(row, group, time_us, s.events[former + TIME], h, s)
+                    pending &= ~(np.int64(1) << group)
+            if pending == 0:
+                break
+        while pending != 0:
+            group = lowest_bit(pending)
+            pending &= pending - 1
+            _count_value(row, group, time_us, np.int64(EMPTY), h, s)
+
+
+@inlined
+def _count_value(row, group, time_us, former_us, h, s):
+    """Count a value in the windows that its former event is no longer in."""
+    for n in range(h.counted_start[group], h.counted_start[group + 1]):
+        if former_us <= time_us - h.overs_us[h.counted[n, 0]]:
+            s.rows32[row, h.counted[n, 1]] += 1
+
+
+@inlined
+def _enter_sliding(row, at, codes, capacity, h, s):
+    """Add the newest event to the numbers of all length classes, without distinct counts."""
+    mask = s.events[at + MASK]
     while mask != 0:
         bit = lowest_bit(mask)
         mask &= mask - 1
-        for c in range(classes):
-            for u in range(update_start[c, bit], update_stop[c, bit]):
-                if updates[u, 0] != DISTINCT:
-                    _update(
-                        rows, row, event, 1, updates[u, 0], updates[u, 1], updates[u, 2], updates[u, 3], events, pool
-                    )
+        for u in range(h.entry_start[bit], h.entry_start[bit + 1]):
+            _update(s.rows, s.rows32, row, at, codes, capacity, 1, h.entries[u, 0], h.entries[u, 1], h.entries[u, 2],
+                    h.entries[u, 3], s)  # fmt: skip
 
 
 @called
-def _change_bucket(bucket, event, of_class, sign, buckets, events, seen, counters, update_start, update_stop, updates,
-                   pool):  # fmt: skip
+def _change_bucket(bucket, at, codes, capacity, of_class, sign, h, s):
     """Add the event to a calendar period's numbers, or take it out."""
-    mask = events[event, MASK]
+    mask = s.events[at + MASK]
     while mask != 0:
         bit = lowest_bit(mask)
         mask &= mask - 1
-        for u in range(update_start[of_class, bit], update_stop[of_class, bit]):
-            kind, value = updates[u, 0], np.int64(0)
+        for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
+            kind, slot, place, extra = h.updates[u, 0], h.updates[u, 1], h.updates[u, 2], h.updates[u, 3]
             if kind != DISTINCT:
-                _update(buckets, bucket, event, sign, kind, updates[u, 1], updates[u, 2], updates[u, 3], events, pool)
+                _update(s.buckets, s.buckets32, bucket, at, codes, capacity, sign, kind, slot, place, extra, s)
                 continue
-            value = events[event, updates[u, 2]]
-            if value == UNKNOWN:
+            value = np.int64(s.events32[codes + place * capacity])
+            if value == UNKNOWN_CODE:
                 continue
-            at = find(seen, (bucket << 8) | updates[u, 3], value)
-            if at < 0:
-                at = -1 - at
-                seen[at, 0], seen[at, 1], seen[at, 2] = (bucket << 8) | updates[u, 3], value, 0
-                counters[CALENDAR_DISTINCTS] += 1
-                buckets[bucket, updates[u, 1]] += 1
-            seen[at, 2] += sign
-            if seen[at, 2] == 0:
-                delete(seen, at)
-                counters[CALENDAR_DISTINCTS] -= 1
-                buckets[bucket, updates[u, 1]] -= 1
+            key = (np.int64(bucket) << 8) | extra
+            place = find(s.seen, key, value)
+            if place < 0:
+                place = -1 - place
+                s.seen[place, 0], s.seen[place, 1], s.seen[place, 2] = key, value, 0
+                s.counters[CALENDAR_DISTINCTS] += 1
+                s.buckets32[bucket, slot] += 1
+            s.seen[place, 2] += sign
+            if s.seen[place, 2] == 0:
+                delete(s.seen, place)
+                s.counters[CALENDAR_DISTINCTS] -= 1
+                s.buckets32[bucket, slot] -= 1
 
 
 @inlined
-def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, periods, buckets, free_buckets, counters):
+def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, h, s):
     """The bucket of (key, calendar, entity, period); where there is none, a new one if wanted, else NONE."""
     key = (np.int64(entity) << 32) | (np.int64(calendar) << 30) | (np.int64(period) & 0x3FFFFFFF)
-    at = find(periods, row, key)
-    if at >= 0:
-        buckets[periods[at, 2], BUCKET_TIME] = time_us
-        return periods[at, 2]
-    if not is_new_wanted:
-        return NONE
-    at = -1 - at
-    counters[BUCKETS_FREE] -= 1
-    bucket = free_buckets[counters[BUCKETS_FREE]]
-    buckets[bucket, :] = 0
-    buckets[bucket, BUCKET_TIME], buckets[bucket, BUCKET_ROW] = time_us, row
-    periods[at, 0], periods[at, 1], periods[at, 2] = row, key, bucket
-    counters[BUCKETS_USED] += 1
+    bucket = np.int64(s.rows32[row, h.buckets_used + calendar]) - 1
+    if bucket < 0 or s.rows[row, h.calendar_keys + calendar] != key:
+        place = find(s.periods, row, key)
+        if place >= 0:
+            bucket = s.periods[place, 2]
+        elif not is_new_wanted:
+            return np.int64(NONE)
+        else:
+            place = -1 - place
+            s.counters[BUCKETS_FREE] -= 1
+            bucket = s.free_buckets[s.counters[BUCKETS_FREE]]
+            s.buckets[bucket, :] = 0
+            s.buckets[bucket, BUCKET_ROW] = row
+            s.periods[place, 0], s.periods[place, 1], s.periods[place, 2] = row, key, bucket
+            s.counters[BUCKETS_USED] += 1
+        s.rows32[row, h.buckets_used + calendar], s.rows[row, h.calendar_keys + calendar] = bucket + 1, key
+    s.buckets[bucket, BUCKET_TIME] = time_us
     return bucket
 
 
 @called
-def _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest, counters, update_start, update_stop,
-                 updates):  # fmt: skip
+def _unsupersede(row, event, group, h, s):
     """Take the latest event of a value out of the distinct counts: an older one with the value takes its place."""
-    value = events[event, column]
-    older = event
-    former = NONE
-    while older != rows[row, OLDEST]:
-        older = previous_of(events[older, LINKS])
-        if (events[older, MASK] >> bit) & 1 and events[older, column] == value:
-            former = older
+    ring, words = s.rows[row, RING], h.event_words
+    bit, capacity = h.groups[group, 0], capacity_of(ring)
+    at, base = record_at(ring, event, words), codes_at(ring, 0, words) + h.groups[group, 1] * capacity
+    value = s.events32[base + (event & (capacity - 1))]
+    place = np.int64(NONE)
+    if ring & 255 > SCANNED_LOG2_MAX:
+        place = find(s.latest, (row << 8) | group, np.int64(value))
+        if place < 0 or s.latest[place, 2] != np.int32(event):
+            return
+    former_us, former, older = np.int64(EMPTY), event, event
+    for _ in range(between(_oldest(row, h, s), event)):
+        older -= 1
+        other = record_at(ring, older, words)
+        if s.events32[base + (older & (capacity - 1))] == value and (s.events[other + MASK] >> bit) & 1:
+            s.events[other + SEQUENCE] &= ~(np.int64(1) << group)
+            former_us, former = s.events[other + TIME], older
             break
-    at = find(latest, (row << 8) | group, value)
-    former_time = EMPTY
-    if former != NONE:
-        former_time = events[former, TIME]
-        events[former, SEQUENCE] &= ~(np.int64(1) << group)
-        latest[at, 2] = former
-    else:
-        delete(latest, at)
-        counters[DISTINCTS_USED] -= 1
-    for c in range(len(overs_us)):
-        edge = rows[row, CLOCK] - overs_us[c]
-        if events[event, TIME] > edge and former_time <= edge:
-            for u in range(update_start[c, bit], update_stop[c, bit]):
-                if updates[u, 0] == DISTINCT and updates[u, 3] == group:
-                    rows[row, updates[u, 1]] -= 1
+    if place >= 0 and former != event:
+        s.latest[place, 2] = np.int32(former)
+    elif place >= 0:
+        delete(s.latest, place)
+        s.counters[DISTINCTS_USED] -= 1
+    for n in range(h.counted_start[group], h.counted_start[group + 1]):
+        edge = s.rows[row, CLOCK] - h.overs_us[h.counted[n, 0]]
+        if s.events[at + TIME] > edge and former_us <= edge:
+            s.rows32[row, h.counted[n, 1]] -= 1
 
 
 @called
-def _remove(row, position, sequence, overs_us, calendars, groups, rows, events, latest, buckets, seen,
-            removed, counters, update_start, update_stop, updates, pool, width):  # fmt: skip
-    """Take the event of a log position out of all windows; it stays in the list, in no window."""
-    event = rows[row, NEWEST] if rows[row, EVENTS] > 0 else NONE
+def _remove(row, position, sequence, h, s):
+    """Take the event of a log position out of all windows; it stays in the ring, in no window."""
+    ring, words = s.rows[row, RING], h.event_words
+    event, at, is_there = np.int64(s.rows32[row, NEXT]), np.int64(0), False
     # A payment between two accounts of one customer stands twice under its key: each removal takes out one leg.
-    while event != NONE and (events[event, SEQUENCE] >> FLAG_BITS != position or events[event, MASK] == 0):
-        event = previous_of(events[event, LINKS]) if event != rows[row, OLDEST] else NONE
-    if event == NONE:
+    for _ in range(between(_oldest(row, h, s), event)):
+        event -= 1
+        at = record_at(ring, event, words)
+        if s.events[at + SEQUENCE] >> FLAG_BITS == position and s.events[at + MASK] != 0:
+            is_there = True
+            break
+    if not is_there:
         return
-    for group in range(len(groups)):
-        bit, column = groups[group, 0], groups[group, 1]
-        is_latest = not (events[event, SEQUENCE] >> group) & 1
-        if (events[event, MASK] >> bit) & 1 and is_latest and events[event, column] != UNKNOWN:
-            _unsupersede(row, event, group, bit, column, overs_us, rows, events, latest, counters, update_start,
-                         update_stop, updates)  # fmt: skip
-    for c in range(len(overs_us)):
-        if events[event, TIME] > rows[row, CLOCK] - overs_us[c]:
-            mask = events[event, MASK]
-            while mask != 0:
-                bit = lowest_bit(mask)
-                mask &= mask - 1
-                for u in range(update_start[c, bit], update_stop[c, bit]):
-                    if updates[u, 0] != DISTINCT:
-                        _update(
-                            rows,
-                            row,
-                            event,
-                            -1,
-                            updates[u, 0],
-                            updates[u, 1],
-                            updates[u, 2],
-                            updates[u, 3],
-                            events,
-                            pool,
-                        )
-    if rows[row, CLOCK] - events[event, TIME] <= CALENDAR_RETENTION_US:
+    codes, capacity, mask = codes_at(ring, event, words), capacity_of(ring), s.events[at + MASK]
+    for group in range(len(h.groups)):
+        is_latest = not (s.events[at + SEQUENCE] >> group) & 1
+        is_known = s.events32[codes + h.groups[group, 1] * capacity] != UNKNOWN_CODE
+        if (mask >> h.groups[group, 0]) & 1 and is_latest and is_known:
+            _unsupersede(row, event, group, h, s)
+    for c in range(len(h.overs_us)):
+        if s.events[at + TIME] > s.rows[row, CLOCK] - h.overs_us[c]:
+            left = mask
+            while left != 0:
+                bit = lowest_bit(left)
+                left &= left - 1
+                for u in range(h.update_start[c, bit], h.update_stop[c, bit]):
+                    if h.updates[u, 0] != DISTINCT:
+                        _update(s.rows, s.rows32, row, at, codes, capacity, -1, h.updates[u, 0], h.updates[u, 1],
+                                h.updates[u, 2], h.updates[u, 3], s)  # fmt: skip
+    if s.rows[row, CLOCK] - s.events[at + TIME] <= CALENDAR_RETENTION_US:
         # An older event's bucket can be another key's by now.
-        for k in range(calendars):
-            bucket = events[event, width - calendars + k]
-            _change_bucket(bucket, event, len(overs_us) + k, -1, buckets, events, seen, counters, update_start,
-                           update_stop, updates, pool)  # fmt: skip
-    _note_removal(event, sequence, events, removed, counters)
+        for k in range(h.calendars):
+            bucket = s.events32[_bucket_within(at, k, h)]
+            _change_bucket(bucket, at, codes, capacity, len(h.overs_us) + k, -1, h, s)
+    _note_removal(row, event, at, sequence, s)
 
 
 @inlined
-def _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs, measures, bounds, pool):
-    """Read all measures of a key into row ``i`` of the measure matrix."""
-    classes = len(overs_us)
-    for o in range(len(outputs)):
-        kind, of_class, slot = outputs[o, 0], outputs[o, 1], outputs[o, 2]
+def _write_outputs(i, first, row, time_us, h, s, measures, bounds):
+    """Read the measures of a key, from the output ``first`` on, into row ``i`` of the measure matrix."""
+    classes = len(h.overs_us)
+    for o in range(first, len(h.outputs)):
+        kind, of_class, slot, column = h.outputs[o, 0], h.outputs[o, 1], h.outputs[o, 2], h.outputs[o, 5]
         if of_class < classes:
-            numbers, base = rows, row
-            is_cut = rows[row, DROPPED] > time_us - overs_us[of_class]
+            numbers, numbers32, base = s.rows, s.rows32, row
+            is_cut = s.rows[row, DROPPED] > max(time_us - h.overs_us[of_class] + 1, 0)
         else:
-            numbers, base = buckets, buckets_of[of_class - classes]
+            numbers, numbers32, base = s.buckets, s.buckets32, s.buckets_of[of_class - classes]
             if base == NONE:
-                measures[i, outputs[o, 5]] = 0 if kind <= OUT_DISTINCT else UNKNOWN
+                measures[i, column] = 0 if kind <= OUT_DISTINCT else UNKNOWN
                 continue
-            is_cut = buckets[base, BUCKET_CUT] != 0
-        unknown = numbers[base, outputs[o, 4]] if outputs[o, 4] >= 0 else 0
-        is_bound = is_cut or unknown > 0 or numbers[base, outputs[o, 3]] > 0
-        if kind == OUT_COUNT:
-            is_bound = is_cut or numbers[base, outputs[o, 3]] > 0
-        value = UNKNOWN
-        if kind in (OUT_COUNT, OUT_SUM, OUT_DISTINCT):
+            is_cut = s.buckets[base, BUCKET_CUT] != 0
+        is_maybe = is_cut or numbers32[base, h.outputs[o, 3]] > 0
+        unknown = numbers32[base, h.outputs[o, 4]] if h.outputs[o, 4] >= 0 else np.int32(0)
+        is_bound = is_maybe or (unknown > 0 and kind != OUT_COUNT)
+        value = np.int64(UNKNOWN)
+        if kind == OUT_SUM:
             value = numbers[base, slot]
-            bounds[i, outputs[o, 5]] = is_bound
+            bounds[i, column] = is_bound
+        elif kind in (OUT_COUNT, OUT_DISTINCT):
+            value = np.int64(numbers32[base, slot])
+            bounds[i, column] = is_bound
         elif kind == OUT_COUNT_KNOWN:
-            value = UNKNOWN if is_bound else numbers[base, slot] - unknown
+            value = np.int64(UNKNOWN) if is_bound else np.int64(numbers32[base, slot]) - unknown
         elif not is_bound:
             if kind == OUT_MIN:
-                value = ordered.smallest(pool, numbers, base, slot)
+                value = ordered.smallest(s.blocks, numbers, base, slot)
             elif kind == OUT_MAX:
-                value = ordered.largest(pool, numbers, base, slot)
+                value = ordered.largest(s.blocks, numbers, base, slot)
             elif kind == OUT_MEDIAN:
-                value = ordered.twice_median(pool, numbers, base, slot)
-        measures[i, outputs[o, 5]] = value
+                value = ordered.twice_median(s.blocks, numbers, base, slot)
+        measures[i, column] = value
+
+
+@inlined
+def _ask_ahead(i, legs, h, s):
+    """Ask for the row of a later leg, and for what the row of a nearer one points to."""
+    count, words = len(legs.row), h.event_words
+    if i + AHEAD < count and legs.row[i + AHEAD] >= 0:
+        width = s.rows.shape[1]
+        for line in range(0, width, LINE):
+            prefetch(s.rows, legs.row[i + AHEAD] * width + line)
+    if i + NEAR < count and legs.row[i + NEAR] >= 0:
+        row, newest = legs.row[i + NEAR], s.rows32[legs.row[i + NEAR], NEXT]
+        ring = s.rows[row, RING]
+        if ring != 0:
+            at = record_at(ring, newest, words)
+            prefetch(s.events, at)
+            prefetch(s.events, at + words - 1)
+            if len(h.scanned) > 0:
+                at = codes_at(ring, 0, words)
+                for line in range(0, min(capacity_of(ring), 4 * CODES_OF_LINE), CODES_OF_LINE):
+                    prefetch(s.events32, at + line)
+            for c in range(len(h.overs_us)):
+                event = s.rows32[row, h.tails + c]
+                if event != newest and s.rows[row, TAIL_TIMES + c] <= legs.judged_us[i + NEAR] - h.overs_us[c]:
+                    at = record_at(ring, event, words)
+                    prefetch(s.events, at)
+                    prefetch(s.events, at + words - 1)
+        for k in range(h.calendars):
+            bucket = np.int64(s.rows32[row, h.buckets_used + k]) - 1
+            if bucket >= 0:
+                prefetch(s.buckets, bucket * s.buckets.shape[1])
+
+
+@inlined
+def _ring_wanted(row, s):
+    """The logarithm of the ring that a key needs for one event more; NONE where it stays as it is.
+
+    A ring that is nearly empty becomes a smaller one.
+    """
+    ring, used = s.rows[row, RING], between(s.rows32[row, KEPT], s.rows32[row, NEXT])
+    if ring == 0:
+        return np.int64(SMALLEST_LOG2)
+    if used == capacity_of(ring):
+        return (ring & 255) + 1
+    if used * 8 <= capacity_of(ring) and ring & 255 > SMALLEST_LOG2 + 1:
+        return (ring & 255) - 2
+    return np.int64(NONE)
+
+
+@inlined
+def _is_short(row, is_entering, h, s):
+    """Whether something must grow before the next leg of the key; what it is goes to the counter WANTED."""
+    held = between(_oldest(row, h, s), s.rows32[row, NEXT])
+    if h.order_updates and not ordered.has_room(s.blocks, s.rows, row, h.order_updates, held):
+        s.counters[WANTED] = MORE_BLOCKS
+        return True
+    if is_entering:
+        log2, is_large = _ring_wanted(row, s), s.rows[row, RING] & 255 > SCANNED_LOG2_MAX
+        if log2 != NONE and not has_block(s.events, h.event_words, len(h.narrow_columns), log2):
+            s.counters[WANTED] = MORE_EVENTS
+            return True
+        if is_large or log2 > SCANNED_LOG2_MAX:
+            coming = s.counters[DISTINCTS_USED] + (1 if is_large else held + 1) * len(h.groups)
+            if coming * 8 > len(s.latest) * 5:
+                s.counters[WANTED] = MORE_DISTINCTS
+                return True
+    return False
+
+
+@inlined
+def _enter(i, row, time_us, legs, h, s):
+    """Put the leg into the ring of its key, and add it to all numbers."""
+    log2 = _ring_wanted(row, s)
+    if log2 != NONE:
+        _resize(row, log2, h, s)
+    ring, event, words = s.rows[row, RING], s.rows32[row, NEXT], h.event_words
+    at, codes, capacity = record_at(ring, event, words), codes_at(ring, event, words), capacity_of(ring)
+    s.events[at + TIME], s.events[at + SEQUENCE] = time_us, legs.sequence[i] << FLAG_BITS
+    s.events[at + MASK] = legs.mask[i]
+    for v in range(len(h.wide_columns)):
+        s.events[at + WIDE + v] = legs.values[i, legs.columns[h.wide_columns[v]]]
+    for v in range(len(h.narrow_columns)):
+        value = legs.values[i, legs.columns[h.narrow_columns[v]]]
+        s.events32[codes + v * capacity] = UNKNOWN_CODE if value == UNKNOWN else value
+    for c in range(len(h.overs_us)):
+        if s.rows32[row, h.tails + c] == event:
+            s.rows[row, TAIL_TIMES + c] = time_us
+    s.rows32[row, NEXT] = event + 1
+    s.counters[EVENTS_HELD] += 1
+    _supersede(row, event, at, codes, h, s)
+    _enter_sliding(row, at, codes, capacity, h, s)
+    for k in range(h.calendars):
+        s.events32[_bucket_within(at, k, h)] = s.buckets_of[k]
+        _change_bucket(s.buckets_of[k], at, codes, capacity, len(h.overs_us) + k, 1, h, s)
 
 
 @kernel
 def measure(
-    first: int,
-    operation: Int32s,
-    row_of: Int64s,
-    judged_us: Int64s,
-    sequence: Int64s,
-    target: Int64s,
-    mask: Int64s,
-    values: Rows,
-    entity: Int32s,
-    periods_of: Rows,
-    events_max: int,
-    overs_us: Int64s,
-    calendars: int,
-    groups: Int32s,
-    update_start: Int32s,
-    update_stop: Int32s,
-    updates: Int32s,
-    order_updates: int,
-    outputs: Int32s,
-    rows: Rows,
-    events: Rows,
-    free: Int64s,
-    freed: Rows,
-    latest: Rows,
-    periods: Rows,
-    buckets: Rows,
-    free_buckets: Int64s,
-    seen: Rows,
-    removed: Rows,
-    counters: Int64s,
-    pool: Int64s,
-    buckets_of: Int64s,
-    measures: Rows,
-    bounds: npt.NDArray[np.uint8],
+    first: int, legs: Arriving, events_max: int, h: Shape, s: State, measures: Rows, bounds: npt.NDArray[np.uint8]
 ) -> int:
     """Run the legs from ``first`` on through the table and write the measures of each.
 
-    Returns the number of legs done: fewer than all where the pool of sorted blocks must grow first.
+    Returns the number of legs done: fewer than all where something must grow first, see the counter WANTED.
     """
-    width = events.shape[1]
-    row_width = rows.shape[1]
-    for i in range(first, len(row_of)):
-        if i + AHEAD < len(row_of) and row_of[i + AHEAD] >= 0:
-            for line in range(0, row_width, LINE):
-                prefetch(rows, row_of[i + AHEAD] * row_width + line)
-        if i + NEAR < len(row_of) and row_of[i + NEAR] >= 0:
-            newest = rows[row_of[i + NEAR], NEWEST]
-            if newest != NONE:
-                prefetch(events, newest * width)
-        row = row_of[i]
+    for i in range(first, len(legs.row)):
+        _ask_ahead(i, legs, h, s)
+        row = legs.row[i]
         if row < 0:
-            for o in range(len(outputs)):
-                measures[i, outputs[o, 5]] = UNKNOWN
+            for o in range(len(h.outputs)):
+                measures[i, h.outputs[o, 5]] = UNKNOWN
             continue
-        if order_updates and not ordered.has_room(pool, rows, row, order_updates, rows[row, EVENTS]):
+        is_entering = legs.operation[i] == ENTER and legs.mask[i] != 0
+        if s.rows32[row, STAMP] != s.counters[BATCH]:
+            s.rows32[row, STAMP], s.rows32[row, KEPT] = s.counters[BATCH], _oldest(row, h, s)
+        if _is_short(row, is_entering, h, s):
             return i
-        if operation[i] == REMOVE:
-            _remove(row, target[i], sequence[i], overs_us, calendars, groups, rows, events, latest, buckets, seen,
-                    removed, counters, update_start, update_stop, updates, pool, width)  # fmt: skip
+        if legs.operation[i] == REMOVE:
+            _remove(row, legs.target[i], legs.sequence[i], h, s)
             continue
-        time_us = judged_us[i]
-        _advance(row, time_us, overs_us, groups, rows, events, latest, freed, counters, update_start, update_stop,
-                 updates, pool)  # fmt: skip
-        rows[row, CLOCK] = time_us
-        for k in range(calendars):
-            buckets_of[k] = _bucket_of(row, k, entity[i], periods_of[i, k], time_us, mask[i] != 0, periods, buckets,
-                                       free_buckets, counters)  # fmt: skip
-        if mask[i] != 0:
-            if rows[row, EVENTS] >= events_max:
-                _drop_oldest(row, sequence[i], overs_us, calendars, groups, rows, events, latest, buckets, seen, freed,
-                             removed, counters, update_start, update_stop, updates, pool, width)  # fmt: skip
-            counters[EVENTS_FREE] -= 1
-            event = free[counters[EVENTS_FREE]]
-            events[event, TIME], events[event, SEQUENCE] = time_us, sequence[i] << FLAG_BITS
-            events[event, MASK] = mask[i]
-            newest = rows[row, NEWEST]
-            events[event, LINKS] = linked(NONE, newest)
-            if newest != NONE:
-                events[newest, LINKS] = linked(event, previous_of(events[newest, LINKS]))
-            if rows[row, EVENTS] == 0:
-                rows[row, OLDEST] = event
-            rows[row, NEWEST] = event
-            rows[row, EVENTS] += 1
-            counters[EVENTS_LIVE] += 1
-            for v in range(values.shape[1]):
-                events[event, 4 + v] = values[i, v]
-            for c in range(len(overs_us)):
-                if rows[row, TAILS + 2 * c] == NONE:
-                    rows[row, TAILS + 2 * c], rows[row, TAILS + 2 * c + 1] = event, time_us
-            _enter_sliding(row, event, overs_us, groups, rows, events, latest, counters, update_start, update_stop,
-                           updates, pool)  # fmt: skip
-            for k in range(calendars):
-                events[event, width - calendars + k] = buckets_of[k]
-                _change_bucket(buckets_of[k], event, len(overs_us) + k, 1, buckets, events, seen, counters,
-                               update_start, update_stop, updates, pool)  # fmt: skip
-        _write_outputs(i, row, time_us, buckets_of, overs_us, rows, buckets, outputs, measures, bounds, pool)
-    return len(row_of)
+        time_us = legs.judged_us[i]
+        _advance(row, time_us, h, s)
+        s.rows[row, CLOCK] = time_us
+        for k in range(h.calendars):
+            period = legs.periods[i, legs.calendars[k]]
+            s.buckets_of[k] = _bucket_of(row, k, legs.entity[i], period, time_us, is_entering, h, s)
+        if is_entering:
+            if between(_oldest(row, h, s), s.rows32[row, NEXT]) >= events_max:
+                _drop_oldest(row, legs.sequence[i], h, s)
+            _enter(i, row, time_us, legs, h, s)
+        if s.rows[row, DROPPED] != 0 and s.rows[row, DROPPED] <= time_us - h.overs_us[-1] + 1:
+            s.rows[row, DROPPED] = 0
+        if s.rows32[row, DOUBT] != 0 or s.rows[row, DROPPED] != 0:
+            _write_outputs(i, 0, row, time_us, h, s, measures, bounds)
+        else:
+            for o in range(h.simple):
+                slot = h.outputs[o, 2]
+                is_wide = h.outputs[o, 0] == OUT_SUM
+                measures[i, h.outputs[o, 5]] = s.rows[row, slot] if is_wide else np.int64(s.rows32[row, slot])
+            _write_outputs(i, h.simple, row, time_us, h, s, measures, bounds)
+    return len(legs.row)
 
 
 @kernel
-def free_blocks(pool: Int64s, numbers: Rows, which: Int64s, slots: Int64s) -> None:
+def free_blocks(blocks: Int64s, numbers: Rows, which: Int64s, slots: Int64s) -> None:
     """Give the sorted blocks of the rows ``which`` back to the pool."""
     for row in which:
         for slot in slots:
             if numbers[row, slot] != 0:
-                ordered.release(pool, numbers[row, slot] >> 8, numbers[row, slot] & 255)
+                ordered.release(blocks, numbers[row, slot] >> 8, numbers[row, slot] & 255)
                 numbers[row, slot] = 0
 
 
 @kernel
 def positions_behind(
-    row: int, bit: int, start_us: int, column: int, bucket: int, sequence: int, rows: Rows, events: Rows, removed: Rows,
-    removals: int, found: Int64s,
-) -> int:  # fmt: skip
+    row: int, bit: int, start_us: int, calendar: int, bucket: int, sequence: int, h: Shape, s: State, found: Int64s
+) -> int:
     """Log positions of the events in a window, newest first, as the leg at log position ``sequence`` saw them.
 
-    Walks the key's list from its newest event to ``start_us``; later events are left out and later removals
-    undone. ``column`` is that of the calendar's bucket, -1 for a sliding window. A payment between two accounts of one
+    Walks the key's ring from its newest event to ``start_us``; later events are left out and later removals
+    undone. ``calendar`` is that of the bucket, -1 for a sliding window. A payment between two accounts of one
     customer is named once. Writes as many as fit into ``found`` and returns how many there are.
     """
-    total, last = 0, np.int64(-1)
-    event = rows[row, NEWEST]
-    while event != NONE and events[event, TIME] > start_us:
-        position = events[event, SEQUENCE] >> FLAG_BITS
-        if position <= sequence and position != last and (column < 0 or events[event, column] == bucket):
-            mask = events[event, MASK]
+    total, last, ring = 0, np.int64(-1), s.rows[row, RING]
+    event = np.int64(s.rows32[row, NEXT])
+    is_of_batch = s.rows32[row, STAMP] == s.counters[BATCH]
+    for _ in range(between(s.rows32[row, KEPT] if is_of_batch else _oldest(row, h, s), event)):
+        event -= 1
+        at = record_at(ring, event, h.event_words)
+        if s.events[at + TIME] <= start_us:
+            break
+        position = s.events[at + SEQUENCE] >> FLAG_BITS
+        is_inside = calendar < 0 or s.events32[_bucket_within(at, calendar, h)] == bucket
+        if position <= sequence and position != last and is_inside:
+            mask = s.events[at + MASK]
             if mask == 0:
-                for k in range(removals):
-                    if removed[k, 0] == event and removed[k, 1] > sequence:
-                        mask = removed[k, 2]
+                for k in range(s.counters[REMOVED]):
+                    is_it = s.removed[k, 0] == row and s.removed[k, 1] == np.int32(event)
+                    if is_it and s.removed[k, 2] > sequence:
+                        mask = s.removed[k, 3]
             if (mask >> bit) & 1:
                 if total < len(found):
                     found[total] = position
                 total += 1
                 last = position
-        event = previous_of(events[event, LINKS])
     return total

@@ -5,7 +5,7 @@ from monitor.engine.engine import Engine
 from monitor.intake.identifiers import IdentifierTable
 from tests.bench.pipeline import Pipeline
 
-_OF_EVENTS = ("events", "free", "latest", "seen", "pool")
+_OF_EVENTS = ("events", "latest", "seen", "blocks")
 """Arrays of a table that grow with the events; the others grow with the keys."""
 
 
@@ -22,10 +22,11 @@ def memory(pipeline: Pipeline) -> dict[str, float]:
         of_events += sum(bytes_used[name] for name in _OF_EVENTS)
         of_keys += sum(size for name, size in bytes_used.items() if name not in _OF_EVENTS)
         distincts = int(counters[windows.DISTINCTS_USED] + counters[windows.CALENDAR_DISTINCTS])
-        of_events_used += int(counters[windows.EVENTS_LIVE]) * (table.layout.event_width + 1) * 8 + distincts * 24 * 1.6
+        event_bytes = table.layout.shape.event_words * 8 + len(table.layout.narrow) * 4
+        of_events_used += table.events_held * event_bytes + distincts * 24 * 1.6
         keys = accounts if table.layout.by == "account" else engine.admission.spaces[0].count
         buckets = int(counters[windows.BUCKETS_USED])
-        of_keys_used += keys * table.layout.row_width * 8 + buckets * (table.layout.bucket_width * 8 + 24 * 1.6)
+        of_keys_used += keys * table.layout.row_words * 8 + buckets * (table.layout.bucket_words * 8 + 24 * 1.6)
     spaces, spaces_used = _spaces(engine)
     names, names_used = _identifiers(pipeline.identifiers)
     keyed = of_keys + spaces + engine.peers.last_bucket.nbytes + engine.peers.is_hub.nbytes

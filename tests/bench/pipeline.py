@@ -153,4 +153,4 @@ class Pipeline:
     @property
     def reachable(self) -> int:
         """Events that a window can still reach: legs in the list of their customer."""
-        return max(int(table.counters[5]) for table in self.engine.tables)
+        return max(table.events_held for table in self.engine.tables)

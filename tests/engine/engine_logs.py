@@ -14,9 +14,10 @@ from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine.engine import Engine, EngineInputs
 from monitor.engine.hashing import EMPTY
-from monitor.engine.layout import LINKS, MASK, NEWEST, SEQUENCE
+from monitor.engine.layout import MASK, NEXT, RING, SEQUENCE, WIDE
 from monitor.engine.profiles import ProfileTable
-from monitor.engine.windows import FLAG_BITS, NONE
+from monitor.engine.rings import capacity_of, codes_at, record_at
+from monitor.engine.windows import FLAG_BITS
 from monitor.rulebook.plan import plan
 from monitor.rulebook.reference import PlainTransaction
 from monitor.rulebook.rule import Rule, Rulebook
@@ -139,15 +140,16 @@ def state_of(engine: Engine) -> dict[str, Any]:
 
 def _events(table: Any, engine: Engine) -> list[list[tuple[int, ...]]]:
     """For each key the events that it holds, oldest last."""
-    table.save()
-    keys = []
-    for row in range(len(table.rows)):
-        held, event = [], int(table.rows[row, NEWEST])
-        while event != NONE:
-            position = int(table.events[event, SEQUENCE]) >> FLAG_BITS
-            columns = len(table.layout.values)
-            held.append((position, int(table.events[event, MASK]), *table.events[event, 4 : 4 + columns].tolist()))
-            event = int(np.int32(table.events[event, LINKS] & 0xFFFFFFFF))
+    shape, state, keys = table.layout.shape, table.state(), []
+    wide = len(shape.wide_columns)
+    for row in range(table.keys):
+        ring, held = int(table.rows[row, RING]), []
+        oldest, stop = (int(state.rows32[row, slot]) for slot in (shape.tails + len(shape.overs_us) - 1, NEXT))
+        for event in range(stop - 1, oldest - 1, -1):
+            at, codes = record_at(ring, event, shape.event_words), codes_at(ring, event, shape.event_words)
+            values = state.events[at + WIDE : at + WIDE + wide].tolist()
+            values += [int(state.events32[codes + k * capacity_of(ring)]) for k in range(len(shape.narrow_columns))]
+            held.append((int(state.events[at + SEQUENCE]) >> FLAG_BITS, int(state.events[at + MASK]), *values))
         keys.append(held)
     while keys and not keys[-1]:
         keys.pop()

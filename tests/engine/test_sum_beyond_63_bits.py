@@ -4,7 +4,8 @@ import numpy as np
 
 from monitor.domain.time import HOUR_US
 from monitor.engine.layout import lay_out
-from monitor.engine.table import TableInput, WindowTable
+from monitor.engine.table import WindowTable
+from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
 
 LARGEST_MINOR = 10**17
@@ -21,7 +22,19 @@ def sums(hours: list[float]) -> tuple[list[int], list[bool]]:
     judged_us = (np.array(hours) * HOUR_US).astype(np.int64)
     amounts = np.full((n, 1), LARGEST_MINOR, np.int64)
     small = np.zeros(n, np.int32)
-    legs = TableInput(small, zeros, judged_us, np.arange(n), zeros, ones, amounts, small, np.zeros((n, 0), np.int64))
+    legs = Arriving(
+        small,
+        zeros,
+        judged_us,
+        np.arange(n),
+        zeros,
+        ones,
+        amounts,
+        zeros[:1],
+        small,
+        np.zeros((n, 0), np.int64),
+        zeros[:0],
+    )
     table.run(legs, measures, bounds, keys=1)
     return measures[:, 0].tolist(), (bounds[:, 0] == 1).tolist()
 

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from monitor.domain.time import HOUR_US, UNKNOWN
 from monitor.engine.layout import TableLayout, lay_out
-from monitor.engine.table import TableInput, WindowTable
+from monitor.engine.table import WindowTable
+from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
 
 AMOUNT, PARTNER = FieldUse("amount", "USD"), FieldUse("counterparty")
@@ -83,7 +84,7 @@ def random_stream(rng: np.random.Generator, n: int, *, keys: int, span_us: int, 
 
 def run(table: WindowTable, stream: Stream, cuts: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Measures and bounds of all legs, entered in batches that end at ``cuts``."""
-    n, columns = len(stream), len(table.layout.outputs)
+    n, columns = len(stream), len(table.layout.shape.outputs)
     found, bounds = np.full((n, columns), -7, np.int64), np.zeros((n, columns), np.uint8)
     for start, stop in zip([0, *cuts], [*cuts, n], strict=True):
         feed(table, stream, start, stop, found, bounds)
@@ -98,12 +99,13 @@ def feed(
     part = slice(start, stop)
     of_name = {"amount": stream.amount, "counterparty": stream.partner}
     values = np.column_stack([of_name[use.name][part] for use in table.layout.values]).astype(np.int64)
-    calendars = max(len(table.layout.calendars), 1)
+    calendars = len(table.layout.calendars)
     table.run(
-        TableInput(
+        Arriving(
             stream.operation[part], stream.key[part], stream.judged_us[part], stream.position[part],
-            stream.target[part], stream.mask[part], np.ascontiguousarray(values), stream.entity[part],
-            np.ascontiguousarray(np.repeat(stream.period[part, None], calendars, axis=1)),
+            stream.target[part], stream.mask[part], np.ascontiguousarray(values), np.arange(values.shape[1]),
+            stream.entity[part], np.ascontiguousarray(np.repeat(stream.period[part, None], max(calendars, 1), axis=1)),
+            np.arange(calendars),
         ),
         found[part], bounds[part], keys=int(stream.key.max(initial=0)) + 1,
     )  # fmt: skip
