@@ -343,7 +343,7 @@ def _parameters(again: Rerun) -> dict[str, ParameterInForce]:
 
 def _as_stored(row: ParameterInForce) -> dict[str, str | None]:
     """A parameter's row as the stored evidence has it."""
-    return {name: getattr(row, name) for name in ParameterInForce.__slots__}
+    return {name: getattr(row, name) for name in ParameterInForce.__struct_fields__}
 
 
 def _row_words(row: dict[str, str | None]) -> str:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -178,10 +178,12 @@ def _rate_date(rates: Rates | None) -> Callable[[str, str, int], str | None]:
         series = rates.series(source, target) if rates else None
         return [] if series is None else series.published_us.tolist()
 
+    text_of = lru_cache(maxsize=4096)(format_time)
+
     def published(source: str, target: str, time_us: int) -> str | None:
         found = times(source, target)
         index = bisect_left(found, time_us) - 1
-        return format_time(found[index]) if index >= 0 else None
+        return text_of(found[index]) if index >= 0 else None
 
     return published
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from msgspec import structs
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -243,7 +244,7 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "rule": _rule_json(explained.rule),
         "facts": [_fact_json(each) for each in explained.facts],
         "measures": [
-            {"name": m.name, "stored": asdict(m.stored), "again": asdict(m.again), "same": m.is_same}
+            {"name": m.name, "stored": structs.asdict(m.stored), "again": structs.asdict(m.again), "same": m.is_same}
             for m in explained.measures
         ],
         "condition": [asdict(part) for part in explained.parts],

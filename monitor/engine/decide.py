@@ -30,7 +30,9 @@ from monitor.rulebook.bytecode import (
 
 Rows = npt.NDArray[np.int64]
 _FIELD, _MEASURE, _MEAN, _PARAMETER, _CONSTANT, _PEER = (int(OperandKind(k)) for k in range(6))
-_SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT = (int(Operation(k)) for k in range(9))
+_SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT, _IS, _HAS = (
+    int(Operation(k)) for k in range(11)
+)
 _FITS = 4.0e18
 _A, _B, _C = int(A), int(B), int(C)
 
@@ -192,7 +194,15 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
         operation, mode, register = instructions[at, 0], instructions[at, 1], instructions[at, 2]
         a_number = instructions[at, _A]
         truth = np.int64(UNDECIDED)
-        if operation == _SET:
+        if operation == _IS:
+            value = fields[i, a_number]
+            if value != UNKNOWN:
+                truth = np.int64(TRUE if value == constants[instructions[at, _B]] else FALSE)
+            elif missing[0] < 0:
+                missing[0] = instructions[at, _C]
+        elif operation == _HAS:
+            truth = np.int64(FALSE if fields[i, a_number] == UNKNOWN else TRUE)
+        elif operation == _SET:
             truth = np.int64(a_number)
         elif operation == _REGISTER:
             truth = truths[a_number]

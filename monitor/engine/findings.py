@@ -1,6 +1,7 @@
 """From hits to alerts: the numbers that made each, its sentence, its transactions, and the quiet period.
 
-Runs for hits only, in the order of the log, so a loop over them is fine.
+Runs for hits only, in the order of the log, so a loop over them is fine. What the loop reads of columns is taken out of
+them once for all hits of a batch.
 """
 
 from dataclasses import dataclass, field
@@ -9,17 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.alert import Alert, Quantity, Source, Subject, alert_id
+from monitor.domain.alert import Alert, Quantity, Subject, alert_id
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import TransactionBatch
+from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
-from monitor.engine.admission import HOLDER, KEY_KINDS, ROLES, Legs
+from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, ROLES, Legs
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
-from monitor.engine.sentences import fill
-from monitor.engine.views import LegValues, RuleView, WindowView
+from monitor.engine.views import LegValues, RuleView
 from monitor.rulebook.bytecode import OperandKind
 from monitor.rulebook.rule import Rule
 
@@ -46,6 +46,63 @@ class Scene:
     is_late: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The columns of the legs that were hit, as Python's own numbers: they are read one by one."""
+
+    leg: list[int]
+    rule: list[int]
+    transaction: list[int]
+    side: list[int]
+    kind: list[int]
+    row: list[int]
+    account_row: list[int]
+    judged_us: list[int]
+    position: list[int]
+    id_hi: list[int]
+    id_lo: list[int]
+    booked_us: list[int]
+    amount_minor: list[int]
+    currency: list[int]
+    is_late: list[bool]
+    account: list[int]
+    holder: list[int]
+    """The first holder of the leg's side."""
+    entity: list[int]
+    segment: list[int]
+    profile_version: list[int]
+    """UNKNOWN without a profile."""
+    risk_rating: list[int]
+    values: list[LegValues]
+
+    @classmethod
+    def of(cls, hits: npt.NDArray[np.int64], scene: Scene) -> "Hits":
+        """The columns of the hits, rows (leg, rule)."""
+        leg, batch, legs, facts = hits[:, 0], scene.batch, scene.legs, scene.facts
+        at, is_creditor = legs.transaction[leg], legs.side[leg] == CREDITOR
+        profile, profiles = facts.profile_row[leg], scene.profiles.values
+
+        def of_profile(name: str) -> list[int]:
+            held: Int64s = np.full(len(leg), UNKNOWN, np.int64)
+            held[profile >= 0] = profiles[profile[profile >= 0], COLUMN[name]]
+            return list(held.tolist())
+
+        def of_side(name: str) -> list[int]:
+            sides = (getattr(batch, f"{side}_{name}")[at] for side in ("creditor", "debtor"))
+            return list(np.where(is_creditor, *sides).tolist())
+
+        columns = (scene.fields, scene.measures, scene.bounds, facts.combination, facts.segment)
+        return cls(
+            leg.tolist(), hits[:, 1].tolist(), at.tolist(), legs.side[leg].tolist(), legs.kind[leg].tolist(),
+            legs.row[leg].tolist(), legs.account_row[leg].tolist(), legs.judged_us[leg].tolist(),
+            batch.position[at].tolist(), batch.id_hi[at].tolist(), batch.id_lo[at].tolist(),
+            batch.booked_at_us[at].tolist(), batch.amount_minor[at].tolist(), batch.currency[at].tolist(),
+            scene.is_late[at].tolist(), of_side("account"), of_side("holder"), facts.entity[leg].tolist(),
+            facts.segment_code[leg].tolist(), of_profile("version"), of_profile("risk_rating"),
+            list(map(LegValues, *(column[leg].tolist() for column in columns))),
+        )  # fmt: skip
+
+
 @dataclass(slots=True)
 class Findings:
     """Turns hits into alerts and remembers when each (rule, subject) was last alerted."""
@@ -55,17 +112,20 @@ class Findings:
     last_alert_us: dict[tuple[str, int], int] = field(default_factory=dict)
     without_subject: int = 0
 
-    def alerts(self, hits: npt.NDArray[np.int64], scene: Scene) -> list[Alert]:
-        """One alert per hit whose subject is known."""
-        if len(hits) and not self.views:
+    def alerts(self, rows: npt.NDArray[np.int64], scene: Scene) -> list[Alert]:
+        """One alert per hit, rows (leg, rule), whose subject is known."""
+        if not len(rows):
+            return []
+        if not self.views:
             self.views = [RuleView(self.engine, number) for number in range(len(self.engine.program.rules))]
-        found = []
-        for leg, number in hits.tolist():
-            view = self.views[number]
-            subject = self._subject(view.rule, scene, leg)
+        hits, found = Hits.of(rows, scene), []
+        behind = _behind(self.engine, self.views, hits, scene)
+        for n, number in enumerate(hits.rule):
+            rule = self.views[number].rule
+            subject = self._subject(rule, hits, n)
             if subject >= 0:
-                status, is_quiet = self._status(view.rule, int(scene.legs.judged_us[leg]), subject)
-                found.append(_alert(self.engine, view, scene, leg, subject, status, is_quiet))
+                status, is_quiet = self._status(rule, hits.judged_us[n], subject)
+                found.append(_alert(self.engine, self.views[number], hits, n, subject, status, is_quiet, behind[n]))
             else:
                 self.without_subject += 1
         return found
@@ -75,13 +135,11 @@ class Findings:
         count, self.without_subject = self.without_subject, 0
         return count
 
-    def _subject(self, rule: Rule, scene: Scene, leg: int) -> int:
+    def _subject(self, rule: Rule, hits: Hits, n: int) -> int:
         """The code of whom the alert is about; -1 where the leg has no such party."""
-        kind = int(scene.legs.kind[leg])
-        if rule.alert.subject == "account" and kind == HOLDER:
-            side = "creditor" if scene.legs.side[leg] else "debtor"
-            return int(getattr(scene.batch, f"{side}_account")[scene.legs.transaction[leg]])
-        return int(self.engine.admission.spaces[kind].code_of[scene.legs.row[leg]])
+        if rule.alert.subject == "account" and hits.kind[n] == HOLDER:
+            return hits.account[n]
+        return int(self.engine.admission.spaces[hits.kind[n]].code_of[hits.row[n]])
 
     def _status(self, rule: Rule, judged_us: int, subject: int) -> tuple[str, bool]:
         """The alert's status, and whether it falls into the quiet period. Obligations are never quiet."""
@@ -112,75 +170,85 @@ class Findings:
         return "a computed value"
 
 
+def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -> list[list[tuple[list[int], int]]]:
+    """For each hit and each window of its rule, the positions of the payments in it and how many there are."""
+    asked: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+    found: list[list[tuple[list[int], int]]] = []
+    for n, number in enumerate(hits.rule):
+        found.append([([], 0)] * len(views[number].windows))
+        for place, window in enumerate(views[number].windows):
+            row = hits.account_row[n] if window.is_of_account else hits.row[n]
+            start_us, calendar, period = hits.judged_us[n] - window.over_us, -1, 0
+            if window.calendar >= 0:
+                calendar = engine.tables[window.table].calendar_index[window.calendar]
+                start_us, period = UNKNOWN, int(scene.periods[hits.leg[n], window.calendar])
+            if row >= 0:
+                query = (row, window.place, start_us, calendar, hits.entity[n], period, hits.position[n])
+                asked.setdefault(window.table, []).append((n, place, query))
+    for table, queries in asked.items():
+        answers = engine.tables[table].events_behind([query for _, _, query in queries], most=TRANSACTIONS_MAX)
+        for (n, place, _), answer in zip(queries, answers, strict=True):
+            found[n][place] = answer
+    return found
+
+
 def _alert(
-    engine: "Engine", view: RuleView, scene: Scene, leg: int, subject: int, status: str, is_quiet: bool
-) -> Alert:
+    engine: "Engine", view: RuleView, hits: Hits, n: int, subject: int, status: str, is_quiet: bool,
+    behind: list[tuple[list[int], int]],
+) -> Alert:  # fmt: skip
     """The alert with everything that explains it."""
-    rule, identifiers, batch = view.rule, engine.inputs.identifiers, scene.batch
-    transaction = int(scene.legs.transaction[leg])
-    values = LegValues(
-        scene.fields[leg].tolist(), scene.measures[leg].tolist(), scene.bounds[leg].tolist(),
-        int(scene.facts.combination[leg]), int(scene.facts.segment[leg]),
-    )  # fmt: skip
-    position = int(batch.position[transaction])
-    positions, total = _transactions(engine, view, scene, leg, position)
+    rule, identifiers, values, position = view.rule, engine.inputs.identifiers, hits.values[n], hits.position[n]
+    positions, total = _transactions(behind, position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)
-    role = _role(engine, scene, leg)
-    token = identifiers.token(subject)
-    profile, segment, entity = (
-        int(scene.facts.profile_row[leg]),
-        int(scene.facts.segment_code[leg]),
-        int(scene.facts.entity[leg]),
+    role, token = _role(engine, hits, n), identifiers.token(subject)
+    entity, segment, rating, currency = (
+        hits.entity[n],
+        hits.segment[n],
+        hits.risk_rating[n],
+        CURRENCIES[hits.currency[n]],
     )
-    booked_us = int(batch.booked_at_us[transaction])
+    has_profile = hits.profile_version[n] != UNKNOWN
+    marks = _marks(hits, n, is_quiet, has_profile, total, measures)
     return Alert(
-        alert_id=alert_id(
-            rule=rule.id,
-            digest=rule.digest,
-            subject_token=token,
-            transaction=(int(batch.id_hi[transaction]), int(batch.id_lo[transaction])),
-            leg_role=role,
-        ),
-        event_time_us=booked_us,
-        judged_at_us=int(scene.legs.judged_us[leg]),
+        alert_id=alert_id(rule=rule.id, digest=rule.digest, subject_token=token,
+                          transaction=(hits.id_hi[n], hits.id_lo[n]), leg_role=role),
+        event_time_us=hits.booked_us[n],
+        judged_at_us=hits.judged_us[n],
         position=position,
         leg_role=role,
         subject=Subject(_subject_kind(engine, rule, subject), token),
-        source=Source("rule", rule.id, rule.version, rule.digest),
+        source=view.source,
         title=rule.title,
         typology=rule.typology,
         severity=rule.severity,
         score=round(_SEVERITY_SCORE[rule.severity] + 0.199 * view.excess(values), 6),
         status=status,
-        text=fill(rule.alert.text, measures, parameters, view.named_words(values)),
+        text=view.sentence(measures, parameters, values),
         measures=measures,
         parameters=parameters,
-        transactions=tuple(positions),
+        transactions=positions,
         transactions_total=total,
         customer_segment=identifiers.word(segment) if segment >= 0 else None,
-        customer_risk_rating=_rating(scene, profile),
-        profile_version=int(scene.profiles.values[profile, COLUMN["version"]]) if profile >= 0 else None,
+        customer_risk_rating=RISK_RATINGS[rating] if rating >= 0 else None,
+        profile_version=hits.profile_version[n] if has_profile else None,
         booking_entity=identifiers.word(entity) if entity >= 0 else None,
         jurisdiction=engine.inputs.entities.country(entity),
-        amount_minor=int(batch.amount_minor[transaction]),
-        currency=CURRENCIES[int(batch.currency[transaction])],
+        amount_minor=hits.amount_minor[n],
+        currency=currency,
         rulebook_digest=engine.program.rulebook.digest,
         bank_snapshot=engine.peers.snapshot.version if engine.peers.snapshot else None,
-        marks=_marks(scene, transaction, is_quiet, profile, segment, total, measures),
-        inputs=_inputs(engine, view, CURRENCIES[int(batch.currency[transaction])], booked_us),
-    )
+        marks=marks,
+        inputs=_inputs(engine, view, currency, hits.booked_us[n]),
+    )  # fmt: skip
 
 
-def _role(engine: "Engine", scene: Scene, leg: int) -> str:
+def _role(engine: "Engine", hits: Hits, n: int) -> str:
     """How the leg takes part: debtor, creditor, the same as further holder of a joint account, or the kind of key."""
-    kind, side = int(scene.legs.kind[leg]), int(scene.legs.side[leg])
+    kind, role = hits.kind[n], ROLES[hits.side[n]]
     if kind != HOLDER:
         return KEY_KINDS[kind]
-    holders = scene.batch.creditor_holder if side else scene.batch.debtor_holder
-    is_first = int(holders[scene.legs.transaction[leg]]) == int(
-        engine.admission.spaces[HOLDER].code_of[scene.legs.row[leg]]
-    )
-    return ROLES[side] if is_first else f"{ROLES[side]}_joint"
+    is_first = hits.holder[n] == int(engine.admission.spaces[HOLDER].code_of[hits.row[n]])
+    return role if is_first else f"{role}_joint"
 
 
 def _subject_kind(engine: "Engine", rule: Rule, subject: int) -> str:
@@ -189,56 +257,28 @@ def _subject_kind(engine: "Engine", rule: Rule, subject: int) -> str:
     return "account" if is_account and rule.alert.subject == "customer" else rule.alert.subject
 
 
-def _rating(scene: Scene, profile: int) -> str | None:
-    rating = int(scene.profiles.values[profile, COLUMN["risk_rating"]]) if profile >= 0 else UNKNOWN
-    return RISK_RATINGS[rating] if rating >= 0 else None
-
-
-def _transactions(engine: "Engine", view: RuleView, scene: Scene, leg: int, position: int) -> tuple[list[int], int]:
+def _transactions(behind: list[tuple[list[int], int]], position: int) -> tuple[tuple[int, ...], int]:
     """Positions of the payments in the rule's windows and of the completing one, ascending; and how many there are."""
     found, total = {position}, 0
-    for window in view.windows:
-        positions, count = _behind(engine, window, scene, leg, position)
+    for positions, count in behind:
         found.update(positions)
         total = max(total, count)
     newest = sorted(found)[-TRANSACTIONS_MAX:]
-    return newest, max(total, len(found))
-
-
-def _behind(engine: "Engine", window: WindowView, scene: Scene, leg: int, position: int) -> tuple[list[int], int]:
-    table = engine.tables[window.table]
-    row = int(scene.legs.account_row[leg] if window.is_of_account else scene.legs.row[leg])
-    if row < 0:
-        return [], 0
-    start_us, bucket = int(scene.legs.judged_us[leg]) - window.over_us, None
-    if window.calendar >= 0:
-        calendar = table.calendar_index[window.calendar]
-        period = int(scene.periods[leg, window.calendar])
-        bucket = calendar, table.bucket_of(row, calendar, int(scene.facts.entity[leg]), period)
-        start_us = UNKNOWN
-    return table.events_behind(
-        row, window.place, start_us=start_us, bucket=bucket, sequence=position, most=TRANSACTIONS_MAX
-    )
+    return tuple(newest), max(total, len(found))
 
 
 def _marks(
-    scene: Scene,
-    transaction: int,
-    is_quiet: bool,
-    profile: int,
-    segment: int,
-    total: int,
-    measures: dict[str, Quantity],
+    hits: Hits, n: int, is_quiet: bool, has_profile: bool, total: int, measures: dict[str, Quantity]
 ) -> tuple[str, ...]:
-    marks = {
-        "quiet": is_quiet,
-        "late": bool(scene.is_late[transaction]),
-        "no_profile": profile < 0,
-        "general_parameters": segment < 0,
-        "lower_bound": any(quantity.bound == "at_least" for quantity in measures.values()),
-        "transactions_cut": total > TRANSACTIONS_MAX,
-    }
-    return tuple(name for name, holds in marks.items() if holds)
+    marks = (
+        ("quiet", is_quiet),
+        ("late", hits.is_late[n]),
+        ("no_profile", not has_profile),
+        ("general_parameters", hits.segment[n] < 0),
+        ("lower_bound", any(quantity.bound == "at_least" for quantity in measures.values())),
+        ("transactions_cut", total > TRANSACTIONS_MAX),
+    )
+    return tuple(name for name, holds in marks if holds)
 
 
 def _inputs(engine: "Engine", view: RuleView, source: str, booked_us: int) -> dict[str, str]:

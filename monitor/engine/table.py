@@ -1,12 +1,14 @@
 """One window table: the state of its kernel, grown when it runs short, and the events behind a measure."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int64s
 from monitor.engine import windows
-from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+from monitor.engine.hashing import EMPTY, is_full, new_table, regrown
 from monitor.engine.layout import BUCKET_ROW, BUCKET_TIME, CALENDARS, CLOCK, ORDER, STAMP, TableLayout
 from monitor.engine.ordered import new_pool
 from monitor.engine.rings import TOP, new_ring_pool
@@ -139,35 +141,24 @@ class WindowTable:
         self.free_buckets[top : top + len(idle)] = idle
         self.counters[windows.BUCKETS_FREE] += len(idle)
 
-    def events_behind(
-        self, row: int, number: int, *, start_us: int, bucket: tuple[int, int] | None, sequence: int, most: int
-    ) -> tuple[list[int], int]:
-        """Log positions of the events in a window, as the leg at log position ``sequence`` saw them.
+    def events_behind(self, queries: Sequence[tuple[int, ...]], *, most: int) -> list[tuple[list[int], int]]:
+        """Log positions of the events in windows, as the leg at a log position saw them.
 
         Valid until the next batch.
 
         Args:
-            row: The key.
-            number: Index of the window's filter in this table.
-            start_us: Left end of the window, open.
-            bucket: For a calendar window the calendar's index and the bucket; else None.
-            sequence: Log position of the leg.
+            queries: Key, index of the window's filter in this table, left end of the window (open), calendar or -1,
+                booking entity and period of a calendar window, and log position of the leg.
             most: How many positions to return at most; the newest.
 
         Returns:
-            Positions in descending order, and how many there are in all.
+            For each query positions in descending order, and how many there are in all.
         """
-        found = np.empty(most, np.int64)
-        calendar, place = (windows.NONE, windows.NONE) if bucket is None else bucket
-        total = windows.positions_behind(
-            row, 2 * number, start_us, calendar, place, sequence, self.layout.shape, self.state(), found
-        )
-        return found[: min(total, most)].tolist(), total
-
-    def bucket_of(self, row: int, calendar: int, entity: int, period: int) -> int:
-        """The bucket of a calendar period, or -1."""
-        at = find(self.periods, row, (entity << 32) | (calendar << 30) | (period & 0x3FFFFFFF))
-        return int(self.periods[at, 2]) if at >= 0 else windows.NONE
+        asked = np.array(queries, np.int64)
+        found, totals = np.empty((len(asked), most), np.int64), np.empty(len(asked), np.int64)
+        windows.positions_behind(asked, self.layout.shape, self.state(), found, totals)
+        counts = totals.tolist()
+        return [(row[: min(count, most)].tolist(), count) for row, count in zip(found, counts, strict=True)]
 
     def bytes_used(self) -> dict[str, int]:
         """Bytes by purpose: what has been written to. Memory beyond, kept ready for growth, takes no room yet."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from monitor.domain.alert import ParameterInForce, Quantity
+from monitor.domain.alert import ParameterInForce, Quantity, Source
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
@@ -13,7 +13,7 @@ from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 from monitor.engine.admission import KEY_KINDS
 from monitor.engine.layout import CALENDARS
-from monitor.engine.sentences import quantity_of_parts, writer
+from monitor.engine.sentences import fill, quantity_of_parts, writer
 from monitor.rulebook.plan import FieldUse, RulePlan
 from monitor.rulebook.rule import (
     Arithmetic,
@@ -91,10 +91,11 @@ class RuleView:
                 known.add(node.text)
                 self.computed[node.text] = node
                 self.shown.append((node.text, str(node.unit), writer(node.unit), self.reader(node), -1))
+        self.source = Source("rule", self.rule.id, self.rule.version, self.rule.digest)
         self.words = {
             node.text: (self.reader(node), SPOKEN[node.unit.detail or ""], str(node.unit))
             for node in nodes
-            if isinstance(node, Name) and node.unit.detail in SPOKEN
+            if isinstance(node, Name) and node.unit.detail in SPOKEN and f"{{{node.text}}}" in self.rule.alert.text
         }
         self.excesses = [
             (self.reader(node.left), self.reader(node.right))
@@ -177,14 +178,14 @@ class RuleView:
             found[name] = Quantity(None, unit, "unknown") if parts is None else Quantity(write(*parts), unit, bound)
         return found
 
-    def named_words(self, leg: LegValues) -> dict[str, Quantity]:
-        """Words of closed vocabularies that the alert's sentence may name."""
-        found = {}
-        for name, (read, words, unit) in self.words.items():
+    def sentence(self, measures: dict[str, Quantity], parameters: dict[str, ParameterInForce], leg: LegValues) -> str:
+        """The alert's sentence; it may name words of closed vocabularies too."""
+        words = {}
+        for name, (read, spoken, unit) in self.words.items():
             parts = read(leg)
             if parts is not None:
-                found[name] = Quantity(words[parts[0]], unit)
-        return found
+                words[name] = Quantity(spoken[parts[0]], unit)
+        return fill(self.rule.alert.text, measures, parameters, words)
 
     def excess(self, leg: LegValues) -> float:
         """How far the measures exceed their thresholds, from 0 to 1: the mean of ``1 - threshold / actual``."""

@@ -427,9 +427,15 @@ def _change_bucket(bucket, at, codes, capacity, of_class, sign, h, s):
 
 
 @inlined
+def _period_key(entity, calendar, period):
+    """The second part of the key of a calendar period."""
+    return (np.int64(entity) << 32) | (np.int64(calendar) << 30) | (np.int64(period) & 0x3FFFFFFF)
+
+
+@inlined
 def _bucket_of(row, calendar, entity, period, time_us, is_new_wanted, h, s):
     """The bucket of (key, calendar, entity, period); where there is none, a new one if wanted, else NONE."""
-    key = (np.int64(entity) << 32) | (np.int64(calendar) << 30) | (np.int64(period) & 0x3FFFFFFF)
+    key = _period_key(entity, calendar, period)
     bucket = np.int64(s.rows32[row, h.buckets_used + calendar]) - 1
     if bucket < 0 or s.rows[row, h.calendar_keys + calendar] != key:
         place = find(s.periods, row, key)
@@ -706,16 +712,9 @@ def free_blocks(blocks: Int64s, numbers: Rows, which: Int64s, slots: Int64s) -> 
                 numbers[row, slot] = 0
 
 
-@kernel
-def positions_behind(
-    row: int, bit: int, start_us: int, calendar: int, bucket: int, sequence: int, h: Shape, s: State, found: Int64s
-) -> int:
-    """Log positions of the events in a window, newest first, as the leg at log position ``sequence`` saw them.
-
-    Walks the key's ring from its newest event to ``start_us``; later events are left out and later removals
-    undone. ``calendar`` is that of the bucket, -1 for a sliding window. A payment between two accounts of one
-    customer is named once. Writes as many as fit into ``found`` and returns how many there are.
-    """
+@inlined
+def _positions(row, bit, start_us, calendar, bucket, sequence, h, s, found):
+    """Write the positions of one window; returns how many there are."""
     total, last, ring = 0, np.int64(-1), s.rows[row, RING]
     event = np.int64(s.rows32[row, NEXT])
     is_of_batch = s.rows32[row, STAMP] == s.counters[BATCH]
@@ -739,3 +738,19 @@ def positions_behind(
                 total += 1
                 last = position
     return total
+
+
+@kernel
+def positions_behind(queries: Rows, h: Shape, s: State, found: Rows, totals: Int64s) -> None:
+    """Log positions of the events in windows, newest first, as the legs at some log positions saw them.
+
+    Walks a key's ring from its newest event to the window's left end; later events are left out and later removals
+    undone. A payment between two accounts of one customer is named once. Writes as many as fit into ``found``, and
+    how many there are into ``totals``. Rows of ``queries``: see :meth:`monitor.engine.table.WindowTable.events_behind`.
+    """
+    for q in range(len(queries)):
+        row, calendar, bucket = queries[q, 0], queries[q, 3], np.int64(NONE)
+        if calendar >= 0:
+            place = find(s.periods, row, _period_key(queries[q, 4], calendar, queries[q, 5]))
+            bucket = s.periods[place, 2] if place >= 0 else bucket
+        totals[q] = _positions(row, 2 * queries[q, 1], queries[q, 2], calendar, bucket, queries[q, 6], h, s, found[q])

@@ -50,6 +50,8 @@ class Operation(IntEnum):
     RATIO = 6  # temporary c = a / b
     ADD = 7  # temporary c = a + b
     SUBTRACT = 8  # temporary c = a - b
+    IS = 9  # the field in column ``a`` is the constant ``b``; c is the field's operand
+    HAS = 10  # the field in column ``a`` has a value
 
 
 COMPARATORS = {"<": 0, "<=": 1, ">": 2, ">=": 3, "==": 4, "!=": 5}
@@ -82,5 +84,18 @@ class Code:
 
     def arrays(self) -> tuple[Int32s, Int64s]:
         """Instructions, shape (n, 8), and operands, shape (m, 3)."""
-        instructions = np.array(self.instructions, np.int32).reshape(-1, 8)
+        operands = list(self.operands)
+        instructions = np.array([_direct(each, operands) for each in self.instructions], np.int32).reshape(-1, 8)
         return instructions, np.array(list(self.operands), np.int64).reshape(-1, 3)
+
+
+def _direct(instruction: list[int], operands: list[tuple[int, int, int]]) -> list[int]:
+    """The instruction, or one that reads its field without asking where it comes from: what conditions ask most."""
+    operation, mode, register, target, a, b, c, negated = instruction
+    if operation == Operation.KNOWN and operands[a][0] == OperandKind.FIELD:
+        return [Operation.HAS, mode, register, target, operands[a][1], 0, 0, negated]
+    is_equality = operation == Operation.COMPARE and c in (COMPARATORS["=="], COMPARATORS["!="])
+    if is_equality and operands[a][::2] == (OperandKind.FIELD, 1) and operands[b][::2] == (OperandKind.CONSTANT, 1):
+        is_not = int(c == COMPARATORS["!="])
+        return [Operation.IS, mode, register, target, operands[a][1], operands[b][1], a, negated ^ is_not]
+    return instruction

@@ -1,9 +1,9 @@
 """Alerts for tests: a believable one, of which a test changes what it is about."""
 
-from dataclasses import replace
 from hashlib import md5
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monitor.casework.evidence import StoredAlert, stored_alert
 from monitor.domain.alert import Alert, ParameterInForce, Quantity, Source, Subject, alert_id

@@ -2,9 +2,10 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from monitor.domain.alert import Alert, ParameterInForce, Quantity, Source, Subject, alert_to_json
 

@@ -88,14 +88,12 @@ def behind_all(table: WindowTable, stream: Stream, size: int) -> list[object]:
 
 def behind(table: WindowTable, stream: Stream, i: int, measure) -> tuple[list[int], int]:  # type: ignore[no-untyped-def]
     """The payments that the table names behind a measure of leg ``i``."""
-    bucket, start_us = None, int(stream.judged_us[i]) - measure.over_us
+    calendar, start_us = -1, int(stream.judged_us[i]) - measure.over_us
     if measure.calendar is not None:
-        calendar = table.layout.calendars.index(measure.calendar)
-        place = table.bucket_of(int(stream.key[i]), calendar, int(stream.entity[i]), int(stream.period[i]))
-        bucket, start_us = (calendar, place), UNKNOWN
-    return table.events_behind(
-        int(stream.key[i]), measure.filter, start_us=start_us, bucket=bucket, sequence=int(stream.position[i]), most=500
-    )
+        calendar, start_us = table.layout.calendars.index(measure.calendar), UNKNOWN
+    columns = (stream.entity, stream.period, stream.position)
+    query = (int(stream.key[i]), measure.filter, start_us, calendar, *(int(column[i]) for column in columns))
+    return table.events_behind([query], most=500)[0]
 
 
 @settings(max_examples=25, deadline=None, print_blob=True)
