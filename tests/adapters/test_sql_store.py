@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from monitor.adapters.sql.schema import alerts, case_alerts, cases, journal, journal_roots
 from monitor.adapters.sql.store import CaseStore, open_store
@@ -83,7 +84,7 @@ def test_alerts_join_the_case_of_their_subject(store):
 
 
 def test_two_kinds_with_one_token_are_two_subjects(store):
-    account = replace(subject("ann"), kind="account")
+    account = structs.replace(subject("ann"), kind="account")
     commit(store, [stored(0), stored(1, subject=account)])
     assert count(store, cases) == 2
     again = commit(store, [stored(2), stored(3, subject=account)], 2)
