@@ -175,6 +175,7 @@ class EmbeddedRun:
             self.files.quarantine.append(given.refusals, refused_at=_now())
         self.progress.counts["profiles"] = given.profiles
         self.progress.counts["profiles_refused"] = len(given.refusals)
+        self.progress.counts["accounts_over_holders_max"] = given.accounts_over_holders_max
         return given
 
     def _note_inputs(self, profiles: ProfileFile | None, engine: Engine) -> None:

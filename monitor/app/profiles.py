@@ -2,11 +2,12 @@
 
 All versions of a profiles file are read at the start. A version recorded by the clock of the log (the latest
 ``booked_at`` so far) is in force; a later one waits, and is put in force between the two payments where the
-clock passes it. So the engine never sees a profile before it was recorded, however the stream is cut.
+clock passes it. So the engine never sees a profile before it was recorded, however the stream is cut. Openings of
+accounts and joint holders belong to the version that names them, and end with it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from monitor.domain.refusal import Refusal
 from monitor.domain.time import DAY_US, UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.engine.named_accounts import AccountsOfVersions, NamedAccounts
 from monitor.engine.profiles import PROFILE_COLUMNS, ProfileTable
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.profile_columns import ProfileColumns, profile_columns
@@ -25,22 +27,21 @@ _READ_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class ProfileFile:
-    """What a profiles file held."""
+    """What a profiles file held. ``accounts_over_holders_max`` are those with more holders than have legs."""
 
     profiles: int
     refusals: list[Refusal]
     digest: str
+    accounts_over_holders_max: int
 
 
-@dataclass(slots=True)
 class ProfileTimeline:
     """The table of profiles in force, and the versions that wait for the clock."""
 
-    table: ProfileTable = field(default_factory=ProfileTable)
-    recorded_us: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
-    codes: Int32s = field(default_factory=lambda: np.zeros(0, np.int32))
-    values: Int64s = field(default_factory=lambda: np.zeros((0, len(PROFILE_COLUMNS)), np.int64))
-    next: int = 0
+    def __init__(self) -> None:
+        self.table = ProfileTable()
+        self.next = 0
+        self._take([])
 
     def load(self, path: Path, identifiers: IdentifierTable) -> ProfileFile:
         """Read a profiles file (JSON lines, perhaps gzip); its versions wait until :meth:`advance`."""
@@ -59,36 +60,36 @@ class ProfileTimeline:
         self._take(parts)
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
-        return ProfileFile(len(self.codes), refusals, digest)
+        return ProfileFile(len(self.codes), refusals, digest, self.accounts.over_holders_max())
 
     def _take(self, parts: list[ProfileColumns]) -> None:
         def joined(name: str) -> Int64s:
-            return np.concatenate([getattr(part, name) for part in parts]).astype(np.int64)
+            return np.concatenate([np.zeros(0, np.int64), *(getattr(part, name) for part in parts)]).astype(np.int64)
 
         order = np.lexsort((joined("version"), joined("recorded_at_us")))
         self.recorded_us, self.codes = joined("recorded_at_us")[order], joined("customer")[order].astype(np.int32)
         self.values = _values(joined)[order]
-        account, opened = joined("account").astype(np.int32), joined("opened_us")
-        known = opened != UNKNOWN
-        self.table.put_accounts(account[known], opened[known])
-        held, holder = joined("held_account"), joined("holder")
-        # Each version of a profile names its accounts again: holders are counted once.
-        pairs = np.unique(np.column_stack((held, holder)), axis=0)
-        shared, counts = np.unique(pairs[:, 0], return_counts=True)
-        is_joint = np.isin(pairs[:, 0], shared[counts > 1])
-        if is_joint.any():
-            self.table.put_joint(pairs[is_joint, 0].astype(np.int32), pairs[is_joint, 1].astype(np.int32))
+        customers, number = np.unique(self.codes, return_inverse=True)
+        self.customer, self.in_force = number, np.full(len(customers), -1, np.int64)
+        entry_start, entries = _sorted_spans(joined("accounts"), order)
+        holder_start, held = _sorted_spans(joined("holders"), entries)
+        account, holder = joined("account")[entries].astype(np.int32), joined("holder")[held].astype(np.int32)
+        said = AccountsOfVersions(entry_start, account, joined("opened_us")[entries], holder_start, holder)
+        self.accounts = NamedAccounts(said)
 
     def advance(self, clock_us: int) -> None:
         """Put all versions in force that were recorded by ``clock_us``."""
         stop = int(np.searchsorted(self.recorded_us, clock_us, side="right"))
         if stop <= self.next:
             return
-        codes, values = self.codes[self.next : stop], self.values[self.next : stop]
         # Of several versions of a customer the last one stays.
-        _, last = np.unique(codes[::-1], return_index=True)
-        keep = len(codes) - 1 - last
-        self.table.put(codes[keep], values[keep])
+        _, last = np.unique(self.customer[self.next : stop][::-1], return_index=True)
+        begun = np.sort(stop - 1 - last)
+        who = self.customer[begun]
+        ended = self.in_force[who]
+        self.in_force[who] = begun
+        self.table.put(self.codes[begun], self.values[begun])
+        self.accounts.replace(ended, begun, self.table)
         self.next = stop
 
     def runs(self, batch: TransactionBatch, clock_us: int) -> Iterator[tuple[TransactionBatch, int]]:
@@ -105,6 +106,13 @@ class ProfileTimeline:
                 stop = max(start + 1, int(np.searchsorted(clock, self.recorded_us[self.next], side="left")))
             yield batch.slice(start, stop), int(clock[stop - 1])
             start = stop
+
+
+def _sorted_spans(counts: Int64s, order: Int64s) -> tuple[Int64s, Int64s]:
+    """Where each span begins when spans of ``counts`` entries are put in ``order``, and the entries in that order."""
+    starts, sorted_counts = (np.cumsum(counts) - counts)[order], counts[order]
+    edges = np.concatenate((np.zeros(1, np.int64), np.cumsum(sorted_counts)))
+    return edges, np.repeat(starts - edges[:-1], sorted_counts) + np.arange(int(edges[-1]))
 
 
 def _values(joined) -> Int64s:  # type: ignore[no-untyped-def]

@@ -1,8 +1,8 @@
 """Profiles as they were known at a time of the log, out of the kept profiles file, for the slow evaluator.
 
 The version in force at a payment is the newest one recorded by the clock of the log there, the payment included; of
-versions recorded at the same moment the one with the highest number. Opening times and joint holders of accounts
-are those of the whole file, as in the run.
+versions recorded at the same moment the one with the highest number. Opening times and joint holders of an account
+are what the versions in force then name, over all customers.
 """
 
 import gzip
@@ -10,15 +10,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
-from monitor.domain.refusal import Refusal
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.vocabulary import CUSTOMER_KINDS, RISK_RATINGS
-from monitor.intake.profiles import ProfileRecord, profile_of
+from monitor.engine.profiles import HOLDERS_MAX
+from monitor.intake.profiles import AccountRecord, ProfileRecord, profile_of
 from monitor.rulebook.reference.transactions import ProfileValue
 
 _YEAR_US = 31_556_952_000_000
@@ -37,14 +38,24 @@ class _Outline(msgspec.Struct, gc=False):
 _OUTLINE = msgspec.json.Decoder(_Outline)
 
 
+class KeptVersion(NamedTuple):
+    """A version, after what orders it: of versions alike in all else the later line comes later."""
+
+    recorded_at_us: int
+    version: int
+    line: int
+    profile: ProfileRecord
+
+
 @dataclass(slots=True)
 class KeptProfiles:
     """One kept profiles file, read for the customers and accounts that an alert needs."""
 
     path: Path
-    versions: dict[str, list[ProfileRecord]] = field(default_factory=lambda: defaultdict(list))
-    opened_us: dict[str, int] = field(default_factory=dict)
-    holders: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    versions: dict[str, list[KeptVersion]] = field(default_factory=lambda: defaultdict(list))
+    """By customer, in the order in which they take effect."""
+    named_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By account the customers of whom any version names it."""
 
     def accounts_of(self, customers: Collection[str]) -> set[str]:
         """Accounts of which one of the customers is a holder."""
@@ -57,36 +68,52 @@ class KeptProfiles:
         }
 
     def read(self, customers: Collection[str], accounts: Collection[str]) -> None:
-        """Take over the versions of these customers, and opening times and holders of these accounts."""
-        for known in (self.versions, self.opened_us, self.holders):
-            known.clear()
+        """Take over the versions of these customers, and of all who ever named one of these accounts."""
+        self.versions.clear()
+        self.named_by.clear()
         wanted, wanted_accounts = set(customers), set(accounts)
-        for line, outline in self._outlines():
-            named = {account.account for account in outline.accounts} & wanted_accounts
-            if outline.customer not in wanted and not named:
-                continue
-            profile = profile_of(line, place=str(self.path), position=0)
-            if isinstance(profile, Refusal):
-                continue
-            if profile.customer in wanted:
-                self.versions[profile.customer].append(profile)
-            for account in profile.accounts:
-                if account.account in named:
-                    self.holders[account.account] |= dict.fromkeys(account.holders)
-                    if account.opened_us != UNKNOWN:
-                        self.opened_us[account.account] = account.opened_us
+        for _, outline in self._outlines():
+            for account in outline.accounts:
+                if account.account in wanted_accounts:
+                    self.named_by[account.account].add(outline.customer)
+        wanted |= {customer for named in self.named_by.values() for customer in named}
+        for number, (line, outline) in enumerate(self._outlines()):
+            profile = profile_of(line, place=str(self.path), position=0) if outline.customer in wanted else None
+            if isinstance(profile, ProfileRecord):
+                kept = KeptVersion(profile.recorded_at_us, profile.version, number, profile)
+                self.versions[profile.customer].append(kept)
         for versions in self.versions.values():
-            versions.sort(key=lambda profile: (profile.recorded_at_us, profile.version))
+            versions.sort()
 
     def in_force(self, customer: str, clock_us: int) -> ProfileRecord | None:
         """The version in force when the clock of the log stood at ``clock_us``."""
-        recorded = [profile for profile in self.versions.get(customer, ()) if profile.recorded_at_us <= clock_us]
+        kept = self._in_force(customer, clock_us)
+        return None if kept is None else kept.profile
+
+    def opened_us(self, account: str | None, clock_us: int) -> int | None:
+        """When an account was opened, as known then: the day that was recorded last."""
+        known = [named.opened_us for named in self._named(account, clock_us) if named.opened_us != UNKNOWN]
+        return known[-1] if known else None
+
+    def joint_holders(self, account: str | None, but: str, clock_us: int) -> list[str]:
+        """The further holders of an account that has several then."""
+        named = self._named(account, clock_us)
+        holders = list(dict.fromkeys(holder for each in named for holder in each.holders))[:HOLDERS_MAX]
+        return [holder for holder in holders if holder != but] if len(holders) > 1 else []
+
+    def _in_force(self, customer: str, clock_us: int) -> KeptVersion | None:
+        recorded = [kept for kept in self.versions.get(customer, ()) if kept.recorded_at_us <= clock_us]
         return recorded[-1] if recorded else None
 
-    def joint_holders(self, account: str | None, but: str) -> list[str]:
-        """The further holders of an account that has several."""
-        holders = self.holders.get(account or "", {})
-        return [holder for holder in holders if holder != but] if len(holders) > 1 else []
+    def _named(self, account: str | None, clock_us: int) -> list[AccountRecord]:
+        """What the versions in force say of an account, in the order of recording."""
+        found = (self._in_force(customer, clock_us) for customer in self.named_by.get(account or "", ()))
+        return [
+            named
+            for kept in sorted(kept for kept in found if kept is not None)
+            for named in kept.profile.accounts
+            if named.account == account
+        ]
 
     def _outlines(self) -> Iterator[tuple[bytes, _Outline]]:
         for line in _lines(self.path):

@@ -203,8 +203,8 @@ class _People:
             for _, kept in self.kept
             if kept
             for versions in kept.versions.values()
-            for profile in versions
-            for code in (profile.income_currency, profile.expected_currency)
+            for version in versions
+            for code in (version.profile.income_currency, version.profile.expected_currency)
         }
         return {CURRENCIES[code] for code in codes if code >= 0}
 
@@ -214,7 +214,7 @@ class _People:
             return []
         token = row[f"{side}_account"].hex()
         found = []
-        for text in kept.joint_holders(account, self._text(holder) or ""):
+        for text in kept.joint_holders(account, self._text(holder) or "", row["clock_us"]):
             other = self.files.token(IdentifierKind.CUSTOMER, text)
             profile = self._fields(row, side, bytes.fromhex(other))
             found.append(
@@ -226,7 +226,7 @@ class _People:
         kept = self._at(row)
         if kept is None or holder is None or (self.known is not None and holder not in self.known):
             return {}
-        opened_us = kept.opened_us.get(self._text(row[f"{side}_account"]) or "")
+        opened_us = kept.opened_us(self._text(row[f"{side}_account"]), row["clock_us"])
         profile = kept.in_force(self._text(holder) or "", row["clock_us"])
         return dict(profile_fields(profile, opened_us=opened_us, booked_at_us=row["booked_at_us"]))
 

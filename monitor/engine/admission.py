@@ -9,6 +9,9 @@ id is kept, by the clock of its holder, as long as a repeat could still be accep
 the payment, so that a reversal finds it: for ``lateness_max_us`` and the longest window. When an id has been
 forgotten is decided by the clock alone, never by when the table was tidied, so that the division into batches
 changes nothing.
+
+Who holds an account can change between a payment and its reversal. So each leg of a further holder is remembered as
+long as the payment's id, and a reversal reaches exactly the holders whose windows the payment entered.
 """
 
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel
 from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+from monitor.engine.profiles import HOLDERS_MAX, JointHolders
 
 Rows = npt.NDArray[np.int64]
 
@@ -36,6 +40,9 @@ _BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("revers
 
 # Columns of the duplicate filter: id, digest, position and day, holders, accounts; behind them the further keys.
 _HIGH, _LOW, _DIGEST, _POSITION, _HOLDERS, _ACCOUNTS, _FURTHER = range(7)
+# Columns of the legs of further holders: log position and number, holder and side, then as in the duplicate filter.
+_OF_POSITION, _NUMBER, _HOLDER_AND_SIDE = range(3)
+_SHARED_WIDTH = 5
 _DAY_BITS = 20
 NEVER = -(2**63)
 
@@ -163,9 +170,11 @@ def _admit(
     clock_us: tuple[Int64s, ...],
     last_us: tuple[Int64s, ...],
     joint_start: Int32s,
+    joint_stop: Int32s,
     joint_holder: Int32s,
     counts: Int64s,
     seen: Rows,
+    shared: Rows,
     tallies: Int64s,
     outcome: npt.NDArray[np.int8],
     is_late: npt.NDArray[np.bool_],
@@ -173,7 +182,7 @@ def _admit(
 ) -> int:
     """Decide each transaction in order and emit legs; returns the number of legs.
 
-    ``tallies``: ids added, reversals whose original was found, reversals without.
+    ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added.
     """
     n = 0
     row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
@@ -210,6 +219,7 @@ def _admit(
             else:
                 tallies[1] += 1
                 target = seen[origin, _POSITION] >> _DAY_BITS
+                number = 0
                 for side in range(2):
                     word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
                     code = word >> 32 if side == 0 else np.int64(np.int32(word & 0xFFFFFFFF))
@@ -218,10 +228,12 @@ def _admit(
                         continue
                     account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
                     n = _emit(legs, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
-                    if account >= 0:
-                        for k in range(joint_start[account], joint_start[account + 1]):
-                            if joint_holder[k] != code and row_of_0[joint_holder[k]] >= 0:
-                                n = _emit(legs, n, i, side, HOLDER, row_of_0[joint_holder[k]], -1, 0, NEVER, 1, target)
+                    held = find(shared, target, number)
+                    while held >= 0 and shared[held, _HOLDER_AND_SIDE] & 1 == side:
+                        row = row_of_0[shared[held, _HOLDER_AND_SIDE] >> 1]
+                        n = _emit(legs, n, i, side, HOLDER, row, -1, 0, NEVER, 1, target)
+                        number += 1
+                        held = find(shared, target, number)
                 for k in range(extra_codes.shape[1]):
                     further = seen[origin, _FURTHER + k]
                     if further >= 0 and row_of[extra_kinds[k]][further] >= 0:
@@ -231,6 +243,7 @@ def _admit(
             outcome[i] = TAKEN_BACK
             continue
         outcome[i] = JUDGED
+        number = 0
         is_booked = status[i] == _BOOKED
         for side in range(2):
             code, account = holders[i, side], accounts[i, side]
@@ -247,11 +260,17 @@ def _admit(
             clock_0[row] = judged_us
             if is_booked:
                 last_us[HOLDER][row] = judged_us
-            if account >= 0:
-                for k in range(joint_start[account], joint_start[account + 1]):
+            if account >= 0 and account < len(joint_start):
+                for k in range(joint_start[account], joint_stop[account]):
                     if joint_holder[k] == code:
                         continue
                     row = _row(joint_holder[k], row_of_0, code_of[HOLDER], counts, HOLDER)
+                    held = -1 - find(shared, position[i], number)
+                    shared[held, _OF_POSITION], shared[held, _NUMBER] = position[i], number
+                    shared[held, _HOLDER_AND_SIDE] = (np.int64(joint_holder[k]) << 1) | side
+                    shared[held, _POSITION], shared[held, _HOLDERS] = seen[at, _POSITION], seen[at, _HOLDERS]
+                    number += 1
+                    tallies[3] += 1
                     judged_us = max(time_us, clock_0[row])
                     n = _emit(legs, n, i, side, HOLDER, row, -1, judged_us, last_us[HOLDER][row], 0, 0)
                     clock_0[row] = judged_us
@@ -305,47 +324,52 @@ class Admission:
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
         self.retention_us = lateness_us + window_us
         self.seen, self.seen_used = new_table(4096, _FURTHER + len(extra_kinds)), 0
+        self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
 
-    def admit(self, batch: TransactionBatch, joint: tuple[Int32s, Int32s]) -> Admitted:
-        """Admit a batch; ``joint`` names the holders of joint accounts by account code (starts, holders)."""
+    def admit(self, batch: TransactionBatch, joint: JointHolders) -> Admitted:
+        """Admit a batch; ``joint`` names the holders of joint accounts as they are in force."""
         n = len(batch)
         holders = np.column_stack((batch.debtor_holder, batch.creditor_holder))
         accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
         extra_codes, extra_sides = self._extra(batch)
         codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), extra_codes.max(initial=-1))) + 1
         # A reversal can name an original of an earlier batch, whose codes are not in this one.
-        codes = max(codes, int(joint[1].max(initial=-1)) + 1, self.codes)
-        self.codes = codes
-        joint_start = joint[0]
-        if len(joint_start) <= codes:
-            joint_start = _extended(joint_start, codes + 1, int(joint_start[-1]))
-        per_leg = 2 + 2 * (int(np.diff(joint_start).max(initial=0))) + len(self.extra_kinds)
+        self.codes = codes = max(codes, joint.codes, self.codes)
+        has_original = batch.reverses_hi != UNKNOWN
+        further = int(joint.counts(accounts).sum())
         for space in self.spaces:
-            space.make_room(codes, n * per_leg)
-        if is_full(self.seen, self.seen_used, n):
-            holder = self.spaces[HOLDER]
-            keep = np.ones(len(self.seen), np.bool_)
-            _still_needed(self.seen, holder.row_of, holder.clock_us, self.retention_us, keep)
-            self.seen, self.seen_used = regrown(self.seen, self.seen_used, n, keep)
+            space.make_room(codes, 2 * n + further)
+        self.seen, self.seen_used = self._tidied(self.seen, self.seen_used, n)
+        self.shared, self.shared_used = self._tidied(self.shared, self.shared_used, further)
+        taken_back = 2 + len(self.extra_kinds) + (2 * HOLDERS_MAX if self.shared_used or further else 0)
+        most = n * (2 + len(self.extra_kinds)) + further + int(has_original.sum()) * taken_back
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
-        legs = np.empty((2 * n * per_leg, 9), np.int64)
-        tallies = np.zeros(3, np.int64)
-        has_original = batch.reverses_hi != UNKNOWN
+        legs = np.empty((most, 9), np.int64)
+        tallies = np.zeros(4, np.int64)
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
             np.array(self.extra_kinds, np.int64), self.lateness_us, self.retention_us, self.keep_accounts,
             tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
             tuple(space.clock_us for space in self.spaces),
-            tuple(space.booked_us for space in self.spaces), joint_start, joint[1], counts, self.seen, tallies, outcome,
-            is_late, legs,
+            tuple(space.booked_us for space in self.spaces), joint.start, joint.stop, joint.holder, counts, self.seen,
+            self.shared, tallies, outcome, is_late, legs,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):
             space.count = int(count)
         self.seen_used += int(tallies[0])
+        self.shared_used += int(tallies[3])
         return Admitted(outcome, is_late, _as_legs(legs[:emitted]), int(tallies[1]), int(tallies[2]))
+
+    def _tidied(self, table: Rows, used: int, coming: int) -> tuple[Rows, int]:
+        """The table with room for ``coming`` more rows; if that takes another one, without what has been forgotten."""
+        if not is_full(table, used, coming):
+            return table, used
+        holder, keep = self.spaces[HOLDER], np.ones(len(table), np.bool_)
+        _still_needed(table, holder.row_of, holder.clock_us, self.retention_us, keep)
+        return regrown(table, used, coming, keep)
 
     def _extra(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
         """Codes and sides of the further keys that the rulebook uses, shape (n, kinds)."""

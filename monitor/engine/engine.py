@@ -127,7 +127,7 @@ class Engine:
             batch: Accepted transactions in the order of the log; their positions rise from batch to batch.
             profiles: The profiles in force at these positions.
         """
-        admitted = self.admission.admit(batch, (profiles.joint_start, profiles.joint_holder))
+        admitted = self.admission.admit(batch, profiles.joint)
         result = Step(admitted.outcome, admitted.is_late, [], [], len(admitted.legs), admitted.reversals_found,
                       admitted.reversals_without_original)  # fmt: skip
         for start, stop, day in self._days(batch, admitted.outcome):

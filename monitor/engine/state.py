@@ -42,8 +42,8 @@ def save(engine: Engine) -> Arrays:
         for name in _SPACE:
             arrays[f"space{kind}.{name}"] = getattr(space, name)
     counts = [space.count for space in engine.admission.spaces]
-    arrays["spaces"] = np.array([*counts, engine.admission.seen_used], np.int64)
-    arrays["seen"] = engine.admission.seen
+    arrays["spaces"] = np.array([*counts, engine.admission.seen_used, engine.admission.shared_used], np.int64)
+    arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
     for number, table in enumerate(engine.tables):
         arrays |= {f"table{number}.{name}": values for name, values in table.save().items()}
@@ -70,8 +70,8 @@ def load(engine: Engine, arrays: Arrays) -> None:
         for name in _SPACE:
             setattr(space, name, np.array(arrays[f"space{kind}.{name}"]))
         space.count = int(arrays["spaces"][kind])
-    engine.admission.seen_used = int(arrays["spaces"][-1])
-    engine.admission.seen = np.array(arrays["seen"])
+    engine.admission.seen_used, engine.admission.shared_used = arrays["spaces"][-2:].tolist()
+    engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
     for number, table in enumerate(engine.tables):
         prefix = f"table{number}."

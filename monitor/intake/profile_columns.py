@@ -20,8 +20,8 @@ from monitor.intake.profiles import ProfileRecord
 class ProfileColumns:
     """m profile versions in the order of their records; ``-1`` and ``UNKNOWN`` where not known.
 
-    Accounts are apart: ``account``, ``opened_us`` and ``closed_us`` have one entry per account,
-    ``held_account`` and ``holder`` one per account and holder.
+    Accounts are apart: ``accounts`` says how many each version names; ``account``, ``opened_us``, ``closed_us`` and
+    ``holders`` have one entry for each. ``holders`` says how many hold it; ``holder`` has one entry for each of them.
     """
 
     customer: Int32s
@@ -42,10 +42,11 @@ class ProfileColumns:
     expected_currency: Int16s
     customer_since_us: Int64s
     birth_day: Int64s
+    accounts: Int64s
     account: Int32s
     opened_us: Int64s
     closed_us: Int64s
-    held_account: Int32s
+    holders: Int64s
     holder: Int32s
 
 
@@ -85,14 +86,14 @@ def profile_columns(profiles: Sequence[ProfileRecord], identifiers: IdentifierTa
     accounts = [account for profile in profiles for account in profile.accounts]
     account = identifiers.encode(IdentifierKind.ACCOUNT, [each.account for each in accounts])
     holders = [holder for each in accounts for holder in each.holders]
-    counts = np.array([len(each.holders) for each in accounts], np.int64)
     return ProfileColumns(
         **codes,
         **words,
         **wide,
+        accounts=np.array([len(profile.accounts) for profile in profiles], np.int64),
         account=account,
         opened_us=np.array([each.opened_us for each in accounts], np.int64),
         closed_us=np.array([each.closed_us for each in accounts], np.int64),
-        held_account=np.repeat(account, counts),
+        holders=np.array([len(each.holders) for each in accounts], np.int64),
         holder=identifiers.encode(IdentifierKind.CUSTOMER, holders),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from monitor.domain.profile import CustomerProfile
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX
+from monitor.engine.profiles import HOLDERS_MAX
 from monitor.intake.profiles import PROFILE_BYTES_MAX
 
 PROFILE_PAGE = "profile.md"
@@ -61,8 +62,23 @@ _RULES = f"""
 
 A version is in force from the first payment at which the clock of the log (the latest `booked_at` so far) has reached
 its `recorded_at`. Of several versions the latest recorded one is in force, and of those recorded at the same instant
-the one with the highest number. Openings of accounts and joint holders are taken from the whole file at the start, as
-facts with their own dates: they do not wait for `recorded_at`.
+the one with the highest number, or else the last in the file.
+
+A version takes the place of the one before as a whole. What it leaves out is not known from then on, and that holds for
+accounts too: send the whole profile, not what has changed. After a version without an account `profile.account_age` is
+unknown for payments on it, and rules that need it are undecided and counted.
+
+## Who holds an account
+
+The holders of an account are all that the versions in force name: each customer whose profile has the account, and the
+`holders` that stand there. Where they are two or more, each has a leg of their own for every payment on the account.
+A holder is one until no version in force names them any more: where both holders' profiles have the account, both
+must leave the other out. Of an account that several profiles name, the opening day is the one recorded last.
+
+Payments before and after a change stay with those who held the account then: a reversal takes a payment out of the
+windows it entered, whoever holds the account by now. An account has at most {HOLDERS_MAX} holders; of more, those named
+first have legs, and the count `accounts_over_holders_max` of the run says how many such accounts the file has.
+`closed_on` ends nothing.
 
 The names and documents in `identity`, and `contact`, `related` and `sources`, are kept in the store's vault and are not
 seen by rules; only the birth date is read, for `profile.age_years`.

@@ -145,7 +145,7 @@ def write_rules(folder: Path) -> Path:
 CUSTOMERS = [f"C{number}" for number in range(12)]
 ACCOUNTS = {customer: [f"{customer}-A", f"{customer}-B"] for customer in CUSTOMERS}
 SHARED = {"C0-A": ["C1"], "C2-B": ["C3", "C4"]}
-"""Joint accounts with their further holders."""
+"""Joint accounts with their further holders at first; a second version may name others, or leave an account out."""
 
 
 def profiles(rng: random.Random) -> list[dict[str, Any]]:
@@ -160,8 +160,8 @@ def profiles(rng: random.Random) -> list[dict[str, Any]]:
                 "declared_income": str(rng.randrange(1_000, 90_000)), "risk_rating": rng.choice(["low", "high"]),
                 "accounts": [
                     {"account": account, "opened_on": format_time(START_US - rng.randrange(-5, 40) * DAY_US)[:10],
-                     "holders": SHARED.get(account, [])}
-                    for account in ACCOUNTS[customer]
+                     "holders": SHARED.get(account, []) if version == 1 else rng.sample(CUSTOMERS, rng.randrange(3))}
+                    for account in ACCOUNTS[customer] if version == 1 or rng.random() < 0.8
                 ],
             })  # fmt: skip
             if rng.random() < 0.3:

@@ -191,4 +191,5 @@ def test_two_versions_of_one_profile_make_no_joint_account(tmp_path: Path):
     (tmp_path / "profiles.jsonl").write_text(line % 1 + line % 2)
     timeline = ProfileTimeline()
     timeline.load(tmp_path / "profiles.jsonl", IdentifierTable(b"k" * 32))
-    assert timeline.table.joint_holder.tolist() == []
+    timeline.advance(timeline.recorded_us[-1])
+    assert timeline.table.joint.live == 0

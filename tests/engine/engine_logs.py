@@ -97,7 +97,7 @@ def new_log(kept: Sequence[Rule] | None = None, *, joint: bool = False, lists: A
     if joint:
         account = identifiers.code(IdentifierKind.ACCOUNT, JOINT)
         holders = [identifiers.code(IdentifierKind.CUSTOMER, name) for name in ("C1", "C2")]
-        profiles.put_joint(np.array([account, account], np.int32), np.array(holders, np.int32))
+        profiles.joint.put(np.array([account], np.int32), np.array([2]), np.array(holders, np.int32))
     program = plan(Rulebook(tuple(kept), "".join(each.digest for each in kept)))
     inputs = EngineInputs(
         identifiers, UtcEntities(identifiers), lists=lists or {}, rates=rates or {},

@@ -107,8 +107,8 @@ def test_a_full_profile_becomes_columns() -> None:
     assert (columns.kind.tolist(), columns.risk_rating.tolist(), columns.is_pep.tolist()) == ([0], [2], [1])
     assert [table.text(code) for code in columns.account.tolist()] == ["A1", "A2"]
     assert columns.opened_us.tolist() == [DAY_US, UNKNOWN]
-    held = zip(columns.held_account.tolist(), columns.holder.tolist(), strict=True)
-    assert [(table.text(a), table.text(c)) for a, c in held] == [("A1", "C1"), ("A1", "C2"), ("A2", "C1")]
+    assert (columns.accounts.tolist(), columns.holders.tolist()) == ([2], [2, 1])
+    assert [table.text(code) for code in columns.holder.tolist()] == ["C1", "C2", "C1"]
     assert columns.industry.tolist() == [-1]
     assert len(np.unique(columns.version)) == 1
 
