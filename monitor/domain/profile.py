@@ -88,7 +88,7 @@ class CustomerProfile(_Strict):
     """One version of what the bank holds about one customer."""
 
     customer: Identifier = Field(description="Customer number, as in transactions.")
-    version: int = Field(ge=1, description="Number of this version; alerts name it.")
+    version: int = Field(ge=1, le=2**63 - 1, description="Number of this version; alerts name it.")
     recorded_at: str = Field(description="ISO 8601 with a zone: when this version was recorded.")
     kind: Literal["person", "business"] = Field(description="A natural person, or a business of any form.")
     segment: Identifier | None = Field(None, description="Segment that parameters and peer groups go by.")

@@ -46,7 +46,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_UTF8: "The bytes are not UTF-8. Convert the file, for example with iconv.",
     Reason.NOT_AN_OBJECT: "The line is JSON but no object. Each line must be one {...}.",
     Reason.CELLS_DIFFER: "The row has more or fewer cells than the header; often a separator is not quoted.",
-    Reason.TOO_LONG: "The record is longer than 64 KiB. Ask the sender.",
+    Reason.TOO_LONG: "The record is longer than 64 KiB (a profile: 1 MiB). Ask the sender.",
     Reason.FIELD_MISSING: "A field that every transaction needs is absent or null. Map it or ask the sender.",
     Reason.FIELD_UNKNOWN: "A field is not in the schema. Correct its name, or drop it with --mapping.",
     Reason.FIELD_TWICE: "A field occurs twice in one record; it is not known which one is right.",

@@ -51,8 +51,8 @@ _RULES = f"""
 - A field that is absent means: not known. A rule that needs it is undecided, which is not the same as false. Optional
   fields may also be `null`, except lists and `sources`.
 - Unknown fields are refused: a misspelt field would otherwise be a missing one.
-- Identifiers have at most {IDENTIFIER_BYTES_MAX} bytes of UTF-8, and so have occupation and industry. A record has at
-  most {PROFILE_BYTES_MAX:,} bytes.
+- Identifiers have at most {IDENTIFIER_BYTES_MAX} bytes of UTF-8 and no NUL, and so have occupation and industry. A
+  record has at most {PROFILE_BYTES_MAX:,} bytes; of a longer one so many are kept. A version has at most 63 bits.
 - Amounts are plain decimals as text, with no more decimals than the currency has. `declared_income` is that of a year;
   rules see a twelfth of it, rounded down to a minor unit.
 - A refused profile goes to the quarantine with its bytes, under the reasons of [the transaction](transaction.md). The

@@ -1,17 +1,18 @@
-"""Customer profiles from JSON lines: strictly checked, refused with reasons, fast.
+"""Customer profiles from JSON lines: strictly checked, refused with reasons.
 
 The published shape is :class:`monitor.domain.profile.CustomerProfile`. The structures here mirror it for a fast
 decoder; ``tests/intake/test_profiles.py`` checks that both accept and refuse the same records. Beyond the shape,
-a profile's times, dates, currencies, countries and amounts must be real ones, as a transaction's must be.
+a profile's times, dates, currencies, countries and amounts must be real ones, as a transaction's must be. This is the
+definition; :mod:`monitor.intake.profile_fast` loads whole files and falls back on it.
 """
 
 import gzip
-import io
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import IO, Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,9 +23,12 @@ from monitor.domain.refusal import Reason, Refusal
 from monitor.domain.time import DAY_US, UNKNOWN, parse_time_us
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX
 from monitor.domain.vocabulary import CUSTOMER_KINDS, RISK_RATINGS
+from monitor.intake.lines import SourceDamaged
 
 PROFILE_BYTES_MAX = 1 << 20
 """Longest profile record."""
+VERSION_MAX = 2**63 - 1
+_LINE_BYTES_MAX = PROFILE_BYTES_MAX + 2
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_BYTES_MAX)]
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
@@ -84,7 +88,7 @@ class ProfileShape(Struct, forbid_unknown_fields=True, gc=False):
     """The fields of :class:`monitor.domain.profile.CustomerProfile`."""
 
     customer: Identifier
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=VERSION_MAX)]
     recorded_at: str
     kind: Literal["person", "business"]
     segment: Identifier | None = None
@@ -157,16 +161,42 @@ def read_profiles(path: Path, *, first_position: int = 0) -> Iterator[ProfileRec
 
     Raises:
         OSError: The file cannot be read.
+        SourceDamaged: The gzip data are damaged or cut.
+    """
+    for position, (number, line) in enumerate(profile_lines(path), first_position):
+        yield profile_of(line, place=f"{path}:{number}", position=position)
+
+
+def profile_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers.
+
+    Of a line beyond the limit the first bytes are handed on, one more than a profile may have.
+
+    Raises:
+        OSError: The file cannot be read.
+        SourceDamaged: The gzip data are damaged or cut.
     """
     with path.open("rb") as raw:
         is_gzip = raw.peek(2)[:2] == b"\x1f\x8b"
-        lines = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzip else raw
-        position = first_position
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            yield profile_of(line, place=f"{path}:{number}", position=position)
-            position += 1
+        try:
+            yield from _lines(gzip.GzipFile(fileobj=raw) if is_gzip else raw)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise SourceDamaged(f"{path}: the gzip data are damaged ({error}); fetch the file again") from error
+
+
+def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
+    number, line = 0, b" "
+    while line:
+        number += 1
+        line = file.readline(_LINE_BYTES_MAX)
+        if len(line) == _LINE_BYTES_MAX and not line.endswith(b"\n"):
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = file.readline(_LINE_BYTES_MAX)
+            # Whatever it ends with: it is not to be taken for a line that fits.
+            line = line[:PROFILE_BYTES_MAX] + b"\0"
+        if line and not line.isspace():
+            yield number, line
 
 
 def profile_of(line: bytes, *, place: str, position: int) -> ProfileRecord | Refusal:
@@ -183,7 +213,7 @@ def profile_of(line: bytes, *, place: str, position: int) -> ProfileRecord | Ref
     try:
         return _checked(_decoded(original), original)
     except _ProfileRefusedError as refused:
-        return Refusal(position, place, refused.reason, refused.detail, original)
+        return Refusal(position, place, refused.reason, refused.detail, original[:PROFILE_BYTES_MAX])
 
 
 _DECODER = msgspec.json.Decoder(ProfileShape)
@@ -191,12 +221,14 @@ _DECODER = msgspec.json.Decoder(ProfileShape)
 
 def _decoded(original: bytes) -> ProfileShape:
     if len(original) > PROFILE_BYTES_MAX:
-        raise _ProfileRefusedError(Reason.TOO_LONG, f"{len(original)} bytes; a profile has at most {PROFILE_BYTES_MAX}")
+        raise _ProfileRefusedError(
+            Reason.TOO_LONG, f"longer than {PROFILE_BYTES_MAX} bytes; the first {PROFILE_BYTES_MAX} are kept"
+        )
     try:
         return _DECODER.decode(original)
     except msgspec.ValidationError as error:
         raise _ProfileRefusedError(_reason_of(str(error)), str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         try:
             original.decode()
         except UnicodeDecodeError as not_text:
@@ -264,6 +296,8 @@ def _account(account: _Account, customer: str) -> AccountRecord:
 
 
 def _identifier(text: str | None, field: str) -> str | None:
+    if text is not None and "\0" in text:
+        raise _ProfileRefusedError(Reason.CHARACTER_REFUSED, f"{field}: holds NUL")
     if text is not None and not text.isascii() and len(text.encode()) > IDENTIFIER_BYTES_MAX:
         raise _ProfileRefusedError(Reason.IDENTIFIER_TOO_LONG, f"{field}: more than {IDENTIFIER_BYTES_MAX} bytes")
     if text is not None and len(text) > IDENTIFIER_BYTES_MAX:
@@ -301,7 +335,7 @@ def _minor(amount: str | None, currency: str | None, field: str) -> int:
 
 def _moment_us(text: str) -> int:
     try:
-        return _moment_cached_us(text)
+        return moment_us(text)
     except ValueError as error:
         reason = Reason.TIME_WITHOUT_ZONE if "without a zone" in str(error) else Reason.TIME_NOT_ISO
         raise _ProfileRefusedError(reason, f"recorded_at: {error}") from error
@@ -309,16 +343,28 @@ def _moment_us(text: str) -> int:
 
 def _day(text: str, field: str) -> int:
     try:
-        return _day_cached(text)
+        return day_of(text)
     except ValueError as error:
         raise _ProfileRefusedError(Reason.TIME_NOT_ISO, f"{field}: {error}") from error
 
 
-_moment_cached_us = lru_cache(maxsize=65_536)(parse_time_us)
+@lru_cache(maxsize=65_536)
+def moment_us(text: str) -> int:
+    """Microseconds since 1970 of a time with a zone.
+
+    Raises:
+        ValueError: It is none, or has no zone.
+    """
+    return parse_time_us(text)
 
 
 @lru_cache(maxsize=65_536)
-def _day_cached(text: str) -> int:
+def day_of(text: str) -> int:
+    """Days since 1970 of a date as ``2026-01-31``, negative before.
+
+    Raises:
+        ValueError: There is no such day.
+    """
     if not text.isascii():
         raise ValueError(f"{text!r} is no date")
     return (date.fromisoformat(text) - date(1970, 1, 1)).days

@@ -127,6 +127,9 @@ def test_a_full_profile_becomes_columns() -> None:
         ({"customer_since": "2026-02-30"}, Reason.TIME_NOT_ISO),
         ({"recorded_at": "2026-01-01T00:00:00"}, Reason.TIME_WITHOUT_ZONE),
         ({"version": "1"}, Reason.WRONG_TYPE),
+        ({"version": 2**63}, Reason.WRONG_TYPE),
+        ({"customer": "C\0"}, Reason.CHARACTER_REFUSED),
+        ({"occupation": "a\0"}, Reason.CHARACTER_REFUSED),
         ({"surprise": 1}, Reason.FIELD_UNKNOWN),
     ],
 )
@@ -134,6 +137,13 @@ def test_each_mistake_has_its_reason(change: dict[str, Any], reason: Reason) -> 
     result = profile_of(json.dumps(FULL | change).encode(), place="p:1", position=0)
     assert isinstance(result, Refusal)
     assert result.reason is reason
+
+
+def test_bytes_that_are_no_text_inside_a_value_are_refused_as_such() -> None:
+    line = json.dumps(FULL).encode().replace(b"teacher", b"te\xffcher")
+    result = profile_of(line, place="p:1", position=0)
+    assert isinstance(result, Refusal)
+    assert result.reason is Reason.NOT_UTF8
 
 
 @pytest.mark.parametrize("packed", [False, True])
