@@ -19,10 +19,8 @@ from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.engine.named_accounts import AccountsOfVersions, NamedAccounts
 from monitor.engine.profiles import PROFILE_COLUMNS, ProfileTable
 from monitor.intake.identifiers import IdentifierTable
-from monitor.intake.profile_columns import ProfileColumns, profile_columns
-from monitor.intake.profiles import ProfileRecord, read_profiles
-
-_READ_AT_ONCE = 50_000
+from monitor.intake.profile_columns import ProfileColumns
+from monitor.intake.profile_fast import read_profile_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +42,17 @@ class ProfileTimeline:
         self._take([])
 
     def load(self, path: Path, identifiers: IdentifierTable) -> ProfileFile:
-        """Read a profiles file (JSON lines, perhaps gzip); its versions wait until :meth:`advance`."""
-        profiles: list[ProfileRecord] = []
+        """Read a profiles file (JSON lines, perhaps gzip); its versions wait until :meth:`advance`.
+
+        Raises:
+            OSError: The file cannot be read.
+            SourceDamaged: The gzip data are damaged or cut.
+        """
         refusals: list[Refusal] = []
         parts: list[ProfileColumns] = []
-        for item in read_profiles(path):
-            if isinstance(item, Refusal):
-                refusals.append(item)
-                continue
-            profiles.append(item)
-            if len(profiles) == _READ_AT_ONCE:
-                parts.append(profile_columns(profiles, identifiers))
-                profiles = []
-        parts.append(profile_columns(profiles, identifiers))
+        for columns, refused in read_profile_columns(path, identifiers):
+            parts.append(columns)
+            refusals += refused
         self._take(parts)
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()

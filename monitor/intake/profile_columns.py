@@ -4,7 +4,7 @@ Identifiers become codes of the run's table, in the order of the records: custom
 industry, then accounts with their holders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,9 +59,68 @@ _CODES = {
 _WORDS = ("kind", "risk_rating", "is_pep", "residence", "nationality", "income_currency", "expected_currency")
 _WIDE = ("version", "recorded_at_us", "income_minor", "expected_in_minor", "expected_out_minor", "customer_since_us",
          "birth_day")  # fmt: skip
+ROW = (*_CODES, *_WORDS, *_WIDE)
+"""The values of a profile in a row: texts and numbers as in :class:`monitor.intake.profiles.ProfileRecord`."""
+
+Row = tuple[Any, ...]
+Account = tuple[str, int, int, tuple[str, ...]]
+"""Account, opening, closing and holders, as in :class:`monitor.intake.profiles.AccountRecord`."""
 
 
-def profile_columns(profiles: Sequence[ProfileRecord], identifiers: IdentifierTable) -> ProfileColumns:
+class ProfileRows:
+    """Checked profiles, gathered until they become columns.
+
+    One tuple a profile and plain lists besides: each container more that is kept costs Python's collector a visit.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._accounts: list[int] = []
+        self._account: list[str] = []
+        self._opened_us: list[int] = []
+        self._closed_us: list[int] = []
+        self._holders: list[int] = []
+        self._holder: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def append(self, row: Row, accounts: Sequence[Account]) -> None:
+        """Add a profile in the order of :data:`ROW`, and its accounts."""
+        self._rows.append(row)
+        self._accounts.append(len(accounts))
+        for account, opened_us, closed_us, holders in accounts:
+            self._account.append(account)
+            self._opened_us.append(opened_us)
+            self._closed_us.append(closed_us)
+            self._holders.append(len(holders))
+            self._holder += holders
+
+    def add(self, profile: ProfileRecord) -> None:
+        """Add a record."""
+        accounts = [(each.account, each.opened_us, each.closed_us, each.holders) for each in profile.accounts]
+        self.append(tuple(getattr(profile, name) for name in ROW), accounts)
+
+    def columns(self, identifiers: IdentifierTable) -> ProfileColumns:
+        """All of them as columns; new identifiers are added to the table."""
+        values = dict(zip(ROW, zip(*self._rows, strict=True) if self._rows else [()] * len(ROW), strict=True))
+        codes: dict[str, Any] = {name: identifiers.encode(kind, values[name]) for name, kind in _CODES.items()}
+        words: dict[str, Any] = {name: np.fromiter(values[name], np.int16) for name in _WORDS}
+        wide: dict[str, Any] = {name: np.fromiter(values[name], np.int64) for name in _WIDE}
+        return ProfileColumns(
+            **codes,
+            **words,
+            **wide,
+            accounts=np.array(self._accounts, np.int64),
+            account=identifiers.encode(IdentifierKind.ACCOUNT, self._account),
+            opened_us=np.array(self._opened_us, np.int64),
+            closed_us=np.array(self._closed_us, np.int64),
+            holders=np.array(self._holders, np.int64),
+            holder=identifiers.encode(IdentifierKind.CUSTOMER, self._holder),
+        )
+
+
+def profile_columns(profiles: Iterable[ProfileRecord], identifiers: IdentifierTable) -> ProfileColumns:
     """Columns of checked profiles; new identifiers are added to the table.
 
     >>> from monitor.intake.profiles import profile_of
@@ -73,27 +132,7 @@ def profile_columns(profiles: Sequence[ProfileRecord], identifiers: IdentifierTa
     >>> columns.customer.tolist(), columns.opened_us.tolist(), columns.holder.tolist()
     ([0], [86400000000], [0, 2])
     """
-    codes: dict[str, Any] = {
-        name: identifiers.encode(kind, [getattr(profile, name) for profile in profiles])
-        for name, kind in _CODES.items()
-    }
-    words: dict[str, Any] = {
-        name: np.array([getattr(profile, name) for profile in profiles], np.int16) for name in _WORDS
-    }
-    wide: dict[str, Any] = {
-        name: np.array([getattr(profile, name) for profile in profiles], np.int64) for name in _WIDE
-    }
-    accounts = [account for profile in profiles for account in profile.accounts]
-    account = identifiers.encode(IdentifierKind.ACCOUNT, [each.account for each in accounts])
-    holders = [holder for each in accounts for holder in each.holders]
-    return ProfileColumns(
-        **codes,
-        **words,
-        **wide,
-        accounts=np.array([len(profile.accounts) for profile in profiles], np.int64),
-        account=account,
-        opened_us=np.array([each.opened_us for each in accounts], np.int64),
-        closed_us=np.array([each.closed_us for each in accounts], np.int64),
-        holders=np.array([len(each.holders) for each in accounts], np.int64),
-        holder=identifiers.encode(IdentifierKind.CUSTOMER, holders),
-    )
+    rows = ProfileRows()
+    for profile in profiles:
+        rows.add(profile)
+    return rows.columns(identifiers)
