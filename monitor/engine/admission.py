@@ -22,8 +22,8 @@ import numpy.typing as npt
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
-from monitor.engine.compiled import inlined, kernel
-from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+from monitor.engine.compiled import inlined, kernel, prefetch
+from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
 
 Rows = npt.NDArray[np.int64]
@@ -45,6 +45,8 @@ _OF_POSITION, _NUMBER, _HOLDER_AND_SIDE = range(3)
 _SHARED_WIDTH = 5
 _DAY_BITS = 20
 NEVER = -(2**63)
+_AHEAD, _NEAR = 16, 8
+"""How many payments ahead places of ids and keys, and then clocks of keys, are asked for."""
 
 
 @dataclass(slots=True)
@@ -127,9 +129,10 @@ def _row(code, row_of, code_of, counts, kind):
 
 
 @inlined
-def _emit(legs, n, transaction, side, kind, row, account_row, judged_us, before_us, operation, target):
-    legs[n, 0], legs[n, 1], legs[n, 2], legs[n, 3], legs[n, 4] = transaction, side, kind, row, account_row
-    legs[n, 5], legs[n, 6], legs[n, 7], legs[n, 8] = judged_us, before_us, operation, target
+def _emit(wide, small, n, transaction, side, kind, row, account_row, judged_us, before_us, operation, target):
+    wide[0, n], wide[1, n], wide[2, n], wide[3, n] = transaction, row, account_row, judged_us
+    wide[4, n], wide[5, n] = before_us, target
+    small[0, n], small[1, n], small[2, n] = side, kind, operation
     return n + 1
 
 
@@ -178,7 +181,8 @@ def _admit(
     tallies: Int64s,
     outcome: npt.NDArray[np.int8],
     is_late: npt.NDArray[np.bool_],
-    legs: Rows,
+    wide: Rows,
+    small: npt.NDArray[np.int32],
 ) -> int:
     """Decide each transaction in order and emit legs; returns the number of legs.
 
@@ -187,7 +191,26 @@ def _admit(
     n = 0
     row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
     row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
+    last_0, width = last_us[HOLDER], seen.shape[1]
     for i in range(len(position)):
+        if i + _AHEAD < len(position):
+            later = i + _AHEAD
+            home = (mix(id_hi[later], id_lo[later]) & (len(seen) - 1)) * width
+            prefetch(seen, home)
+            prefetch(seen, home + width - 1)
+            for side in range(2):
+                if holders[later, side] >= 0:
+                    prefetch(row_of_0, np.int64(holders[later, side]))
+                    if keep_accounts and accounts[later, side] >= 0:
+                        prefetch(row_of_1, np.int64(accounts[later, side]))
+        if i + _NEAR < len(position):
+            for side in range(2):
+                code, account = holders[i + _NEAR, side], accounts[i + _NEAR, side]
+                if code >= 0 and row_of_0[code] >= 0:
+                    prefetch(clock_0, np.int64(row_of_0[code]))
+                    prefetch(last_0, np.int64(row_of_0[code]))
+                    if keep_accounts and account >= 0 and row_of_1[account] >= 0:
+                        prefetch(clock_1, np.int64(row_of_1[account]))
         at = find(seen, id_hi[i], id_lo[i])
         if at >= 0 and not _is_forgotten(seen, at, row_of_0, clock_0, retention_us):
             outcome[i] = DUPLICATE if seen[at, _DIGEST] == digest[i] else DIFFERS
@@ -227,18 +250,18 @@ def _admit(
                     if code < 0 or row_of_0[code] < 0:
                         continue
                     account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
-                    n = _emit(legs, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
+                    n = _emit(wide, small, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
                     held = find(shared, target, number)
                     while held >= 0 and shared[held, _HOLDER_AND_SIDE] & 1 == side:
                         row = row_of_0[shared[held, _HOLDER_AND_SIDE] >> 1]
-                        n = _emit(legs, n, i, side, HOLDER, row, -1, 0, NEVER, 1, target)
+                        n = _emit(wide, small, n, i, side, HOLDER, row, -1, 0, NEVER, 1, target)
                         number += 1
                         held = find(shared, target, number)
                 for k in range(extra_codes.shape[1]):
                     further = seen[origin, _FURTHER + k]
                     if further >= 0 and row_of[extra_kinds[k]][further] >= 0:
                         row = row_of[extra_kinds[k]][further]
-                        n = _emit(legs, n, i, extra_sides[i, k], extra_kinds[k], row, -1, 0, NEVER, 1, target)
+                        n = _emit(wide, small, n, i, extra_sides[i, k], extra_kinds[k], row, -1, 0, NEVER, 1, target)
         if status[i] == _REVERSED or status[i] == _RETURNED:
             outcome[i] = TAKEN_BACK
             continue
@@ -256,10 +279,10 @@ def _admit(
                 judged_us = max(judged_us, clock_1[account_row])
                 clock_1[account_row] = judged_us
             is_late[i] |= judged_us > time_us
-            n = _emit(legs, n, i, side, HOLDER, row, account_row, judged_us, last_us[HOLDER][row], 0, 0)
+            n = _emit(wide, small, n, i, side, HOLDER, row, account_row, judged_us, last_0[row], 0, 0)
             clock_0[row] = judged_us
             if is_booked:
-                last_us[HOLDER][row] = judged_us
+                last_0[row] = judged_us
             if account >= 0 and account < len(joint_start):
                 for k in range(joint_start[account], joint_stop[account]):
                     if joint_holder[k] == code:
@@ -272,16 +295,16 @@ def _admit(
                     number += 1
                     tallies[3] += 1
                     judged_us = max(time_us, clock_0[row])
-                    n = _emit(legs, n, i, side, HOLDER, row, -1, judged_us, last_us[HOLDER][row], 0, 0)
+                    n = _emit(wide, small, n, i, side, HOLDER, row, -1, judged_us, last_0[row], 0, 0)
                     clock_0[row] = judged_us
                     if is_booked:
-                        last_us[HOLDER][row] = judged_us
+                        last_0[row] = judged_us
         for k in range(extra_codes.shape[1]):
             if extra_codes[i, k] >= 0:
                 kind = extra_kinds[k]
                 row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
                 judged_us = max(time_us, clock_us[kind][row])
-                n = _emit(legs, n, i, extra_sides[i, k], kind, row, -1, judged_us, last_us[kind][row], 0, 0)
+                n = _emit(wide, small, n, i, extra_sides[i, k], kind, row, -1, judged_us, last_us[kind][row], 0, 0)
                 clock_us[kind][row] = judged_us
                 if is_booked:
                     last_us[kind][row] = judged_us
@@ -338,15 +361,15 @@ class Admission:
         self.codes = codes = max(codes, joint.codes, self.codes)
         has_original = batch.reverses_hi != UNKNOWN
         further = int(joint.counts(accounts).sum())
-        for space in self.spaces:
-            space.make_room(codes, 2 * n + further)
+        for kind in (HOLDER, *((ACCOUNT,) if self.keep_accounts else ()), *self.extra_kinds):
+            self.spaces[kind].make_room(codes, 2 * n + further)
         self.seen, self.seen_used = self._tidied(self.seen, self.seen_used, n)
         self.shared, self.shared_used = self._tidied(self.shared, self.shared_used, further)
         taken_back = 2 + len(self.extra_kinds) + (2 * HOLDERS_MAX if self.shared_used or further else 0)
         most = n * (2 + len(self.extra_kinds)) + further + int(has_original.sum()) * taken_back
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
-        legs = np.empty((most, 9), np.int64)
+        wide, small = np.empty((6, most), np.int64), np.empty((3, most), np.int32)
         tallies = np.zeros(4, np.int64)
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
@@ -355,13 +378,18 @@ class Admission:
             tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
             tuple(space.clock_us for space in self.spaces),
             tuple(space.booked_us for space in self.spaces), joint.start, joint.stop, joint.holder, counts, self.seen,
-            self.shared, tallies, outcome, is_late, legs,
+            self.shared, tallies, outcome, is_late, wide, small,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):
             space.count = int(count)
         self.seen_used += int(tallies[0])
         self.shared_used += int(tallies[3])
-        return Admitted(outcome, is_late, _as_legs(legs[:emitted]), int(tallies[1]), int(tallies[2]))
+        (transaction, row, account_row, judged_us, before_us, target), (side, kind, operation) = (
+            wide[:, :emitted],
+            small[:, :emitted],
+        )
+        legs = Legs(transaction, side, kind, row, account_row, judged_us, before_us, operation, target)
+        return Admitted(outcome, is_late, legs, int(tallies[1]), int(tallies[2]))
 
     def _tidied(self, table: Rows, used: int, coming: int) -> tuple[Rows, int]:
         """The table with room for ``coming`` more rows; if that takes another one, without what has been forgotten."""
@@ -382,9 +410,3 @@ class Admission:
         for number, kind in enumerate(self.extra_kinds):
             codes[:, number] = columns[kind]
         return codes, np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
-
-
-def _as_legs(rows: Rows) -> Legs:
-    column = [np.ascontiguousarray(rows[:, k]) for k in range(9)]
-    small = {1, 2, 7}
-    return Legs(*(c.astype(np.int32) if k in small else c for k, c in enumerate(column)))  # type: ignore[arg-type]
