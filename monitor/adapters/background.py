@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Queue
 from threading import Thread
 
-PIECES_MAX = 64
+PIECES_MAX = 16
 """Pieces of work that wait at most; the next hand-over waits for room."""
 
 

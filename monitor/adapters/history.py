@@ -1,85 +1,57 @@
 """The history: every accepted transaction, in the order of the log, as Parquet by log day.
 
 ``history/day=YYYY-MM-DD/part-<first position>.parquet``. It serves resume, replay, back-fill, explain and the
-case page, and any tool that reads Parquet. Rows carry tokens (16 bytes) in place of identifiers; transaction ids,
-names and texts are in the vault.
+case page, and any tool that reads Parquet. Rows carry the codes of identifiers, ``history/_tokens`` the token of each
+code (:mod:`monitor.adapters.history_parts` has both); transaction ids, names and texts are in the vault.
 
 **Log day** is the day of the running maximum of ``booked_at``, so it never goes back: a late record lies with
-the day on which it was judged. A part belongs to the log day of its first row and is closed at the first
-row of a later day once it holds ``PART_ROWS_MIN`` rows, or at ``PART_ROWS_MAX``. Parts follow each other in position
-without overlap.
+the day on which it was judged. A part belongs to the log day of its first row. Once it holds ``PART_ROWS_MIN`` rows it
+is closed by a commit or by the first row of a later day; at ``PART_ROWS_MAX`` it is closed whatever comes. Parts follow
+each other in position without overlap.
 
 **Commits.** Rows wait in memory until a part is full or :meth:`HistoryStore.commit` is called. A commit writes
-what waits; the part that is not yet closed is written again at the next commit with more rows, under the same
-name. Every part is written beside its place, flushed and renamed, so it is whole or absent; leftovers of a killed
-process are removed at opening. All writing is done by one background thread; its errors surface at the commit. At
-most the queue of ``BackgroundWriter`` waits.
+what waits; a part that is not yet closed is written again at the next commit with more rows, under the same
+name. A run that takes ``PART_ROWS_MIN`` payments between two commits therefore writes every row once. Every part is
+written beside its place, flushed and renamed, so it is whole or absent; leftovers of a killed process are removed at
+opening. All writing is done by one background thread; its errors surface at the commit.
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from monitor.adapters.background import BackgroundWriter
 from monitor.adapters.block_log import DamagedError
 from monitor.adapters.durable import make_folder, remove_unfinished, replace_file
+from monitor.adapters.history_parts import (
+    SCHEMA,
+    Tokens,
+    batch_of,
+    concatenated,
+    read_part,
+    table_of,
+    write_part,
+)
+from monitor.adapters.history_tokens import TokenParts, read_tokens
 from monitor.domain.identifiers import TOKEN_BYTES
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int64s, TransactionBatch
 
-PART_ROWS_MIN = 16_384
-"""A part with fewer rows is not closed by a new day."""
+PART_ROWS_MIN = 32_768
+"""A part with fewer rows is closed neither by a commit nor by a new day."""
 PART_ROWS_MAX = 131_072
 """A part with so many rows is closed."""
-ROW_GROUP_ROWS = 8_192
-"""Rows that are read together when single rows are asked for."""
-CACHED_GROUPS_MAX = 32
-"""Row groups kept for reading single rows; the one used longest ago goes first."""
+TOKENS_FOLDER = "_tokens"
+"""Beside the days; tools that read a whole folder pass over names that begin with ``_``."""
 
-TOKEN_COLUMNS = (
-    "purpose",
-    "debtor_holder",
-    "debtor_account",
-    "debtor_agent",
-    "creditor_holder",
-    "creditor_account",
-    "creditor_agent",
-    "booking_entity",
-    "conductor",
-    "on_behalf_of",
-    "device",
-    "branch",
-)
-"""Columns whose codes are replaced by tokens; ``null`` where the code is -1."""
-
-_REPEATING = (
-    *("currency", "channel", "status", "debtor_country", "creditor_country", "received_at_us", "reverses_hi"),
-    *("reverses_lo", "purpose", "booking_entity", "conductor", "on_behalf_of", "device", "branch"),
-)
-"""Columns with few different values: a dictionary makes them small. Tokens of accounts and hashes do not repeat
-enough, and trying costs more time than writing them."""
-_SMALL = ("position", "booked_at_us", "amount_minor")
-_CLOCK = b"aml.clock_us"
 _PARQUET_END = b"PAR1"
-_TYPES = {"channel": pa.int16(), "status": pa.int16(), "currency": pa.int16(),
-          "debtor_country": pa.int16(), "creditor_country": pa.int16()}  # fmt: skip
-_NAMES = tuple(field.name for field in fields(TransactionBatch))
-
-SCHEMA = pa.schema(
-    [
-        (name, pa.binary(TOKEN_BYTES) if name in TOKEN_COLUMNS else _TYPES.get(name, pa.int64()))
-        for name in _NAMES
-    ]
-)  # fmt: skip
-"""The columns of :class:`TransactionBatch`, codes replaced by tokens."""
+_NO_TOKENS = np.empty((0, TOKEN_BYTES), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +73,57 @@ class HistoryStore:
         self.folder = folder
         self._own_writer = BackgroundWriter() if writer is None else None
         self._writer = writer or self._own_writer or BackgroundWriter()
+        self._token_parts = TokenParts(folder / TOKENS_FOLDER)
+        self._tokens: Tokens = _NO_TOKENS
+        """Those of the last append; they begin with what is on the disk."""
         self._parts = [_part_of(path) for path in sorted(folder.glob("day=*/part-*.parquet"), key=_first_of)]
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows, self._clock_us, self._part_clock_us = 0, 0, 0
-        self._is_written = True
-        self._groups: OrderedDict[tuple[Path, int], pa.Table] = OrderedDict()
-        self._open_last_part()
+        self._waiting: list[TransactionBatch] = []
+        """The rows of the last part while it is open."""
+        self._waiting_rows, self._is_written = 0, True
+        self._stop, self._clock_us, self._part_clock_us = 0, 0, 0
+        self._take_up_last_part()
 
     @property
     def stop(self) -> int:
         """Position behind the last row; 0 where there is none."""
-        self._writer.drain()
-        return self._stop()
+        return self._stop
 
-    def append(self, batch: TransactionBatch, tokens: npt.NDArray[np.uint8]) -> None:
-        """Hand over accepted rows; positions ascend over all calls.
+    @property
+    def tokens(self) -> Tokens:
+        """The token of each code that the history knows, shape (codes, 16)."""
+        if len(self._tokens) < self._token_parts.count:
+            self._writer.drain()
+            self._tokens = read_tokens(self._token_parts.folder)
+        return self._tokens
 
-        ``tokens`` has shape (codes, 16). Neither it nor the batch may be changed afterwards.
+    def append(self, batch: TransactionBatch, tokens: Tokens) -> None:
+        """Take over accepted rows; positions ascend over all calls.
+
+        ``tokens``, shape (codes, 16), has the token of every code so far, always at the same place. Neither it nor the
+        batch may be changed afterwards. Rows that do not follow are an error of the next commit.
         """
-        if len(batch):
-            self._writer.hand_over(lambda: self._add(batch, tokens))
+        if not len(batch):
+            return
+        if int(batch.position[0]) < self._stop:
+            text = f"position {batch.position[0]} does not follow the history, which ends at {self._stop}"
+            self._writer.hand_over(partial(_fail, text))
+            return
+        self._tokens = tokens
+        clock = np.maximum(np.maximum.accumulate(batch.booked_at_us), self._clock_us)
+        day = clock // DAY_US
+        start = 0
+        while start < len(batch):
+            if self._waiting and self._is_closed(int(day[start])):
+                self._close_part()
+            if not self._waiting:
+                self._part_clock_us = self._clock_us
+                first, part_day = int(batch.position[start]), int(day[start])
+                self._parts.append(_Part(first, part_day, self._path(first, part_day)))
+            stop = self._piece_end(day, start)
+            self._waiting.append(batch.slice(start, stop))
+            self._waiting_rows += stop - start
+            self._clock_us, self._is_written, start = int(clock[stop - 1]), False, stop
+        self._stop = int(batch.position[-1]) + 1
 
     def commit(self) -> None:
         """Make every row appended so far durable.
@@ -128,24 +131,31 @@ class HistoryStore:
         Raises:
             Exception: Writing failed, now or since the last commit.
         """
-        self._writer.hand_over(lambda: None if self._is_written else self._write())
+        self._writer.hand_over(partial(self._token_parts.write, self._tokens))
+        if not self._is_written:
+            self._writer.hand_over(self._write)
         self._writer.drain()
+        if self._waiting_rows >= PART_ROWS_MIN:
+            self._waiting, self._waiting_rows = [], 0
 
-    def truncate_to(self, position: int) -> None:
-        """Forget rows from ``position`` on."""
+    def truncate_to(self, position: int, identifiers: int) -> None:
+        """Forget rows from ``position`` on and codes from ``identifiers`` on."""
         self._writer.drain()
-        self._groups.clear()
         while self._parts and self._parts[-1].first >= position:
             self._parts.pop().path.unlink(missing_ok=True)
-            self._waiting, self._waiting_rows, self._is_written = [], 0, True
-            self._clock_us, self._part_clock_us = 0, 0
-        self._open_last_part()
-        if self._waiting and self._stop() > position:
-            table = pa.concat_tables(self._waiting)
-            table = table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), position)))
-            self._waiting, self._waiting_rows = [table], len(table)
+        self._waiting, self._waiting_rows, self._is_written = [], 0, True
+        self._stop, self._clock_us, self._part_clock_us = 0, 0, 0
+        self._take_up_last_part()
+        if self._stop > position:
+            self._open_last_part()
+            batch = self._waiting[0]
+            batch = batch.slice(0, int(np.searchsorted(batch.position, position)))
+            self._waiting, self._waiting_rows = [batch], len(batch)
             self._write()
-            self._clock_us = _clock_after(self._part_clock_us, table)
+            self._stop = int(batch.position[-1]) + 1
+            self._clock_us = max(self._part_clock_us, int(batch.booked_at_us.max()))
+        self._token_parts.truncate(identifiers)
+        self._tokens = _NO_TOKENS
 
     def scan(
         self, from_position: int = 0, to_position: int | None = None, day: int | None = None
@@ -154,6 +164,13 @@ class HistoryStore:
 
         ``day`` counts from 1970-01-01.
         """
+        for batch in self.batches(from_position, to_position, day):
+            yield table_of(batch, self.tokens)
+
+    def batches(
+        self, from_position: int = 0, to_position: int | None = None, day: int | None = None
+    ) -> Iterator[TransactionBatch]:
+        """Like :meth:`scan`, with codes as they were appended."""
         self._writer.drain()
         for index, part in enumerate(self._parts):
             later = self._parts[index + 1] if index + 1 < len(self._parts) else None
@@ -164,12 +181,10 @@ class HistoryStore:
                 or (day is not None and part.day > day)
             ):
                 continue
-            table, clock_us = self._read(part)
-            keep = _rows_of(table, clock_us, from_position, to_position, day)
-            if keep is not None:
-                table = table.filter(pa.array(keep))
-            if len(table):
-                yield table
+            batch, clock_us = self._read(part)
+            rows = _rows_of(batch, clock_us, from_position, to_position, day)
+            if rows.stop > rows.start:
+                yield batch.slice(rows.start, rows.stop)
 
     def rows(self, positions: Int64s) -> pa.Table:
         """The rows at ``positions``, in their order; positions that are not in the history are left out.
@@ -185,7 +200,8 @@ class HistoryStore:
         indexes = np.searchsorted(firsts, wanted, side="right") - 1
         found = [SCHEMA.empty_table()]
         for index in np.unique(indexes[indexes >= 0]).tolist():
-            found.extend(self._rows_of_part(self._parts[index], wanted[indexes == index]))
+            part = table_of(self._read(self._parts[index])[0], self.tokens)
+            found.append(_find(part, wanted[indexes == index]))
         return _find(pa.concat_tables(found), np.asarray(positions, np.int64))
 
     def close(self) -> None:
@@ -193,36 +209,19 @@ class HistoryStore:
         if self._own_writer is not None:
             self._own_writer.close()
 
-    def _stop(self) -> int:
-        if self._waiting:
-            return int(self._waiting[-1].column("position")[-1].as_py()) + 1
-        return 0
+    def _take_up_last_part(self) -> None:
+        """Go on behind the last part, or in it where it may still grow."""
+        if not self._parts:
+            return
+        table, before_us = read_part(self._parts[-1].path, ["position", "booked_at_us"])
+        self._stop = int(table.column("position")[-1].as_py()) + 1
+        self._clock_us = max(before_us, pc.max(table.column("booked_at_us")).as_py())
+        if len(table) < PART_ROWS_MIN:
+            self._open_last_part()
 
     def _open_last_part(self) -> None:
-        """Take the last part into memory: it may still grow."""
-        if self._waiting or not self._parts:
-            return
-        table, self._part_clock_us = _read_part(self._parts[-1].path)
-        self._waiting, self._waiting_rows, self._is_written = [table], len(table), True
-        self._clock_us = _clock_after(self._part_clock_us, table)
-
-    def _add(self, batch: TransactionBatch, tokens: npt.NDArray[np.uint8]) -> None:
-        if int(batch.position[0]) < self._stop():
-            raise ValueError(f"position {batch.position[0]} does not follow the history, which ends at {self._stop()}")
-        clock = np.maximum(np.maximum.accumulate(batch.booked_at_us), self._clock_us)
-        day = clock // DAY_US
-        start = 0
-        while start < len(batch):
-            if self._is_closed(int(day[start])):
-                self._close_part()
-            if not self._waiting_rows:
-                self._part_clock_us = self._clock_us
-                first, part_day = int(batch.position[start]), int(day[start])
-                self._parts.append(_Part(first, part_day, self._path(first, part_day)))
-            stop = self._piece_end(day, start)
-            self._waiting.append(table_of(batch.slice(start, stop), tokens))
-            self._waiting_rows += stop - start
-            self._clock_us, self._is_written, start = int(clock[stop - 1]), False, stop
+        batch, self._part_clock_us = _read(self._parts[-1].path)
+        self._waiting, self._waiting_rows, self._is_written = [batch], len(batch), True
 
     def _is_closed(self, day: int) -> bool:
         is_large = self._waiting_rows >= PART_ROWS_MIN
@@ -236,84 +235,37 @@ class HistoryStore:
 
     def _close_part(self) -> None:
         if not self._is_written:
-            self._write()
+            self._writer.hand_over(partial(_write, self._parts[-1].path, self._waiting, self._part_clock_us))
         self._waiting, self._waiting_rows = [], 0
 
     def _write(self) -> None:
-        table = pa.concat_tables(self._waiting)
-        self._waiting = [table]
-        path, clock_us = self._parts[-1].path, self._part_clock_us
-        make_folder(path.parent)
-        replace_file(path, lambda unfinished: _write_part(unfinished, table, clock_us))
+        self._waiting = [_write(self._parts[-1].path, self._waiting, self._part_clock_us)]
         self._is_written = True
 
     def _path(self, first: int, day: int) -> Path:
         return self.folder / f"day={np.datetime64(day, 'D')}" / f"part-{first:016d}.parquet"
 
-    def _read(self, part: _Part) -> tuple[pa.Table, int]:
-        if part is self._parts[-1]:
-            return pa.concat_tables(self._waiting), self._part_clock_us
-        return _read_part(part.path)
-
-    def _rows_of_part(self, part: _Part, wanted: Int64s) -> list[pa.Table]:
-        if part is self._parts[-1]:
-            return [_find(pa.concat_tables(self._waiting), wanted)]
-        with pq.ParquetFile(part.path, memory_map=True) as file:
-            groups = range(file.metadata.num_row_groups)
-            starts = np.array([file.metadata.row_group(index).column(0).statistics.min for index in groups])
-            indexes = np.searchsorted(starts, wanted, side="right") - 1
-            return [
-                _find(self._group(file, part.path, index), wanted[indexes == index])
-                for index in np.unique(indexes).tolist()
-            ]
-
-    def _group(self, file: pq.ParquetFile, path: Path, index: int) -> pa.Table:
-        group = self._groups.pop((path, index), None)
-        if group is None:
-            group = file.read_row_group(index).cast(SCHEMA)
-        self._groups[path, index] = group
-        if len(self._groups) > CACHED_GROUPS_MAX:
-            self._groups.popitem(last=False)
-        return group
+    def _read(self, part: _Part) -> tuple[TransactionBatch, int]:
+        if part is self._parts[-1] and self._waiting:
+            return concatenated(self._waiting), self._part_clock_us
+        return _read(part.path)
 
 
-def table_of(batch: TransactionBatch, tokens: npt.NDArray[np.uint8]) -> pa.Table:
-    """The rows of a batch under :data:`SCHEMA`."""
-    columns = []
-    for field in SCHEMA:
-        values = getattr(batch, field.name)
-        is_token = field.name in TOKEN_COLUMNS
-        columns.append(_token_column(values, tokens) if is_token else pa.array(values, field.type))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+def _fail(text: str) -> None:
+    raise ValueError(text)
 
 
-def _token_column(codes: npt.NDArray[np.int32], tokens: npt.NDArray[np.uint8]) -> pa.Array:
-    is_known = codes >= 0
-    if not is_known.any():
-        return pa.nulls(len(codes), pa.binary(TOKEN_BYTES))
-    values = np.ascontiguousarray(tokens[np.where(is_known, codes, 0)])
-    mask = None if is_known.all() else pa.py_buffer(np.packbits(is_known, bitorder="little").tobytes())
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(TOKEN_BYTES), len(codes), [mask, pa.py_buffer(values)])
+def _write(path: Path, batches: list[TransactionBatch], clock_us: int) -> TransactionBatch:
+    """Write a part; its rows as one batch."""
+    batch = concatenated(batches)
+    make_folder(path.parent)
+    replace_file(path, lambda unfinished: write_part(unfinished, batch, clock_us=clock_us))
+    return batch
 
 
-def _write_part(path: Path, table: pa.Table, clock_us: int) -> None:
-    table = table.replace_schema_metadata({_CLOCK: str(clock_us).encode()})
-    pq.write_table(
-        table,
-        path,
-        row_group_size=ROW_GROUP_ROWS,
-        compression={name: "lz4" if name in _REPEATING or name in _SMALL else "none" for name in _NAMES},
-        use_dictionary=list(_REPEATING),
-        write_statistics=["position"],
-    )
-
-
-def _read_part(path: Path) -> tuple[pa.Table, int]:
-    try:
-        table = pq.read_table(path, partitioning=None, memory_map=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedError(f"{path}: the history cannot be read: {error}. Restore the file from a copy.") from error
-    return table.cast(SCHEMA), int((table.schema.metadata or {}).get(_CLOCK, b"0"))
+def _read(path: Path) -> tuple[TransactionBatch, int]:
+    table, clock_us = read_part(path)
+    return batch_of(table), clock_us
 
 
 def _first_of(path: Path) -> int:
@@ -330,22 +282,17 @@ def _part_of(path: Path) -> _Part:
     return _Part(_first_of(path), int(day), path)
 
 
-def _clock_after(clock_us: int, table: pa.Table) -> int:
-    return max(clock_us, pc.max(table.column("booked_at_us")).as_py() or 0)
-
-
 def _rows_of(
-    table: pa.Table, clock_us: int, from_position: int, to_position: int | None, day: int | None
-) -> npt.NDArray[np.bool_] | None:
-    """Which rows are wanted; ``None`` for all."""
-    position = table.column("position").to_numpy()
-    keep = position >= from_position
-    if to_position is not None:
-        keep &= position < to_position
+    batch: TransactionBatch, clock_us: int, from_position: int, to_position: int | None, day: int | None
+) -> slice:
+    """Which rows are wanted. Positions and the clock ascend, so they lie together."""
+    start = int(np.searchsorted(batch.position, from_position))
+    stop = len(batch) if to_position is None else int(np.searchsorted(batch.position, to_position))
     if day is not None:
-        clock = np.maximum(np.maximum.accumulate(table.column("booked_at_us").to_numpy()), clock_us)
-        keep &= clock // DAY_US == day
-    return None if keep.all() else keep
+        days = np.maximum(np.maximum.accumulate(batch.booked_at_us), clock_us) // DAY_US
+        start = max(start, int(np.searchsorted(days, day)))
+        stop = min(stop, int(np.searchsorted(days, day, side="right")))
+    return slice(start, stop)
 
 
 def _find(table: pa.Table, wanted: Int64s) -> pa.Table:

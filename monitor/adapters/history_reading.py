@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from monitor.adapters.block_log import DamagedError
-from monitor.adapters.history import SCHEMA
-from monitor.domain.transaction import Int64s
+from monitor.adapters.history import TOKENS_FOLDER
+from monitor.adapters.history_parts import SCHEMA, Tokens, read_part, with_tokens
+from monitor.adapters.history_tokens import read_tokens
 
-_CLOCK = b"aml.clock_us"
 _CLOCK_COLUMN = "clock_us"
 
 Wanted = Callable[[pa.Table], npt.NDArray[np.bool_]]
@@ -31,6 +29,7 @@ class HistoryReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._tokens: Tokens | None = None
 
     def scan(self, columns: tuple[str, ...], *, stop: int) -> Iterator[tuple[Path, pa.Table]]:
         """Each part with rows before log position ``stop``: its path and the columns asked for, in order.
@@ -41,7 +40,7 @@ class HistoryReader:
         for path in sorted(self.folder.glob("day=*/part-*.parquet"), key=lambda path: path.stem):
             if int(path.stem.removeprefix("part-")) >= stop:
                 return
-            table = _read(path, list(dict.fromkeys(("position", *columns))))
+            table = self._read(path, list(dict.fromkeys(("position", *columns))))
             yield path, table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
 
     def rows(self, wanted: Wanted, *, columns: tuple[str, ...], stop: int) -> pa.Table:
@@ -53,20 +52,18 @@ class HistoryReader:
         for path, table in self.scan(columns, stop=stop):
             indexes = np.flatnonzero(wanted(table))
             if len(indexes):
-                whole = _read(path, list(SCHEMA.names))
-                clock = _clock(whole)
-                found.append(whole.append_column(_CLOCK_COLUMN, pa.array(clock)).take(pa.array(indexes)))
+                whole, before_us = read_part(path)
+                clock = np.maximum(np.maximum.accumulate(whole.column("booked_at_us").to_numpy()), before_us)
+                rows = with_tokens(whole.take(pa.array(indexes)), self._all_tokens())
+                found.append(rows.append_column(_CLOCK_COLUMN, pa.array(clock[indexes])))
         schema = SCHEMA.append(pa.field(_CLOCK_COLUMN, pa.int64()))
         return pa.concat_tables(found).cast(schema) if found else schema.empty_table()
 
+    def _read(self, path: Path, columns: list[str]) -> pa.Table:
+        table, _ = read_part(path, columns)
+        return with_tokens(table, self._all_tokens())
 
-def _clock(table: pa.Table) -> Int64s:
-    before = int((table.schema.metadata or {}).get(_CLOCK, b"0"))
-    return np.maximum(np.maximum.accumulate(table.column("booked_at_us").to_numpy()), before)
-
-
-def _read(path: Path, columns: list[str]) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=columns, partitioning=None, memory_map=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedError(f"{path}: the history cannot be read: {error}. Restore the file from a copy.") from error
+    def _all_tokens(self) -> Tokens:
+        if self._tokens is None:
+            self._tokens = read_tokens(self.folder / TOKENS_FOLDER)
+        return self._tokens

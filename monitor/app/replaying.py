@@ -1,74 +1,31 @@
 """Measuring recorded history again: to restore an engine after a stop, and to explain an alert.
 
-History holds every accepted row with tokens; a token's code in this run comes from the identifier table.
+History holds every accepted row with the codes of its identifiers; the vault gives them back in the same order.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from monitor.adapters.history import TOKEN_COLUMNS
 from monitor.app.profiles import ProfileTimeline
 from monitor.app.store import StoreFiles
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine import state
 from monitor.engine.engine import Engine
-from monitor.intake.identifiers import IdentifierTable
 
 
-class TokenCodes:
-    """Codes of tokens, looked up by columns."""
+def batches(files: StoreFiles, start: int = 0, stop: int | None = None) -> Iterator[TransactionBatch]:
+    """Batches of the history from log position ``start`` up to ``stop``.
 
-    def __init__(self, identifiers: IdentifierTable) -> None:
-        halves = np.ascontiguousarray(identifiers.tokens).view(np.uint64).reshape(-1, 2)
-        self.order = np.lexsort((halves[:, 1], halves[:, 0])).astype(np.int32)
-        self.high, self.low = halves[self.order, 0], halves[self.order, 1]
-
-    def codes(self, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-        """Codes of a column of 16-byte tokens; -1 for null.
-
-        Raises:
-            LookupError: A token is not in the identifier table: vault and history do not fit together.
-        """
-        codes = np.full(len(column), -1, np.int32)
-        values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        known = np.flatnonzero(np.asarray(values.is_valid()))
-        if not len(known):
-            return codes
-        present = values.drop_null()
-        offset = present.offset * 16
-        raw = np.frombuffer(present.buffers()[1], np.uint8)[offset : offset + 16 * len(present)]
-        halves = np.ascontiguousarray(raw).view(np.uint64).reshape(-1, 2)
-        at = np.searchsorted(self.high, halves[:, 0])
-        at = np.minimum(at, len(self.high) - 1)
-        while True:
-            behind = (self.high[at] == halves[:, 0]) & (self.low[at] < halves[:, 1]) & (at + 1 < len(self.high))
-            if not behind.any():
-                break
-            at = at + behind
-        if not ((self.high[at] == halves[:, 0]) & (self.low[at] == halves[:, 1])).all():
-            raise LookupError("the history holds a token that the vault does not know; they belong to different stores")
-        codes[known] = self.order[at]
-        return codes
-
-
-def batches(
-    files: StoreFiles, start: int = 0, stop: int | None = None
-) -> Iterator[TransactionBatch]:  # fmt: skip
-    """Batches of the history from log position ``start`` up to ``stop``."""
-    tokens: TokenCodes | None = None
-    for table in files.history.scan(start, stop):
-        tokens = tokens or TokenCodes(files.identifiers)
-        columns: dict[str, Any] = {}
-        for name in TransactionBatch.__slots__:
-            column = table.column(name)
-            columns[name] = tokens.codes(column) if name in TOKEN_COLUMNS else np.ascontiguousarray(column.to_numpy())
-        yield TransactionBatch(**columns)
+    Raises:
+        LookupError: History and vault do not agree on the codes.
+    """
+    recorded, held = files.history.tokens, files.identifiers.tokens
+    if not np.array_equal(recorded, held[: len(recorded)]):
+        raise LookupError("the history has other tokens than the vault; they belong to different stores")
+    yield from files.history.batches(start, stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class StoreFiles:
     def go_back_to(self, *, position: int, identifiers: int, quarantine_bytes: int) -> None:
         """Forget what was written beyond the last commit, and read the identifiers back."""
         self.vault.truncate_to(position, identifiers)
-        self.history.truncate_to(position)
+        self.history.truncate_to(position, identifiers)
         self.quarantine.truncate_to(quarantine_bytes)
         self.identifiers.append(*self.vault.identifiers())
 

@@ -110,7 +110,7 @@ def test_a_changed_amount_in_the_history_is_found(copy: RoughBank):
     alert = one_alert(copy.db, "AML-BEH-001")
     with Explainer(copy.db) as explainer:
         position = int(explainer.explain(alert).evidence["transactions"][0])
-    (part,) = (copy.folder / "bank.data" / "history").rglob("*.parquet")
+    (part,) = (copy.folder / "bank.data" / "history").glob("day=*/*.parquet")
     table = pq.read_table(part, partitioning=None)
     amounts = table.column("amount_minor").to_pylist()
     row = table.column("position").to_pylist().index(position)
