@@ -58,15 +58,16 @@ class PositionTexts:
         first = self._count
         if stop < first or (len(positions) and not first <= positions[0] <= positions[-1] < stop):
             raise ValueError(f"positions up to {stop} do not follow those stored (up to {first})")
-        texts = texts.cast(pa.large_binary())
-        offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
-        start, end = (int(offsets[0]), int(offsets[-1])) if len(texts) else (0, 0)
+        texts = texts.cast(pa.string())
+        offsets = np.frombuffer(texts.buffers()[1] or bytes(4), np.int32)[texts.offset : texts.offset + len(texts) + 1]
+        start, end = int(offsets[0]), int(offsets[-1])
         lengths = np.zeros(stop - first, np.int64)
-        if len(texts):
-            lengths[positions - first] = np.diff(offsets)
-            write_all(self._bytes, memoryview(texts.buffers()[2] or b"")[start:end], self._size)
-        ends = self._size + np.cumsum(lengths)
-        write_all(self._ends, ends.astype("<i8").tobytes(), first * _END_BYTES)
+        lengths[positions - first] = np.diff(offsets)
+        ends = np.cumsum(lengths)
+        ends += self._size
+        if end > start:
+            write_all(self._bytes, memoryview(texts.buffers()[2])[start:end], self._size)
+        write_all(self._ends, ends.astype("<i8", copy=False).tobytes(), first * _END_BYTES)
         self._count, self._size = stop, self._size + end - start
 
     def get(self, position: int) -> str | None:

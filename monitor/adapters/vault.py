@@ -12,6 +12,7 @@ and what was appended beyond is forgotten.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +28,12 @@ from monitor.intake.records import TextColumns
 
 Int8s = npt.NDArray[np.int8]
 
-CACHED_BLOCKS_MAX = 32
+PIECES_MAX = 16
+"""Appended chunks of texts that wait in memory to become one block."""
+CACHED_BLOCKS_MAX = 8
 """Decoded blocks of texts kept for reading; the one used longest ago goes first."""
+
+_POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,8 @@ class PlainVault:
         self._own_writer = BackgroundWriter() if writer is None else None
         self._writer = writer or self._own_writer or BackgroundWriter()
         self._decoded: OrderedDict[int, pa.RecordBatch] = OrderedDict()
+        self._waiting: list[tuple[Int64s, TextColumns]] = []
+        self._texts_stop = len(self._ids)
 
     @property
     def identifier_count(self) -> int:
@@ -134,36 +141,40 @@ class PlainVault:
         return np.concatenate(kinds), np.cumsum(np.concatenate(lengths)), b"".join(texts)
 
     def append_texts(self, positions: Int64s, texts: TextColumns, *, stop: int) -> None:
-        first = len(self._ids)
-        self._ids.append(positions, texts.transaction_id, stop=stop)
-        if stop > first:
-            self._writer.hand_over(lambda: self._texts.append(first, stop, _pack_texts(positions, texts)))
+        if stop > self._texts_stop:
+            self._waiting.append((positions, texts))
+            self._texts_stop = stop
+        if len(self._waiting) >= PIECES_MAX:
+            self._hand_over_texts()
 
     def transaction_id(self, position: int) -> str | None:
+        self._drain()
         return self._ids.get(position)
 
     def texts(self, position: int) -> Texts | None:
-        self._writer.drain()
+        self._drain()
         block = self._texts.find(position)
         if block is None:
             return None
         batch = self._batch(block)
-        positions = batch.column("position").to_numpy()
-        row = int(np.searchsorted(positions, position))
-        if row == len(positions) or positions[row] != position:
-            return None
+        row = position - block.first
+        if _POSITION in batch.schema.names:
+            positions = batch.column(_POSITION).to_numpy()
+            row = int(np.searchsorted(positions, position))
+            if row == len(positions) or positions[row] != position:
+                return None
         return Texts(*(batch.column(name)[row].as_py() for name in Texts.__slots__))
 
     def append_raw(self, first: int, stop: int, data: bytes) -> None:
         self._writer.hand_over(lambda: self._raw.append(first, stop, _packed(data)))
 
     def raw(self, position: int) -> RawChunk | None:
-        self._writer.drain()
+        self._drain()
         block = self._raw.find(position)
         return None if block is None else RawChunk(block.first, block.stop, _unpacked(self._raw.read(block)))
 
     def commit(self) -> None:
-        self._writer.drain()
+        self._drain()
         for file in self._files():
             file.commit()
 
@@ -173,7 +184,7 @@ class PlainVault:
         Raises:
             DamagedError: The files hold less than was committed.
         """
-        self._writer.drain()
+        self._drain()
         held = min(len(self._ids), self._texts.stop)
         if held < position or self._identifiers.stop < identifiers:
             raise DamagedError(
@@ -182,6 +193,7 @@ class PlainVault:
                 "Files were lost or damaged: restore them from a copy."
             )
         self._decoded.clear()
+        self._texts_stop = position
         self._ids.truncate(position)
         self._texts.truncate(position)
         self._raw.truncate(position)
@@ -196,6 +208,25 @@ class PlainVault:
     def _files(self) -> tuple[PositionTexts, BlockLog, BlockLog, BlockLog]:
         return self._ids, self._texts, self._identifiers, self._raw
 
+    def _drain(self) -> None:
+        """Wait until everything appended is in the files."""
+        self._hand_over_texts()
+        self._writer.drain()
+
+    def _hand_over_texts(self) -> None:
+        if self._waiting:
+            self._writer.hand_over(partial(self._write_texts, self._waiting, self._texts_stop))
+            self._waiting = []
+
+    def _write_texts(self, pieces: list[tuple[Int64s, TextColumns]], stop: int) -> None:
+        first, positions = len(self._ids), np.concatenate([positions for positions, _ in pieces])
+        texts = TextColumns(*(
+            pa.concat_arrays([getattr(texts, name).cast(pa.string()) for _, texts in pieces])
+            for name in TextColumns.__slots__
+        ))  # fmt: skip
+        self._ids.append(positions, texts.transaction_id, stop=stop)
+        self._texts.append(first, stop, _pack_texts(first, stop, positions, texts))
+
     def _batch(self, block: Block) -> pa.RecordBatch:
         batch = self._decoded.pop(block.offset, None)
         if batch is None:
@@ -206,14 +237,16 @@ class PlainVault:
         return batch
 
 
-def _pack_texts(positions: Int64s, texts: TextColumns) -> bytes:
-    names = Texts.__slots__
-    arrays = [pa.array(positions), *(getattr(texts, name).cast(pa.string()) for name in names)]
-    batch = pa.RecordBatch.from_arrays(arrays, names=["position", *names])
+def _pack_texts(first: int, stop: int, positions: Int64s, texts: TextColumns) -> bytes:
+    """Positions are written only where a refused record left a gap."""
+    columns = {name: getattr(texts, name) for name in Texts.__slots__}
+    if len(positions) != stop - first:
+        columns[_POSITION] = pa.array(positions)
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
         stream.write_batch(batch)
-    return bytes(sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue())
 
 
 def _unpack_texts(payload: bytes) -> pa.RecordBatch:
