@@ -7,25 +7,29 @@ journal of the case, so that a later change of the stored text shows.
 from dataclasses import dataclass
 from hashlib import sha256
 
+import msgspec
+
 from monitor.casework.journal import canonical_json
 from monitor.domain.alert import Alert, alert_to_json
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert with its evidence as canonical JSON text."""
+    """An alert with its evidence as canonical JSON text, and the SHA-256 of that text, hex."""
 
     alert: Alert
     evidence: str
-
-    @property
-    def evidence_digest(self) -> str:
-        """SHA-256 of the evidence text, hex."""
-        return sha256(self.evidence.encode()).hexdigest()
+    evidence_digest: str
 
 
 def stored_alert(alert: Alert) -> StoredAlert:
-    """The alert with evidence made from it: subject as token, transactions as log positions."""
+    """The alert with evidence made from it: subject as token, transactions as log positions.
+
+    Raises:
+        ValueError: The score is no number.
+    """
     body = alert_to_json(
         alert,
         subject_id=alert.subject.token,
@@ -33,4 +37,7 @@ def stored_alert(alert: Alert) -> StoredAlert:
     )
     body["amount_minor"] = alert.amount_minor
     body["currency"] = alert.currency
-    return StoredAlert(alert, canonical_json(body))
+    # The encoders differ in how they write floats, and the score is the only one.
+    body["score"] = msgspec.Raw(canonical_json(alert.score).encode())
+    evidence = _ENCODER.encode(body)
+    return StoredAlert(alert, evidence.decode(), sha256(evidence).hexdigest())

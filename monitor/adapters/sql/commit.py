@@ -1,7 +1,7 @@
 """One commit of a run: alerts into cases, with journal entries and the position, in one transaction.
 
-Cost: a commit of n alerts makes a fixed number of statements per 500 alerts; rows go in with
-``executemany``. Which cases exist for the subjects involved is one query.
+Cost: a commit of n alerts makes a fixed number of statements per 500 alerts; rows go in as tuples with
+``executemany`` (:mod:`monitor.adapters.sql.bulk`). Which cases exist for the subjects involved is one query.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,19 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from monitor.adapters.sql.bulk import insert_rows, update_rows
 from monitor.adapters.sql.ledger import append_entries, in_chunks
-from monitor.adapters.sql.rows import Values, alert_values, case_of, case_values, position_values
+from monitor.adapters.sql.rows import (
+    ALERT_COLUMNS,
+    CASE_CHANGES,
+    CASE_COLUMNS,
+    RowValues,
+    alert_row,
+    case_changes,
+    case_of,
+    case_row,
+    position_values,
+)
 from monitor.adapters.sql.schema import alerts as alert_table
 from monitor.adapters.sql.schema import case_alerts, cases, log_inputs, run_counters, run_positions
 from monitor.casework.evidence import StoredAlert
@@ -50,9 +61,8 @@ def commit(
     work = _Fold(_latest_cases(connection, fresh), policy, position.run)
     for stored in fresh:
         work.add(stored)
-    if fresh:
-        values = [alert_values(stored, run=position.run, recorded_at_us=recorded_at_us) for stored in fresh]
-        connection.execute(alert_table.insert(), values)
+    rows = [alert_row(stored, run=position.run, recorded_at_us=recorded_at_us) for stored in fresh]
+    insert_rows(connection, alert_table, ALERT_COLUMNS, rows)
     _write_cases(connection, work, recorded_at_us)
     append_entries(connection, work.drafts, recorded_at_us=recorded_at_us)
     _write_inputs(connection, position.run, inputs, recorded_at_us)
@@ -70,7 +80,7 @@ class _Fold:
         self.opened: dict[str, Case] = {}
         self.touched: dict[str, Case] = {}
         self.superseded: list[str] = []
-        self.links: list[Values] = []
+        self.links: list[RowValues] = []
         self.drafts: list[Draft] = []
 
     def add(self, stored: StoredAlert) -> None:
@@ -93,7 +103,7 @@ class _Fold:
             self.touched[case.case_id] = case
         self.latest[key] = case
         seq = case.alert_count + case.alerts_after_closing
-        self.links.append({"case_id": case.case_id, "seq": seq, "alert_id": alert.alert_id})
+        self.links.append((case.case_id, seq, alert.alert_id))
         self.drafts.append(joined.draft)
 
 
@@ -119,7 +129,7 @@ def _latest_cases(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> d
     latest = {}
     for some in in_chunks(tokens):
         query = sa.select(cases).where(cases.c.is_latest, cases.c.subject_token.in_(some))
-        for row in connection.execute(query):
+        for row in connection.execute(query).all():
             latest[row.subject_kind, row.subject_token] = case_of(row)
     return latest
 
@@ -127,26 +137,16 @@ def _latest_cases(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> d
 def _write_cases(connection: sa.Connection, work: _Fold, recorded_at_us: int) -> None:
     for some in in_chunks(work.superseded):
         connection.execute(cases.update().where(cases.c.case_id.in_(some)).values(is_latest=False))
-    if work.touched:
-        update_cases(connection, list(work.touched.values()))
-    if work.opened:
-        extra = {"is_latest": True, "recorded_at_us": recorded_at_us}
-        connection.execute(cases.insert(), [case_values(case) | extra for case in work.opened.values()])
-    if work.links:
-        connection.execute(case_alerts.insert(), work.links)
+    update_cases(connection, list(work.touched.values()))
+    opened = [case_row(case, recorded_at_us=recorded_at_us) for case in work.opened.values()]
+    insert_rows(connection, cases, CASE_COLUMNS, opened)
+    insert_rows(connection, case_alerts, ("case_id", "seq", "alert_id"), work.links)
 
 
 def update_cases(connection: sa.Connection, changed: Sequence[Case]) -> None:
     """Write the present facts of cases that exist."""
-    names = [name for name in case_values(changed[0]) if name != "case_id"]
-    statement = (
-        cases.update()
-        .where(cases.c.case_id == sa.bindparam("b_case_id"))
-        .values({name: sa.bindparam(f"b_{name}") for name in names})
-    )
-    connection.execute(
-        statement, [{f"b_{name}": value for name, value in case_values(case).items()} for case in changed]
-    )
+    rows = [(*case_changes(case), case.case_id) for case in changed]
+    update_rows(connection, cases, CASE_CHANGES, "case_id", rows)
 
 
 def _write_inputs(connection: sa.Connection, run: str, inputs: Sequence[LogInput], recorded_at_us: int) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from monitor.adapters.sql.rows import entry_of, entry_values, root_of
+from monitor.adapters.sql.bulk import insert_rows, update_rows
+from monitor.adapters.sql.rows import ENTRY_COLUMNS, entry_of, entry_row, root_of
 from monitor.adapters.sql.schema import alerts, cases, journal, journal_heads, journal_roots, notes
 from monitor.casework.journal import Draft, Entry, Head, Root, append, make_root
 from monitor.casework.verification import (
@@ -38,16 +39,11 @@ def append_entries(connection: sa.Connection, drafts: Sequence[Draft], *, record
     previous = _last_root(connection)
     entries = append(drafts, heads, recorded_at_us=recorded_at_us, root=previous.seq + 1 if previous else 1)
     root = make_root(entries, previous, recorded_at_us=recorded_at_us)
-    connection.execute(journal.insert(), [entry_values(entry) for entry in entries])
-    new = [_head_values(head) for chain, head in heads.items() if chain not in known]
-    if new:
-        connection.execute(journal_heads.insert(), new)
-    moved = [
-        {"b_chain": chain, "b_seq": head.seq, "b_hash": head.hash} for chain, head in heads.items() if chain in known
-    ]
-    if moved:
-        statement = journal_heads.update().where(journal_heads.c.chain == sa.bindparam("b_chain"))
-        connection.execute(statement.values(seq=sa.bindparam("b_seq"), hash=sa.bindparam("b_hash")), moved)
+    insert_rows(connection, journal, ENTRY_COLUMNS, [entry_row(entry) for entry in entries])
+    new = [(head.chain, head.seq, head.hash) for chain, head in heads.items() if chain not in known]
+    insert_rows(connection, journal_heads, ("chain", "seq", "hash"), new)
+    moved = [(head.seq, head.hash, head.chain) for chain, head in heads.items() if chain in known]
+    update_rows(connection, journal_heads, ("seq", "hash"), "chain", moved)
     connection.execute(journal_roots.insert(), [{name: getattr(root, name) for name in Root.__slots__}])
     return entries
 
@@ -113,12 +109,8 @@ def _heads(connection: sa.Connection, chains: set[str]) -> dict[str, Head]:
     heads: dict[str, Head] = {}
     for some in in_chunks(sorted(chains)):
         rows = connection.execute(sa.select(journal_heads).where(journal_heads.c.chain.in_(some)))
-        heads |= {row.chain: Head(row.chain, row.seq, row.hash) for row in rows}
+        heads |= {chain: Head(chain, seq, hashed) for chain, seq, hashed in rows.all()}
     return heads
-
-
-def _head_values(head: Head) -> dict[str, object]:
-    return {"chain": head.chain, "seq": head.seq, "hash": head.hash}
 
 
 def _last_root(connection: sa.Connection) -> Root | None:

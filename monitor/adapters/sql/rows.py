@@ -1,8 +1,9 @@
 """Between the dataclasses of the core and the rows of the tables."""
 
-import json
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from monitor.casework.evidence import StoredAlert
@@ -12,80 +13,82 @@ from monitor.domain.alert import Subject
 from monitor.domain.case import Case, Proposal
 
 Values = dict[str, Any]
+RowValues = tuple[Any, ...]
 
 _LISTS = ("rules", "typologies", "dismissed_typologies", "typologies_seen", "marks")
-_PLAIN = (
-    "case_id", "state", "is_open", "need_to_know", "opened_at_us", "last_alert_at_us", "due_at_us",
-    "first_alert_id", "former_case_id", "headline", "severity", "strength", "risk", "novelty", "alert_count",
+_STAYING = ("former_case_id", "first_alert_id", "opened_at_us")
+_MOVING = (
+    "state", "is_open", "need_to_know", "last_alert_at_us", "due_at_us",
+    "headline", "severity", "strength", "risk", "novelty", "alert_count",
     "quiet_count", "amount_minor", "currency", "segment", "risk_rating", "booking_entity", "jurisdiction",
     "dismissed_cases", "alerts_seen", "assignee", "snoozed_until_us", "outcome", "closed_at_us",
     "reopened_count", "alerts_after_closing",
 )  # fmt: skip
+_PLAIN = tuple(name for name in ("case_id", *_STAYING, *_MOVING) if name != "is_open")
+CASE_CHANGES = (*_MOVING, "amounts", *_LISTS, "proposal")
+"""The columns of a case that can change, in the order of :func:`case_changes`."""
+CASE_COLUMNS = ("case_id", "subject_kind", "subject_token", *_STAYING, *CASE_CHANGES, "is_latest", "recorded_at_us")
+"""All columns of a case, in the order of :func:`case_row`."""
+ALERT_COLUMNS = (
+    "alert_id", "run", "position", "event_time_us", "judged_at_us", "leg_role", "subject_kind", "subject_token",
+    "source_kind", "source_id", "source_version", "source_digest", "title", "typology", "severity", "score", "status",
+    "text", "amount_minor", "currency", "transactions_total", "rulebook_digest", "evidence", "evidence_sha256",
+    "recorded_at_us",
+)  # fmt: skip
+"""The columns of an alert, in the order of :func:`alert_row`."""
+ENTRY_COLUMNS = tuple(Entry.__slots__)
+"""The columns of a journal entry, in the order of :func:`entry_row`."""
+
+_moving = attrgetter(*_MOVING)
+_lists = attrgetter(*_LISTS)
+_decoded = msgspec.json.Decoder().decode
+entry_row = attrgetter(*ENTRY_COLUMNS)
 
 
-def case_values(case: Case) -> Values:
-    """The columns of a case but ``is_latest`` and ``recorded_at_us``."""
-    values: Values = {name: getattr(case, name) for name in _PLAIN}
-    values["subject_kind"] = case.subject.kind
-    values["subject_token"] = case.subject.token
-    values["amounts"] = canonical_json(case.amounts)
-    for name in _LISTS:
-        values[name] = canonical_json(getattr(case, name))
+def case_changes(case: Case) -> RowValues:
+    """The values of :data:`CASE_CHANGES`."""
     proposal = case.proposal
-    values["proposal"] = (
-        canonical_json({name: getattr(proposal, name) for name in Proposal.__slots__}) if proposal else None
+    return (
+        *_moving(case),
+        canonical_json(case.amounts),
+        *[canonical_json(names) if names else "[]" for names in _lists(case)],
+        canonical_json({name: getattr(proposal, name) for name in Proposal.__slots__}) if proposal else None,
     )
-    return values
+
+
+def case_row(case: Case, *, recorded_at_us: int) -> RowValues:
+    """The values of :data:`CASE_COLUMNS` of a case that opens."""
+    subject = case.subject
+    fixed = (case.case_id, subject.kind, subject.token, case.former_case_id, case.first_alert_id, case.opened_at_us)
+    return (*fixed, *case_changes(case), True, recorded_at_us)
 
 
 def case_of(row: Row[Any]) -> Case:
     """The case of a row of ``cases``."""
-    values: Values = {name: getattr(row, name) for name in _PLAIN if name != "is_open"}
+    stored = row._mapping
+    values: Values = {name: stored[name] for name in _PLAIN}
     for name in _LISTS:
-        values[name] = tuple(json.loads(getattr(row, name)))
+        text = stored[name]
+        values[name] = () if text == "[]" else tuple(_decoded(text))
+    proposal = stored["proposal"]
     return Case(
-        subject=Subject(row.subject_kind, row.subject_token),
-        amounts=json.loads(row.amounts),
-        proposal=Proposal(**json.loads(row.proposal)) if row.proposal else None,
+        subject=Subject(stored["subject_kind"], stored["subject_token"]),
+        amounts=_decoded(stored["amounts"]),
+        proposal=Proposal(**_decoded(proposal)) if proposal else None,
         **values,
     )
 
 
-def alert_values(stored: StoredAlert, *, run: str, recorded_at_us: int) -> Values:
-    """The columns of an alert."""
-    alert = stored.alert
-    return {
-        "alert_id": alert.alert_id,
-        "run": run,
-        "position": alert.position,
-        "event_time_us": alert.event_time_us,
-        "judged_at_us": alert.judged_at_us,
-        "leg_role": alert.leg_role,
-        "subject_kind": alert.subject.kind,
-        "subject_token": alert.subject.token,
-        "source_kind": alert.source.kind,
-        "source_id": alert.source.id,
-        "source_version": alert.source.version,
-        "source_digest": alert.source.digest,
-        "title": alert.title,
-        "typology": alert.typology,
-        "severity": alert.severity,
-        "score": alert.score,
-        "status": alert.status,
-        "text": alert.text,
-        "amount_minor": alert.amount_minor,
-        "currency": alert.currency,
-        "transactions_total": alert.transactions_total,
-        "rulebook_digest": alert.rulebook_digest,
-        "evidence": stored.evidence,
-        "evidence_sha256": stored.evidence_digest,
-        "recorded_at_us": recorded_at_us,
-    }
-
-
-def entry_values(entry: Entry) -> Values:
-    """The columns of a journal entry."""
-    return {name: getattr(entry, name) for name in Entry.__slots__}
+def alert_row(stored: StoredAlert, *, run: str, recorded_at_us: int) -> RowValues:
+    """The values of :data:`ALERT_COLUMNS`."""
+    alert, subject, source = stored.alert, stored.alert.subject, stored.alert.source
+    return (
+        alert.alert_id, run, alert.position, alert.event_time_us, alert.judged_at_us, alert.leg_role,
+        subject.kind, subject.token, source.kind, source.id, source.version, source.digest,
+        alert.title, alert.typology, alert.severity, alert.score, alert.status, alert.text,
+        alert.amount_minor, alert.currency, alert.transactions_total, alert.rulebook_digest,
+        stored.evidence, stored.evidence_digest, recorded_at_us,
+    )  # fmt: skip
 
 
 def entry_of(row: Row[Any]) -> Entry:
@@ -115,5 +118,5 @@ def position_of(row: Row[Any]) -> RunPosition:
         clock_us=row.clock_us,
         snapshot=row.snapshot,
         finished=row.finished,
-        details=json.loads(row.details),
+        details=msgspec.json.decode(row.details),
     )
