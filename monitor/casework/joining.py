@@ -89,36 +89,44 @@ def seen(case: Case) -> Case:
 
 def _opened(former: Case | None, alert: Alert, policy: CaseworkPolicy) -> Case:
     dismissed = former is not None and former.state in DISMISSALS
-    return scored(
-        Case(
-            case_id=case_id(alert.subject, alert.alert_id),
-            subject=alert.subject,
-            state="open",
-            opened_at_us=alert.judged_at_us,
-            last_alert_at_us=alert.judged_at_us,
-            due_at_us=due_at_us(alert.judged_at_us, alert.severity, policy),
-            first_alert_id=alert.alert_id,
-            headline=alert.text,
-            severity=alert.severity,
-            strength=strength(alert.severity, alert.score),
-            risk=0.0,
-            novelty=0.0,
-            rules=(alert.source.id,),
-            typologies=(alert.typology,),
+    dismissed_cases = former.dismissed_cases + 1 if former and dismissed else 0
+    dismissed_typologies = _with(former.dismissed_typologies, *former.typologies) if former and dismissed else ()
+    strong = strength(alert.severity, alert.score)
+    return Case(
+        case_id=case_id(alert.subject, alert.alert_id),
+        subject=alert.subject,
+        state="open",
+        opened_at_us=alert.judged_at_us,
+        last_alert_at_us=alert.judged_at_us,
+        due_at_us=due_at_us(alert.judged_at_us, alert.severity, policy),
+        first_alert_id=alert.alert_id,
+        headline=alert.text,
+        severity=alert.severity,
+        strength=strong,
+        risk=risk(strong, 1, alert.customer_risk_rating),
+        novelty=novelty(
             alert_count=1,
-            quiet_count=int(alert.status == "quiet"),
-            amount_minor=alert.amount_minor,
-            currency=alert.currency,
-            amounts={alert.currency: alert.amount_minor},
-            segment=alert.customer_segment,
-            risk_rating=alert.customer_risk_rating,
-            booking_entity=alert.booking_entity,
-            jurisdiction=alert.jurisdiction,
-            former_case_id=former.case_id if former else None,
-            dismissed_cases=former.dismissed_cases + 1 if former and dismissed else 0,
-            dismissed_typologies=_with(former.dismissed_typologies, *former.typologies) if former and dismissed else (),
-            marks=alert.marks,
-        )
+            alerts_seen=0,
+            typologies=(alert.typology,),
+            typologies_seen=(),
+            dismissed_cases=dismissed_cases,
+            dismissed_typologies=dismissed_typologies,
+        ),
+        rules=(alert.source.id,),
+        typologies=(alert.typology,),
+        alert_count=1,
+        quiet_count=int(alert.status == "quiet"),
+        amount_minor=alert.amount_minor,
+        currency=alert.currency,
+        amounts={alert.currency: alert.amount_minor},
+        segment=alert.customer_segment,
+        risk_rating=alert.customer_risk_rating,
+        booking_entity=alert.booking_entity,
+        jurisdiction=alert.jurisdiction,
+        former_case_id=former.case_id if former else None,
+        dismissed_cases=dismissed_cases,
+        dismissed_typologies=dismissed_typologies,
+        marks=alert.marks,
     )
 
 
