@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from monitor.adapters.sql import rows
 from monitor.adapters.sql.schema import alerts, case_alerts, cases, journal, journal_roots
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.casework.evidence import StoredAlert
@@ -206,3 +207,19 @@ def test_times_and_amounts_beyond_32_bits_come_back(store):
     with store.reading() as connection:
         row = connection.execute(sa.select(cases.c.amount_minor, cases.c.opened_at_us)).one()
     assert tuple(row) == (10**17, START_US * 2)
+
+
+def test_rows_that_go_in_as_tuples_name_every_column() -> None:
+    assert set(rows.ALERT_COLUMNS) == set(alerts.c.keys())
+    assert set(rows.CASE_COLUMNS) == set(cases.c.keys())
+    assert set(rows.ENTRY_COLUMNS) == set(journal.c.keys())
+
+
+def test_sqlite_s_log_is_not_copied_at_every_commit_and_is_gone_when_the_store_is_closed(tmp_path: Path) -> None:
+    log = tmp_path / "bank.db-wal"
+    with open_store(tmp_path / "bank.db", create=True) as store:
+        commit(store, [stored(1)], 1)
+        first = log.stat().st_size
+        commit(store, [stored(2)], 2)
+        assert log.stat().st_size > first
+    assert not log.exists()
