@@ -20,6 +20,7 @@ from monitor.engine import admission, decide
 from monitor.engine.admission import ACCOUNT, HOLDER, KEY_KINDS, Admission, Legs
 from monitor.engine.binding import Bound, NamedList, bind
 from monitor.engine.conversion import Rates
+from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
 from monitor.engine.layout import CALENDARS
@@ -205,6 +206,9 @@ class Engine:
             scene.fields, self.value_columns[number], facts.entity, scene.periods, self.calendars[number],
         )  # fmt: skip
         table.run(arriving, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
+        if layout.calendars:
+            is_far_behind = legs.judged_us - facts.booked_us > self.admission.lateness_us
+            forget_periods(layout, is_far_behind, scene.measures, scene.bounds)
 
     def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
         """(leg, rule) of all conditions that hold, in the order of the log."""

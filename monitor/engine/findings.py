@@ -182,6 +182,8 @@ def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -
             if window.calendar >= 0:
                 calendar = engine.tables[window.table].calendar_index[window.calendar]
                 start_us, period = UNKNOWN, int(scene.periods[hits.leg[n], window.calendar])
+                if hits.judged_us[n] - hits.booked_us[n] > engine.admission.lateness_us:
+                    continue
             if row >= 0:
                 query = (row, window.place, start_us, calendar, hits.entity[n], period, hits.position[n])
                 asked.setdefault(window.table, []).append((n, place, query))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from monitor.domain.time import DAY_US
 from monitor.rulebook.reference.inputs import PlainInputs
-from monitor.rulebook.reference.legs import PlainLeg
+from monitor.rulebook.reference.legs import LATENESS_MAX_US, PlainLeg
 from monitor.rulebook.rule import Window
 
 FIRST_SEEN_OVER_US = 730 * DAY_US
@@ -45,8 +45,14 @@ class History:
             yield earlier
 
     def inside(self, window: Window, leg: PlainLeg) -> list[PlainLeg] | None:
-        """The legs that are inside the window at ``leg``, before the filter; ``None`` where the leg has no such key."""
+        """The legs that are inside the window at ``leg``, before the filter.
+
+        ``None`` where the leg has no such key, and for a calendar window of a leg that is more than the accepted
+        lateness behind its clock: a key keeps no period so long.
+        """
         if window.by not in leg.keys:
+            return None
+        if window.calendar is not None and leg.judged_us - leg.transaction.booked_at_us > LATENESS_MAX_US:
             return None
         candidates = [*self.before(leg, window.by), leg]
         standing = [one for one in candidates if one.stands_at(leg.position)]
