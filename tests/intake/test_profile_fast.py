@@ -158,6 +158,14 @@ def test_a_line_beyond_the_limit_is_cut_refused_and_passed_over(tmp_path: Path, 
     ] * (more > 0)
 
 
+def test_a_line_beyond_the_limit_is_not_taken_for_what_stands_before_its_carriage_returns(tmp_path: Path) -> None:
+    path, record = tmp_path / "profiles.jsonl", json.dumps(FULL).encode()
+    path.write_bytes(record + b" " * (PROFILE_BYTES_MAX - len(record)) + b"\r\r\r\r and more\n")
+    ((columns, refusals),) = read_profile_columns(path, IdentifierTable(KEY))
+    assert len(columns.version) == 0
+    assert [refusal.reason.value for refusal in refusals] == ["too_long"]
+
+
 def test_a_cut_or_damaged_gzip_file_is_said_so(tmp_path: Path) -> None:
     path, packed = tmp_path / "profiles.jsonl.gz", gzip.compress(json.dumps(FULL).encode() * 50)
     for damaged in (packed[:-12], packed[:40] + b"\xff\xff\xff" + packed[43:], b"\x1f\x8b" + b"x" * 50):
