@@ -59,7 +59,7 @@ def run_here(source: Source, folder: Path, **more: Any) -> Progress:
 
 
 def start_child(
-    source: Source, folder: Path, *, snapshot: int = 3_000, kill_at: int | None = None
+    source: Source, folder: Path, *, snapshot: int = 3_000, kill_at: int | None = None, stdin: int | None = None
 ) -> "subprocess.Popen[str]":
     """Start a run in a child process; its standard output says ``going`` when it begins to read."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +73,8 @@ def start_child(
     path = folder / "settings.json"
     path.write_text(json.dumps(given))
     return subprocess.Popen(
-        [sys.executable, str(CHILD), str(path)], cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [sys.executable, str(CHILD), str(path)], cwd=ROOT, env=ENVIRONMENT, text=True, stdin=stdin,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

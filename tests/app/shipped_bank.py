@@ -26,8 +26,9 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a burst is drawn from. ``sides`` are those of the customer, ``c`` for creditor: the first half of a burst takes
-    the first. ``out`` are the amounts of debits where they are others, ``steps_us`` the times between two payments.
+    """What a burst is drawn from: ``sides`` of the customer, ``c`` for creditor; the first half has the first.
+
+    ``out`` are the amounts of debits where they are others, ``steps_us`` the times between two payments.
     """
 
     sides: str
@@ -104,7 +105,8 @@ def shipped_bank(folder: Path, seed: int) -> ShippedBank:
         (START_US + (day + shift) * DAY_US, source, target, rate)
         for day in range(-1, 300, 11)
         for source, target, shift, rate in (
-            ("EUR", "USD", 0, f"1.{abs(day) + 10}"), ("USD", "NOK", 1, f"10.{abs(day) + 10}"), ("GBP", "USD", 25, "1.3"),
+            ("EUR", "USD", 0, f"1.{abs(day) + 10}"), ("USD", "NOK", 1, f"10.{abs(day) + 10}"),
+            ("GBP", "USD", 25, "1.3"),
         )
     ]  # fmt: skip
     bank = ShippedBank(folder, records, profiles, rates)
@@ -192,8 +194,9 @@ def _burst(rng: random.Random, rule: str, customer: str) -> list[Record]:
 
 def _payment(rng: random.Random, pattern: Pattern, side: str, customer: str, time_us: int) -> Record:
     own, other = ("creditor", "debtor") if side == "c" else ("debtor", "creditor")
+    amounts = pattern.out if own == "debtor" and pattern.out else pattern.amounts
     record: Record = {
-        "booked_at": format_time(time_us), "amount": rng.choice((own == "debtor" and pattern.out or pattern.amounts).split()),
+        "booked_at": format_time(time_us), "amount": rng.choice(amounts.split()),
         "currency": rng.choice(pattern.currencies), "channel": rng.choice(pattern.channels.split()),
         "booking_entity": rng.choice([None, None, "OSLO", "NEW-YORK"]),
         f"{own}_customer": customer, f"{own}_account": f"{customer}/{rng.choice('AAAB')}",
@@ -343,4 +346,7 @@ def _profile(bank: ShippedBank, customer: str, clock_us: int) -> dict[str, Any]:
 def _age(bank: ShippedBank, account: str | None, booked_us: int) -> dict[str, Any]:
     opened = {each["opened_on"] for one in bank.profiles for each in one["accounts"]
               if each["account"] == account and "opened_on" in each}  # fmt: skip
-    return {"account_age": max(booked_us - parse_time_us(f"{day}T00:00:00Z"), 0) for day in opened}
+    if not opened:
+        return {}
+    (day,) = opened
+    return {"account_age": max(booked_us - parse_time_us(f"{day}T00:00:00Z"), 0)}

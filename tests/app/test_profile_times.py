@@ -107,10 +107,11 @@ def seen_in_a_run(
         if run(settings_of(resume=False), is_wanted).is_stopped:
             run(settings_of(resume=True))
     alerts = [json.loads(line) for line in (folder / "alerts.jsonl").read_text().splitlines()]
-    return [
-        (a["position"], a["profile_version"], a["segment"], a["measures"]["w.n"]["value"], a["measures"]["w.n"]["bound"])
-        for a in alerts
-    ]  # fmt: skip
+    return [_seen(each, each["measures"]["w.n"]) for each in alerts]
+
+
+def _seen(alert: dict[str, Any], count: dict[str, Any]) -> tuple[Any, ...]:
+    return alert["position"], alert["profile_version"], alert["segment"], count["value"], count["bound"]
 
 
 customers = st.sampled_from(["C1", "C2"])
