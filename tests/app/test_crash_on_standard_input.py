@@ -14,7 +14,6 @@ import pytest
 from monitor.adapters.vault import PlainVault
 from tests.app.embedded_stores import Source, result, simulated, start_child
 
-
 pytestmark = pytest.mark.slow
 
 
