@@ -8,6 +8,9 @@ record when it is run again (the column names of a CSV file).
 After a crash :meth:`Quarantine.truncate_to` cuts the file back to that size. What was taken out to be run
 again is noted in ``retried.jsonl`` beside it, so cutting back never forgets a retry, and a retry never removes
 evidence.
+
+Refused customer profiles stand in the same file, marked ``is_profile``. Their position counts in the profiles file, not
+in the log, and they are not taken out: they are mended in the profiles file, which the next run reads anew.
 """
 
 import base64
@@ -39,6 +42,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     original_base64: str = ""
     header: str = ""
     header_base64: str = ""
+    is_profile: bool = False
 
 
 class _Retry(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +58,7 @@ class RefusedRecord:
     refusal: Refusal
     refused_at: str
     retried_to: str | None
+    is_profile: bool = False
 
 
 class Quarantine:
@@ -80,9 +85,9 @@ class Quarantine:
         """Bytes in the file; what :meth:`truncate_to` takes."""
         return os.fstat(self._file).st_size
 
-    def append(self, refusals: Iterable[Refusal], *, refused_at: str) -> None:
+    def append(self, refusals: Iterable[Refusal], *, refused_at: str, is_profile: bool = False) -> None:
         """Add refusals; ``refused_at`` is the time of the run, ISO 8601 UTC."""
-        lines = (msgspec.json.encode(_line(refusal, refused_at)) + b"\n" for refusal in refusals)
+        lines = (msgspec.json.encode(_line(refusal, refused_at, is_profile)) + b"\n" for refusal in refusals)
         _write(self._file, b"".join(lines))
 
     def commit(self) -> int:
@@ -110,15 +115,16 @@ class Quarantine:
         with self.path.open("rb") as file:
             for text in file:
                 line = msgspec.json.decode(text, type=_Line)
-                if (reason is None or line.reason is reason) and (retried or line.position not in taken):
-                    yield _record(line, taken.get(line.position))
+                retried_to = None if line.is_profile else taken.get(line.position)
+                if (reason is None or line.reason is reason) and (retried or retried_to is None):
+                    yield _record(line, retried_to)
 
     def counts(self) -> Counter[Reason]:
         """Number of refused records by reason, retried ones included."""
         return Counter(record.refusal.reason for record in self.read())
 
     def retry(self, out: Path, *, retried_at: str, reason: Reason | None = None) -> dict[Path, int]:
-        """Write the original bytes of the records that were not taken out yet, to be run again, and note them.
+        """Write the original bytes of the payments that were not taken out yet, to be run again, and note them.
 
         Records under different headers go to different files: ``out``, then ``out`` with ``-2``, ``-3`` and so on.
         The files are whole before the note is made: a crash in between writes them again next time, and
@@ -132,6 +138,8 @@ class Quarantine:
         """
         by_header: dict[bytes, list[RefusedRecord]] = {}
         for record in self.read(reason, retried=False):
+            if record.is_profile:
+                continue
             by_header.setdefault(record.refusal.header, []).append(record)
         targets = {
             out if number == 1 else out.with_name(f"{out.stem}-{number}{out.suffix}"): records
@@ -168,8 +176,8 @@ class Quarantine:
         return {note.position: note.file for note in (msgspec.json.decode(line, type=_Retry) for line in notes)}
 
 
-def _line(refusal: Refusal, refused_at: str) -> _Line:
-    line = _Line(refusal.position, refusal.place, refusal.reason, refusal.detail, refused_at)
+def _line(refusal: Refusal, refused_at: str, is_profile: bool) -> _Line:
+    line = _Line(refusal.position, refusal.place, refusal.reason, refusal.detail, refused_at, is_profile=is_profile)
     line.original, line.original_base64 = _packed(refusal.original)
     line.header, line.header_base64 = _packed(refusal.header)
     return line
@@ -179,7 +187,7 @@ def _record(line: _Line, retried_to: str | None) -> RefusedRecord:
     original = base64.b64decode(line.original_base64) or line.original.encode()
     header = base64.b64decode(line.header_base64) or line.header.encode()
     refusal = Refusal(line.position, line.place, line.reason, line.detail, original, header)
-    return RefusedRecord(refusal, line.refused_at, retried_to)
+    return RefusedRecord(refusal, line.refused_at, retried_to, line.is_profile)
 
 
 def _packed(body: bytes) -> tuple[str, str]:

@@ -45,7 +45,7 @@ from monitor.intake.lines import STANDARD_INPUT
 from monitor.intake.mapping import Mapping
 from monitor.intake.records import RecordChunk, SourcePosition
 from monitor.intake.sources import Source, open_source
-from monitor.intake.tabular import record_bytes
+from monitor.intake.tabular import records_at
 
 RUN = "embedded"
 COMMIT_SECONDS = 1.0
@@ -171,8 +171,9 @@ class EmbeddedRun:
         if self.settings.profiles is None:
             return None
         given = self.profiles.load(self.settings.profiles, self.files.identifiers)
-        if not self.settings.resume:
-            self.files.quarantine.append(given.refusals, refused_at=_now())
+        # A file that the log has recorded before was refused in the same places before.
+        if given.digest not in {noted.digest for noted in self.store.inputs(RUN) if noted.kind == "profiles"}:
+            self.files.quarantine.append(given.refusals, refused_at=_now(), is_profile=True)
         self.progress.counts["profiles"] = given.profiles
         self.progress.counts["profiles_refused"] = len(given.refusals)
         self.progress.counts["accounts_over_holders_max"] = given.accounts_over_holders_max
@@ -264,7 +265,7 @@ class EmbeddedRun:
         decoded = source.decoder.decode(chunk, first_position=self.position)
         counts = self.progress.counts
         counts["records"] += decoded.records
-        self._refuse(decoded.refusals)
+        refusals = list(decoded.refusals)
         if len(decoded.batch):
             self.files.history.append(decoded.batch, self.files.identifiers.tokens)
         self.files.vault.append_texts(decoded.batch.position, decoded.texts, stop=self.position + decoded.records)
@@ -275,13 +276,15 @@ class EmbeddedRun:
             step = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
             self._count(step)
-            self._refuse(self._refused_by_engine(chunk, run, step))
+            refusals += self._refused_by_engine(chunk, run, step)
             self.pending += step.alerts
             for each in step.snapshots:
                 noted = self._bank_snapshot(self.engine, each, each.position)
                 # One in force from the start gives way to one published at the very first record.
                 self.new_inputs = [old for old in self.new_inputs if _key(old) != _key(noted)]
                 self.new_inputs.append(noted)
+        # In the order of the log, whoever refused and however the stream is cut.
+        self._refuse(sorted(refusals, key=lambda refusal: refusal.position))
         self._count_rules(self.engine.undecided - undecided, self.engine.hits - hits)
         self.position += decoded.records
         self.progress.records = self.position
@@ -328,13 +331,14 @@ class EmbeddedRun:
 
     def _refused_by_engine(self, chunk: RecordChunk, batch: TransactionBatch, step: Step) -> list[Refusal]:
         """Refusals of what only the engine can tell; their bytes are taken from the chunk."""
-        found = []
-        for row in np.flatnonzero((step.outcome == admission.DIFFERS) | (step.outcome == admission.TOO_LATE)).tolist():
-            reason, position = _ENGINE_REASONS[int(step.outcome[row])], int(batch.position[row])
-            original, header = record_bytes(chunk, position - self.position)
-            place = f"{chunk.name}:{chunk.first_record + position - self.position}"
-            found.append(Refusal(position, place, reason, _DETAILS[reason], original, header))
-        return found
+        rows = np.flatnonzero((step.outcome == admission.DIFFERS) | (step.outcome == admission.TOO_LATE))
+        positions = batch.position[rows].tolist()
+        reasons = [_ENGINE_REASONS[outcome] for outcome in step.outcome[rows].tolist()]
+        origins = records_at(chunk, [position - self.position for position in positions])
+        return [
+            Refusal(position, place, reason, _DETAILS[reason], original, header)
+            for position, reason, (place, original, header) in zip(positions, reasons, origins, strict=True)
+        ]
 
     # Committing ---------------------------------------------------------------------------------------
 

@@ -1,8 +1,11 @@
 """``aml refused``: what was refused and why, and how to run it again once it is mended."""
 
+import json
+import sys
+from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -34,33 +37,53 @@ def list_refused(
     db: Database = Path("aml.db"),
     reason: WantedReason = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows shown; 0 shows all.")] = _ROWS_MAX,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every record with all its bytes, one JSON object a line.")
+    ] = False,
 ) -> None:
     """Count refused records by reason, with what to do, then show the first of them.
 
+    \b
     examples:
-      aml refused list                            all reasons, the first 50 records
-      aml refused list --reason time_without_zone --limit 0
+      aml refused list --db bank.db                     all reasons, the first 50 records
+      aml refused list --db bank.db --reason time_without_zone --limit 0
+      aml refused list --db bank.db --json              for other programs
+
+    \b
+    exit status:
+      0  done
+      2  there is no store of this name
     """
     quarantine = _open(db)
-    console = Console()
+    if as_json:
+        for record in quarantine.read(reason):
+            sys.stdout.write(json.dumps(_json(record), ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False)
     counts = quarantine.counts()
     if not counts:
-        console.print(f"Nothing was refused in {db}.")
+        console.print(f"Nothing was refused in {db}.", soft_wrap=True)
         return
     summary = Table("reason", "records", "what to do")
     for each, count in counts.most_common():
         summary.add_row(each.value, str(count), REMEDIES[each])
     console.print(summary)
     rows = Table("position", "place", "reason", "detail", "original", "taken out to")
-    shown = total = 0
+    shown = total = profiles = 0
     for record in quarantine.read(reason):
         total += 1
+        profiles += record.is_profile
         if not limit or shown < limit:
             shown += 1
             rows.add_row(*_row(record))
     console.print(rows)
     if shown < total:
-        console.print(f"{shown} of {total} shown. --limit 0 shows all; {quarantine.path} holds them with all bytes.")
+        console.print(f"{shown} of {total} shown. --limit 0 shows all, --json with all bytes.", soft_wrap=True)
+    if profiles:
+        console.print(
+            f"{profiles} of them are customer profiles. Mend them in the profiles file; the next run reads it anew.",
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -69,13 +92,20 @@ def retry(
     db: Database = Path("aml.db"),
     reason: WantedReason = None,
 ) -> None:
-    """Write the original bytes of refused records to a file, to be mended and run again with aml run.
+    """Write the original bytes of refused payments to a file, to be mended and run again with aml run.
 
-    Each record is written once: a second call writes only what was refused since. The quarantine keeps everything.
+    Each payment is written once: a second call writes only what was refused since. The quarantine keeps everything.
+    Profiles are not written: mend them in the profiles file, which the next run reads anew.
 
+    \b
     examples:
-      aml refused retry --reason time_without_zone --out again.jsonl
-      aml run again.jsonl --db aml.db
+      aml refused retry --db bank.db --reason time_without_zone --out again.jsonl
+      aml run again.jsonl --db bank.db
+
+    \b
+    exit status:
+      0  written, or there was nothing to write
+      2  there is no store of this name, or the file exists already
     """
     quarantine = _open(db)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -85,7 +115,7 @@ def retry(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     if not written:
-        typer.echo("Nothing to write: every refused record was taken out before, or none was refused.")
+        typer.echo("Nothing to write: every refused payment was taken out before, or none was refused.")
     for file, records in written.items():
         typer.echo(f"{records} records written to {file}. Mend them and run:  aml run {file} --db {db}")
 
@@ -98,10 +128,26 @@ def _open(db: Path) -> Quarantine:
     return Quarantine(folder)
 
 
+def _json(record: RefusedRecord) -> dict[str, Any]:
+    """As in ``refused.jsonl``: bytes that are no UTF-8 stand as base 64."""
+    refusal = record.refusal
+    found: dict[str, Any] = {
+        "position": refusal.position, "place": refusal.place, "reason": refusal.reason.value, "detail": refusal.detail,
+        "refused_at": record.refused_at, "is_profile": record.is_profile, "retried_to": record.retried_to,
+    }  # fmt: skip
+    for name, body in (("original", refusal.original), ("header", refusal.header)):
+        try:
+            found[name] = body.decode()
+        except UnicodeDecodeError:
+            found[f"{name}_base64"] = b64encode(body).decode()
+    return found
+
+
 def _row(record: RefusedRecord) -> tuple[str, ...]:
     refusal = record.refusal
     original = refusal.original.decode("utf-8", "backslashreplace")
     if len(original) > _ORIGINAL_CHARACTERS_MAX:
         original = original[: _ORIGINAL_CHARACTERS_MAX - 1] + "…"
-    cells = (str(refusal.position), refusal.place, refusal.reason.value, refusal.detail, original)
+    position = "profile" if record.is_profile else str(refusal.position)
+    cells = (position, refusal.place, refusal.reason.value, refusal.detail, original)
     return tuple(cell.replace("[", "\\[") for cell in (*cells, record.retried_to or ""))

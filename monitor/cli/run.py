@@ -214,8 +214,16 @@ def _print_rules(console: Console, counts: Counter[str]) -> None:
 
 
 def _print_refused(console: Console, counts: Counter[str], db: Path) -> None:
+    if counts["profiles_refused"]:
+        of = _spaced(counts["profiles"] + counts["profiles_refused"])
+        console.print(
+            f"  {_spaced(counts['profiles_refused'])} of {of} customer profiles were refused; payments are judged "
+            "without them.",
+            highlight=False,
+            soft_wrap=True,
+        )
     refused = {name.removeprefix("refused:"): count for name, count in counts.items() if name.startswith("refused:")}
-    if not refused:
+    if not refused and not counts["profiles_refused"]:
         return
     for reason, count in sorted(refused.items(), key=lambda item: -item[1])[:5]:
         console.print(

@@ -8,11 +8,13 @@ empty text in Parquet is an empty text, as in JSON.
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 
 from monitor.domain.refusal import Reason, Refusal
 from monitor.intake.cells import as_text, field_texts
 from monitor.intake.identifiers import IdentifierTable
+from monitor.intake.json_scan import RECORD_BYTES_MAX
 from monitor.intake.json_write import json_lines
 from monitor.intake.jsonl import JsonLinesDecoder
 from monitor.intake.layouts import LAYOUTS, layout_for
@@ -100,6 +102,10 @@ class TableDecoder:
         return replace(refusal, original=original, header=header)
 
 
+_BLANK = b" \t\r"
+"""A line of these alone is no record."""
+
+
 def record_bytes(chunk: RecordChunk, row: int) -> tuple[bytes, bytes]:
     """The original bytes of the record ``row`` (from 0) of a chunk, and the header that belongs in front.
 
@@ -111,8 +117,21 @@ def record_bytes(chunk: RecordChunk, row: int) -> tuple[bytes, bytes]:
     if chunk.table is not None:
         cells = [as_text(column)[0].as_py() for column in chunk.table.slice(row, 1).columns]
         return _csv_line(["" if cell is None else cell for cell in cells]), _csv_line(chunk.table.column_names)
-    lines = [line for line in (chunk.lines or b"").split(b"\n") if line.strip()]
-    return lines[row], b""
+    return _records(chunk)[row][1], b""
+
+
+def records_at(chunk: RecordChunk, rows: Sequence[int]) -> list[tuple[str, bytes, bytes]]:
+    """Place (file, and number of the line or row from 1), original bytes and header of records of a chunk."""
+    if chunk.lines is None:
+        return [(f"{chunk.name}:{chunk.first_record + row}", *record_bytes(chunk, row)) for row in rows]
+    records = _records(chunk) if rows else []
+    return [(f"{chunk.name}:{chunk.first_record + records[row][0]}", records[row][1], b"") for row in rows]
+
+
+def _records(chunk: RecordChunk) -> list[tuple[int, bytes]]:
+    """The lines that are records, numbered within the chunk; as in :func:`monitor.intake.json_scan.scan_lines`."""
+    lines = enumerate((chunk.lines or b"").split(b"\n"))
+    return [(n, line) for n, line in lines if line.strip(_BLANK) or len(line) > RECORD_BYTES_MAX]
 
 
 def _csv_line(cells: list[str]) -> bytes:
