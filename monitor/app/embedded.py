@@ -13,8 +13,10 @@ and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on 
 loaded and the history from there to the stored position is measured again, without raising anything.
 """
 
+import gzip
 import os
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,7 +172,12 @@ class EmbeddedRun:
     def _load_profiles(self) -> ProfileFile | None:
         if self.settings.profiles is None:
             return None
-        given = self.profiles.load(self.settings.profiles, self.files.identifiers)
+        try:
+            given = self.profiles.load(self.settings.profiles, self.files.identifiers)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise RunError(
+                f"{self.settings.profiles}: the gzip data are damaged or cut ({error}). Fetch the file again."
+            ) from error
         # A file that the log has recorded before was refused in the same places before.
         if given.digest not in {noted.digest for noted in self.store.inputs(RUN) if noted.kind == "profiles"}:
             self.files.quarantine.append(given.refusals, refused_at=_now(), is_profile=True)
@@ -407,10 +414,15 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
 
     Raises:
         RunError: The store or the choices do not allow it.
+        OSError: A file cannot be opened; a missing one is noticed before anything is written.
         StoreBusy: Another process is running on the store.
     """
-    settings.db.parent.mkdir(parents=True, exist_ok=True)
+    _look_at(settings)
     loaded = load_inputs(settings.inputs)
+    if not loaded.program.rulebook.rules:
+        why = f"\n{loaded.errors[0]}" if loaded.errors else " The files given hold none that is active or in shadow."
+        raise RunError(f"There is no rule to judge by.{why}")
+    settings.db.parent.mkdir(parents=True, exist_ok=True)
     with open_store(settings.db, create=True) as store:
         store.claim_run(RUN)
         files = StoreFiles.open(settings.db)
@@ -423,6 +435,19 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
                     embedded.alerts_file.close()
         finally:
             files.close()
+
+
+def _look_at(settings: RunSettings) -> None:
+    """Open each file once, so that a wrong name in a long list does not stop a run in its middle.
+
+    Raises:
+        OSError: One cannot be opened.
+    """
+    paths = [Path(name) for name in settings.files if name != STANDARD_INPUT]
+    for path in (*paths, *([settings.profiles] if settings.profiles else [])):
+        if not path.is_fifo():
+            with path.open("rb"):
+                pass
 
 
 def _key(noted: LogInput) -> tuple[int, str, str]:

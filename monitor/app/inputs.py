@@ -3,8 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from errno import ENOENT
 from functools import cache, lru_cache
 from hashlib import sha256
+from os import strerror
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +117,13 @@ def load_inputs(given: GivenInputs) -> LoadedInputs:
     Rule files with mistakes are left out and reported; other files raise.
 
     Raises:
+        FileNotFoundError: A file or folder of rules or lists does not exist.
         YamlFileError: ``entities`` is wrong.
         RatesError: ``rates`` is wrong.
     """
+    for path in (*given.rules, *given.lists):
+        if not path.exists():
+            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
     paths = list(given.rules) or [load.shipped_rules()]
     lists, list_errors = load.load_lists([*paths, *given.lists])
     rulebook, errors = load.load_rulebook(paths, lists)

@@ -5,7 +5,7 @@ import typer
 from monitor.cli import cases, journal, refused, rules
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
-from monitor.cli.run import run
+from monitor.cli.run import EPILOG, run
 from monitor.cli.simulate import simulate
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(run)
+app.command(epilog=EPILOG)(run)
 app.command()(demo)
 app.command()(simulate)
 app.command()(explain)

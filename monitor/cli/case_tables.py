@@ -59,7 +59,11 @@ def print_queue(
         table.add_column(title, width=exact, no_wrap=True, overflow="ellipsis", justify=right)  # type: ignore[arg-type]
     for line in lines:
         table.add_row(*line)
+    # In a narrow terminal the lines wrap; a case id is never cut, since people type it.
+    needed = others + min(widths[titles.index("What")], left) + GAP * (len(titles) - 1) + 1
+    width, console.width = console.width, max(console.width, needed)
     console.print(table)
+    console.width = width
     if matching > len(rows):
         console.print(f"{len(rows)} of {matching} cases; --limit shows more.", style="dim")
 

@@ -41,13 +41,23 @@ def demo(
     """Watch the main job: a simulated bank streams in, alerts come out, cases wait in a queue.
 
     \b
+    examples:
+      aml demo                    in the folder demo-data
+      aml demo --out /tmp/demo
+
+    \b
     exit status:
       0    shown
-      1    the folder holds something other than an earlier demo
+      1    the folder holds something other than an earlier demo, or cannot be written
       130  stopped by Ctrl-C; start it again, it begins anew
     """
     console = Console(highlight=False)
-    _clear(out)
+    try:
+        _clear(out)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        typer.echo(f"{out}: {error.strerror}. Choose another folder with --out.", err=True)
+        raise typer.Exit(1) from None
     console.print(
         Text(
             f"1. A bank that does not exist: {CUSTOMERS:,} customers, {DAYS} days, some of them laundering",

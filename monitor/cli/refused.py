@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from monitor.adapters.quarantine import QUARANTINE_FILE, Quarantine, RefusedRecord
 from monitor.domain.refusal import REMEDIES, Reason
@@ -64,19 +63,16 @@ def list_refused(
     if not counts:
         console.print(f"Nothing was refused in {db}.", soft_wrap=True)
         return
-    summary = Table("reason", "records", "what to do")
     for each, count in counts.most_common():
-        summary.add_row(each.value, str(count), REMEDIES[each])
-    console.print(summary)
-    rows = Table("position", "place", "reason", "detail", "original", "taken out to")
+        console.print(f"{count:>7} {each.value}: {REMEDIES[each]}", markup=False, soft_wrap=True)
     shown = total = profiles = 0
     for record in quarantine.read(reason):
         total += 1
         profiles += record.is_profile
         if not limit or shown < limit:
             shown += 1
-            rows.add_row(*_row(record))
-    console.print(rows)
+            for line in _lines(record):
+                console.print(line, markup=False, soft_wrap=True)
     if shown < total:
         console.print(f"{shown} of {total} shown. --limit 0 shows all, --json with all bytes.", soft_wrap=True)
     if profiles:
@@ -143,11 +139,13 @@ def _json(record: RefusedRecord) -> dict[str, Any]:
     return found
 
 
-def _row(record: RefusedRecord) -> tuple[str, ...]:
+def _lines(record: RefusedRecord) -> list[str]:
+    """Position, place and reason; then what was written, shortened, with what a terminal might obey made visible."""
     refusal = record.refusal
     original = refusal.original.decode("utf-8", "backslashreplace")
     if len(original) > _ORIGINAL_CHARACTERS_MAX:
         original = original[: _ORIGINAL_CHARACTERS_MAX - 1] + "…"
+    original = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in original)
     position = "profile" if record.is_profile else str(refusal.position)
-    cells = (position, refusal.place, refusal.reason.value, refusal.detail, original)
-    return tuple(cell.replace("[", "\\[") for cell in (*cells, record.retried_to or ""))
+    taken = f"  (taken out to {record.retried_to})" if record.retried_to else ""
+    return [f"{position:>7} {refusal.place}  {refusal.reason.value}: {refusal.detail}{taken}", f"{'':>7} {original}"]

@@ -27,17 +27,18 @@ from monitor.intake.layouts import LAYOUTS
 from monitor.intake.lines import SourceDamaged
 from monitor.intake.mapping import MappingError, load_mapping
 from monitor.intake.rates import RatesError
+from monitor.intake.table_readers import TableFormatError
 from monitor.intake.yaml_files import YamlFileError
 from monitor.rulebook.plan import PlanError
 
 STOPPED = 130
 _MISTAKES = (
     RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,
-    YamlFileError, PlanError, FileNotFoundError, PermissionError, IsADirectoryError,
+    TableFormatError, YamlFileError, PlanError, OSError,
 )  # fmt: skip
 """What a user can mend: shown as one message, without a stack trace."""
 
-_EPILOG = """\b
+EPILOG = """\b
 examples:
   aml run payments.jsonl --profiles profiles.jsonl --approve-examples
   aml run day1.jsonl.gz day2.parquet --db bank.db --alerts alerts.jsonl
@@ -50,6 +51,7 @@ examples:
 exit status:
   0    read to the end
   1    could not start, or stopped by an error; the message says what to do
+  2    the command line is wrong
   130  stopped by Ctrl-C; --resume goes on exactly there"""
 
 

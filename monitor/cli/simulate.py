@@ -44,6 +44,7 @@ def simulate(
     \b
     exit status:
       0  written
+      1  the folder cannot be written
       2  a parameter is out of range
     """
     begun = time.monotonic()
@@ -66,6 +67,9 @@ def simulate(
     except ParameterError as error:
         console.print(f"aml simulate: {error}", style="red", highlight=False)
         raise typer.Exit(2) from None
+    except OSError as error:
+        console.print(f"aml simulate: {out}: {error.strerror}. Choose another folder with --out.", style="red")
+        raise typer.Exit(1) from None
     _print_summary(summary, out, time.monotonic() - begun)
 
 

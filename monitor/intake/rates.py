@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 
@@ -152,8 +153,9 @@ def read_rates(lines: Iterable[str], name: str) -> Rates:
     reader = csv.reader(lines)
     header = next(reader, [])
     if tuple(header) != COLUMNS:
+        given = shorten(", ".join(header), 80, placeholder=" ...") or "missing"
         raise RatesError(
-            f"{name}:1: the columns are {', '.join(header) or 'missing'}. A rates file has the columns "
+            f"{name}:1: the columns are {given}. A rates file has the columns "
             f"{','.join(COLUMNS)}, in this order. Correct the first line."
         )
     pairs: dict[tuple[str, str], dict[int, Fraction]] = {}

@@ -220,3 +220,9 @@ def test_the_journal_says_who_looked_at_what(db):
     assert "opened" in page
     assert "No entries." in aml("journal", "show", "access:nobody", "--db", db)
     assert "case_viewed" in aml("journal", "show", "--db", db, "--limit", "2")
+
+
+@pytest.mark.parametrize("columns", [30, 55, 79])
+def test_a_narrow_terminal_cuts_no_case_id(db: str, columns: int):
+    shown = aml("cases", "list", "--db", db, "--as", "ann", "--as-of", AS_OF, columns=columns)
+    assert [each[:10] for each in case_ids(db) if each[:10] not in shown] == []
