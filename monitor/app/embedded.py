@@ -244,7 +244,8 @@ class EmbeddedRun:
             self.progress.file = name
             offset = self.start.offset if number == self.start.file else 0
             for chunk in source.chunks(SourcePosition(number, offset)):
-                self._judge(source, chunk)
+                if chunk.lines != b"":
+                    self._judge(source, chunk)
                 if self._is_due():
                     self.commit()
                 is_wanted = on_progress(self.progress)
@@ -350,6 +351,8 @@ class EmbeddedRun:
     # Committing ---------------------------------------------------------------------------------------
 
     def _is_due(self) -> bool:
+        if self.position == self.committed_records:
+            return False
         is_full = self.position - self.committed_records >= self.settings.commit_records
         return is_full or time.monotonic() - self.committed_at >= COMMIT_SECONDS
 

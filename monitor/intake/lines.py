@@ -7,8 +7,10 @@ read again and only counted.
 Limits: a chunk holds at most ``chunk_bytes`` and one record more. Of a record above 64 KiB the first 65,537 bytes are
 handed on, enough for the decoder to refuse it as too long; the rest is skipped up to the next newline.
 
-Standard input is handed on as it comes: whatever whole lines are there, at once. A byte order mark at the beginning of
-a file is skipped. Gzip is recognised by its first two bytes, also on standard input, also with several members.
+Standard input is handed on as it comes: whatever whole lines are there, at once. While nothing comes, a chunk without
+lines is handed on each second, so that who reads can commit what was judged, or stop. A byte order mark at the
+beginning of a file is skipped. Gzip is recognised by its first two bytes, also on standard input, also with several
+members.
 """
 
 import os
@@ -25,6 +27,7 @@ CHUNK_BYTES = 1 << 19
 enough to come from memory that was used before. A chunk of 1 MiB took 1.6 times as long per record."""
 
 STANDARD_INPUT = "-"
+IDLE_SECONDS = 1.0
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
@@ -53,16 +56,24 @@ def read_lines(
         SourceDamaged: The gzip data are damaged or end too early.
     """
     if str(path) == STANDARD_INPUT:
-        yield from _chunks("-", _expanded("-", _from_descriptor(standard_input, chunk_bytes), chunk_bytes), start)
+        yield from _chunks(
+            "-", _expanded("-", _from_descriptor(standard_input, chunk_bytes, IDLE_SECONDS), chunk_bytes), start
+        )
         return
     with open(path, "rb", buffering=0) as file:
         raw = iter(lambda: file.read(chunk_bytes), b"")
         yield from _chunks(str(path), _expanded(str(path), raw, chunk_bytes), start)
 
 
-def _from_descriptor(descriptor: int, chunk_bytes: int) -> Iterator[bytes]:
-    """What is there, as soon as something is there; several reads are joined while more is waiting."""
+def _from_descriptor(descriptor: int, chunk_bytes: int, idle_seconds: float | None = None) -> Iterator[bytes]:
+    """What is there, as soon as something is there; several reads are joined while more is waiting.
+
+    With ``idle_seconds`` an empty piece is handed on whenever nothing came for so long.
+    """
     while True:
+        if idle_seconds is not None and not select.select([descriptor], [], [], idle_seconds)[0]:
+            yield b""
+            continue
         pieces = [os.read(descriptor, chunk_bytes)]
         size = len(pieces[0])
         while pieces[-1] and size < chunk_bytes and select.select([descriptor], [], [], 0)[0]:
@@ -78,6 +89,8 @@ def _expanded(name: str, raw: Iterator[bytes], chunk_bytes: int) -> Iterator[byt
     """The text of the raw bytes: themselves, or what they are the gzip of."""
     first = b""
     for piece in raw:
+        if not piece:
+            yield piece
         first += piece
         if len(first) >= len(_GZIP):
             break
@@ -95,6 +108,8 @@ def _unzipped(name: str, raw: Iterator[bytes], chunk_bytes: int) -> Iterator[byt
     member = zlib.decompressobj(_WITH_GZIP_HEADER)
     is_between = False
     for data in raw:
+        if not data:
+            yield data
         while data:
             if is_between:
                 data = data.lstrip(b"\0")
@@ -123,9 +138,14 @@ def _chunks(name: str, pieces: Iterator[bytes], start: SourcePosition) -> Iterat
     error: SourceDamaged | None = None
     while True:
         try:
-            piece = next(pieces, b"")
+            coming = next(pieces, None)
         except SourceDamaged as damage:
-            piece, error = b"", damage
+            coming, error = None, damage
+        if coming == b"":
+            here = SourcePosition(start.file, handed)
+            yield RecordChunk(name, here, here, line, lines=b"")
+            continue
+        piece = coming or b""
         read += len(piece)
         end = piece.rfind(b"\n") + 1
         if end:
@@ -153,8 +173,8 @@ def _passed_over(pieces: Iterator[bytes], offset: int) -> tuple[int, Iterator[by
     """The number of the line at ``offset``, and the pieces from there on."""
     line = 1
     while offset:
-        piece = next(pieces, b"")
-        if not piece:
+        piece = next(pieces, None)
+        if piece is None:
             break
         line += piece.count(b"\n", 0, offset)
         if len(piece) > offset:
