@@ -28,7 +28,7 @@ from monitor.intake.records import TextColumns
 
 Int8s = npt.NDArray[np.int8]
 
-PIECES_MAX = 16
+PIECES_MAX = 8
 """Appended chunks of texts that wait in memory to become one block."""
 CACHED_BLOCKS_MAX = 8
 """Decoded blocks of texts kept for reading; the one used longest ago goes first."""

@@ -54,7 +54,7 @@ def against_plain_python(bank: Bank, *, payments: int) -> dict[str, float]:
     ours: list[Said] = []
     theirs: list[Said] = []
     engine_ns, plain_ns = [], []
-    size = min(SLICE_CHUNKS, max(1, payments // 8_000))
+    size = min(SLICE_CHUNKS, max(1, payments // 16_000))
     for parts in slices_of(bank.chunks(), size):
         before, alerts, ids = pipeline.position, [], []
         start = time.thread_time()

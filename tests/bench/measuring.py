@@ -17,9 +17,9 @@ from monitor.intake.record_fields import FIELDS
 from monitor.intake.records import DecodedChunk, RecordChunk
 from tests.bench.pipeline import AlertDigest, Pipeline, Stopwatch
 
-SLICE_CHUNKS = 16
+SLICE_CHUNKS = 8
 """About 20,000 payments; figures are medians over slices."""
-COMMIT_CHUNKS = 64
+COMMIT_CHUNKS = 32
 """About 80,000 payments: what a run commits at once, every second."""
 Payment = msgspec.defstruct("Payment", [(name, str | None, None) for name in FIELDS])
 
