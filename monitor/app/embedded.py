@@ -443,10 +443,12 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
 def _look_at(settings: RunSettings) -> None:
     """Open each file once, so that a wrong name in a long list does not stop a run in its middle.
 
+    A run that goes on may be without the files that it has read already.
+
     Raises:
         OSError: One cannot be opened.
     """
-    paths = [Path(name) for name in settings.files if name != STANDARD_INPUT]
+    paths = [Path(name) for name in settings.files if name != STANDARD_INPUT and not settings.resume]
     for path in (*paths, *([settings.profiles] if settings.profiles else [])):
         if not path.is_fifo():
             with path.open("rb"):

@@ -54,6 +54,17 @@ def test_a_stopped_run_says_that_it_wants_resume(source: Source, tmp_path: Path)
         run(settings(source, tmp_path, files=("other.jsonl",), resume=True))
 
 
+def test_a_run_goes_on_without_the_files_that_it_has_read(source: Source, tmp_path: Path):
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    lines = source.payments.read_bytes().splitlines(keepends=True)
+    first.write_bytes(b"".join(lines[:50]))
+    second.write_bytes(b"".join(lines[50:]))
+    files = (str(first), str(second))
+    assert run(settings(source, tmp_path, files=files), stop_after(2)).is_stopped
+    first.unlink()
+    assert run(settings(source, tmp_path, files=files, resume=True)).records == len(lines)
+
+
 def alerts_from(folder: Path, position: int) -> list[tuple[str, str]]:
     """Ids and measures of the alerts at or after a log position."""
     lines = map(json.loads, (folder / "alerts.jsonl").read_text().splitlines())
