@@ -72,18 +72,25 @@ def _from_descriptor(descriptor: int, chunk_bytes: int, idle_seconds: float | No
     With ``idle_seconds`` an empty piece is handed on whenever nothing came for so long.
     """
     while True:
-        if idle_seconds is not None and not select.select([descriptor], [], [], idle_seconds)[0]:
+        if idle_seconds is not None and not _is_waiting(descriptor, idle_seconds):
             yield b""
             continue
         pieces = [os.read(descriptor, chunk_bytes)]
         size = len(pieces[0])
-        while pieces[-1] and size < chunk_bytes and select.select([descriptor], [], [], 0)[0]:
+        while pieces[-1] and size < chunk_bytes and _is_waiting(descriptor, 0):
             pieces.append(os.read(descriptor, chunk_bytes - size))
             size += len(pieces[-1])
         if size:
             yield b"".join(pieces)
         if not pieces[-1]:
             return
+
+
+def _is_waiting(descriptor: int, seconds: float) -> bool:
+    """Whether something, or the end, can be read within so long. ``poll``, unlike ``select``, takes any descriptor."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _expanded(name: str, raw: Iterator[bytes], chunk_bytes: int) -> Iterator[bytes]:
