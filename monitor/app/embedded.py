@@ -13,10 +13,8 @@ and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on 
 loaded and the history from there to the stored position is measured again, without raising anything.
 """
 
-import gzip
 import os
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -172,12 +170,7 @@ class EmbeddedRun:
     def _load_profiles(self) -> ProfileFile | None:
         if self.settings.profiles is None:
             return None
-        try:
-            given = self.profiles.load(self.settings.profiles, self.files.identifiers)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise RunError(
-                f"{self.settings.profiles}: the gzip data are damaged or cut ({error}). Fetch the file again."
-            ) from error
+        given = self.profiles.load(self.settings.profiles, self.files.identifiers)
         # A file that the log has recorded before was refused in the same places before.
         if given.digest not in {noted.digest for noted in self.store.inputs(RUN) if noted.kind == "profiles"}:
             self.files.quarantine.append(given.refusals, refused_at=_now(), is_profile=True)

@@ -1,10 +1,9 @@
 """An explained alert for the eye, and as JSON. Pure: a console is given, nothing is read."""
 
 import re
-from dataclasses import asdict
 from typing import Any
 
-from msgspec import structs
+from msgspec import to_builtins
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -244,11 +243,11 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "rule": _rule_json(explained.rule),
         "facts": [_fact_json(each) for each in explained.facts],
         "measures": [
-            {"name": m.name, "stored": structs.asdict(m.stored), "again": structs.asdict(m.again), "same": m.is_same}
+            {"name": m.name, "stored": to_builtins(m.stored), "again": to_builtins(m.again), "same": m.is_same}
             for m in explained.measures
         ],
-        "condition": [asdict(part) for part in explained.parts],
-        "payments": [asdict(payment) for payment in explained.payments],
+        "condition": [to_builtins(part) for part in explained.parts],
+        "payments": [to_builtins(payment) for payment in explained.payments],
     }
 
 
@@ -261,7 +260,7 @@ def _rule_json(rule: Rule | None) -> dict[str, Any] | None:
         "version": rule.version,
         "digest": rule.digest,
         "status": rule.status,
-        "approval": asdict(rule.approval) if rule.approval else None,
+        "approval": to_builtins(rule.approval) if rule.approval else None,
         "blind_spots": list(rule.blind_spots),
         "false_positives": list(rule.false_positives),
     }

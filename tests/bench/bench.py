@@ -53,7 +53,7 @@ class Size:
 
 
 FULL = Size(
-    small=Plan(9_300, 21, 731_209), main=Plan(93_000, 21, 731_210), large=Plan(940_000, 14, 731_211, 3_400_000),
+    small=Plan(9_300, 21, 731_209), main=Plan(93_000, 28, 731_210), large=Plan(940_000, 14, 731_211, 3_400_000),
     many_events=MANY_EVENTS, slices=12, plain_payments=160_000, records=6_000, is_cold=True,
 )  # fmt: skip
 QUICK = Size(

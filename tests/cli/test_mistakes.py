@@ -63,7 +63,7 @@ def test_a_run_that_cannot_start_says_why_and_leaves_no_store(here: Path, words:
     [
         (["cut.parquet"], "cut.parquet: no Parquet file"),
         (["cut.jsonl.gz"], "the file was cut; fetch it again"),
-        (["in.jsonl", "--profiles", "cut.jsonl.gz"], "cut.jsonl.gz: the gzip data are damaged or cut"),
+        (["in.jsonl", "--profiles", "cut.jsonl.gz"], "cut.jsonl.gz: the gzip data are damaged ("),
         (["in.jsonl", "--alerts", "none/a.jsonl"], "none/a.jsonl: No such file"),
     ],
 )

@@ -71,7 +71,7 @@ def test_the_example_on_the_page_has_the_shape_of_a_line() -> None:
 
 def test_the_page_explains_every_mark_that_the_engine_gives() -> None:
     source = (PAGE.parents[1] / "monitor" / "engine" / "findings.py").read_text(encoding="utf-8")
-    given = re.findall(r'^        "([a-z_]+)": ', source.split("def _marks")[1].split("return")[0], re.MULTILINE)
+    given = re.findall(r'^        \("([a-z_]+)", ', source.split("def _marks")[1].split("return")[0], re.MULTILINE)
     assert given
     section = PAGE.read_text(encoding="utf-8").split("## Marks")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE) == given
