@@ -421,7 +421,7 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
     settings.db.parent.mkdir(parents=True, exist_ok=True)
     with open_store(settings.db, create=True) as store:
         store.claim_run(RUN)
-        files = StoreFiles.open(settings.db)
+        files = StoreFiles.open(settings.db, is_begun=store.position(RUN) is not None)
         try:
             embedded = EmbeddedRun(settings, store, files, loaded)
             try:

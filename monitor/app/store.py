@@ -74,9 +74,18 @@ class StoreFiles:
     recent_ids: dict[int, str] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, db: Path) -> "StoreFiles":
-        """Open the files of a store; missing ones are made."""
+    def open(cls, db: Path, *, is_begun: bool = False) -> "StoreFiles":
+        """Open the files of a store; those of a new one are made.
+
+        Raises:
+            StoreFilesError: The database has records already, and its folder is not there.
+        """
         folder = data_folder(db)
+        if is_begun and not (folder / "vault").is_dir():
+            raise StoreFilesError(
+                f"{db} has records, and {folder}, where their identifiers and their history lie, is not there. "
+                "Bring both back from the same backup, or start another store with --db."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         writer = BackgroundWriter()
         return cls(

@@ -295,6 +295,7 @@ def _admit(
                     number += 1
                     tallies[3] += 1
                     judged_us = max(time_us, clock_0[row])
+                    is_late[i] |= judged_us > time_us
                     n = _emit(wide, small, n, i, side, HOLDER, row, -1, judged_us, last_0[row], 0, 0)
                     clock_0[row] = judged_us
                     if is_booked:
@@ -304,6 +305,7 @@ def _admit(
                 kind = extra_kinds[k]
                 row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
                 judged_us = max(time_us, clock_us[kind][row])
+                is_late[i] |= judged_us > time_us
                 n = _emit(wide, small, n, i, extra_sides[i, k], kind, row, -1, judged_us, last_us[kind][row], 0, 0)
                 clock_us[kind][row] = judged_us
                 if is_booked:

@@ -137,9 +137,7 @@ class Engine:
             self.day = day
             first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
             if last > first:
-                result.alerts += self._judge(
-                    batch, admitted.legs.slice(int(first), int(last)), profiles, admitted.is_late
-                )
+                result.alerts += self._judge(batch, admitted.legs.slice(int(first), int(last)), profiles)
         result.matches_without_subject = self.findings.take_without_subject()
         return result
 
@@ -155,9 +153,7 @@ class Engine:
         runs = [(a, b, int(days[a])) for a, b in pairwise(cuts) if b > a]
         return [run for run in runs if run[2] != np.iinfo(np.int64).min]
 
-    def _judge(
-        self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, is_late: npt.NDArray[np.bool_]
-    ) -> list[Alert]:
+    def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
         facts = self._facts(batch, legs, profiles)
         fields = build_fields(
@@ -165,7 +161,7 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, self._periods(facts), is_late)
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, self._periods(facts))
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)

@@ -43,7 +43,6 @@ class Scene:
     bounds: npt.NDArray[np.uint8]
     profiles: ProfileTable
     periods: npt.NDArray[np.int64]
-    is_late: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,6 @@ class Hits:
     booked_us: list[int]
     amount_minor: list[int]
     currency: list[int]
-    is_late: list[bool]
     account: list[int]
     holder: list[int]
     """The first holder of the leg's side."""
@@ -97,7 +95,7 @@ class Hits:
             legs.row[leg].tolist(), legs.account_row[leg].tolist(), legs.judged_us[leg].tolist(),
             batch.position[at].tolist(), batch.id_hi[at].tolist(), batch.id_lo[at].tolist(),
             batch.booked_at_us[at].tolist(), batch.amount_minor[at].tolist(), batch.currency[at].tolist(),
-            scene.is_late[at].tolist(), of_side("account"), of_side("holder"), facts.entity[leg].tolist(),
+            of_side("account"), of_side("holder"), facts.entity[leg].tolist(),
             facts.segment_code[leg].tolist(), of_profile("version"), of_profile("risk_rating"),
             list(map(LegValues, *(column[leg].tolist() for column in columns))),
         )  # fmt: skip
@@ -274,7 +272,7 @@ def _marks(
 ) -> tuple[str, ...]:
     marks = (
         ("quiet", is_quiet),
-        ("late", hits.is_late[n]),
+        ("late", hits.judged_us[n] > hits.booked_us[n]),
         ("no_profile", not has_profile),
         ("general_parameters", hits.segment[n] < 0),
         ("lower_bound", any(quantity.bound == "at_least" for quantity in measures.values())),

@@ -11,6 +11,7 @@ import pytest
 
 from monitor.app.embedded import Progress, RunError, run
 from monitor.app.inputs import GivenInputs
+from monitor.app.store import StoreFilesError
 from monitor.rulebook import load
 from tests.app.embedded_stores import ENVIRONMENT, KEY, ROOT, Source, result, run_here, settings, simulated
 
@@ -63,6 +64,15 @@ def test_a_run_goes_on_without_the_files_that_it_has_read(source: Source, tmp_pa
     assert run(settings(source, tmp_path, files=files), stop_after(2)).is_stopped
     first.unlink()
     assert run(settings(source, tmp_path, files=files, resume=True)).records == len(lines)
+
+
+def test_a_store_without_its_folder_is_not_gone_on_with_and_none_is_made(source: Source, tmp_path: Path):
+    run(settings(source, tmp_path), stop_after(1))
+    data = next(tmp_path.glob("*.data"))
+    data.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreFilesError, match=r"is not there\. Bring both back"):
+        run(settings(source, tmp_path, resume=True))
+    assert not data.exists()
 
 
 def alerts_from(folder: Path, position: int) -> list[tuple[str, str]]:

@@ -48,6 +48,9 @@ def test_a_key_that_another_customer_moved_ahead_refuses_no_payment_and_its_wind
     assert counts(log) == ["1", "1", "2", "3", "2"]
     assert log.alerts[2].judged_at_us == log.alerts[1].event_time_us
     assert {alert.measures["w.n"].bound for alert in log.alerts} == {"exact"}
+    # On no other key was it late: the mark says on which leg.
+    assert ["late" in alert.marks for alert in log.alerts] == [False, False, True, False, False]
+    assert log.late == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize("kind", KINDS)
