@@ -6,7 +6,8 @@ capacity. A block is the records of all events, one behind the other, and behind
 that a search for a code reads codes only.
 
 A key's place is one number: the block's first word and the logarithm of its capacity. Freed blocks are kept in a list
-per capacity; word 0 of the pool says where the part begins that was never used.
+per capacity; word 0 of the pool says where the part begins that was never used. Keys grow alike, so small blocks that
+were given back are rarely wanted again: a pool that is full is packed into another one without them.
 """
 
 import numpy as np
@@ -21,8 +22,8 @@ SMALLEST_LOG2 = 2
 
 
 def new_ring_pool(words: int = 4096) -> Int64s:
-    """An empty pool."""
-    pool = np.zeros(words, np.int64)
+    """An empty pool with room for so many words of blocks."""
+    pool = np.zeros(_FIRST_BLOCK + words, np.int64)
     pool[TOP] = _FIRST_BLOCK
     return pool
 
@@ -53,14 +54,26 @@ def codes_at(ring, event, words):
 
 
 @inlined
-def _block_words(words, codes, log2):
+def copy_events(source, source32, ring, target, target32, new, first, count, words, codes):
+    """Copy events into another block, of the same pool or of another one."""
+    for k in range(count):
+        start, stop = record_at(ring, first + k, words), record_at(new, first + k, words)
+        for word in range(words):
+            target[stop + word] = source[start + word]
+        start, stop = codes_at(ring, first + k, words), codes_at(new, first + k, words)
+        for column in range(codes):
+            target32[stop + column * capacity_of(new)] = source32[start + column * capacity_of(ring)]
+
+
+@inlined
+def block_words(words, codes, log2):
     return (np.int64(words) << log2) + (((np.int64(codes) << log2) + 1) >> 1)
 
 
 @inlined
 def has_block(pool, words, codes, log2):
     """Whether a block for ``2**log2`` events is there without growing the pool."""
-    return pool[_FREE_LISTS + log2] != 0 or pool[TOP] + _block_words(words, codes, log2) <= len(pool)
+    return pool[_FREE_LISTS + log2] != 0 or pool[TOP] + block_words(words, codes, log2) <= len(pool)
 
 
 @called
@@ -71,7 +84,7 @@ def allocate(pool, words, codes, log2):
         pool[_FREE_LISTS + log2] = pool[start]
         return start
     start = pool[TOP]
-    pool[TOP] += _block_words(words, codes, log2)
+    pool[TOP] += block_words(words, codes, log2)
     return start
 
 

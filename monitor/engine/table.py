@@ -20,6 +20,7 @@ BUCKET_IDLE_US = 80 * DAY_US
 """A calendar period that its key has not touched for so long can not be touched again: the month, the
 accepted lateness and the roll over holidays lie behind it."""
 _STATE = ("rows", "events", "latest", "periods", "buckets", "free_buckets", "seen", "blocks", "counters")
+_POOL_WORDS_MIN = 4096
 _BATCHES_MAX = 2**31 - 1
 
 
@@ -91,10 +92,18 @@ class WindowTable:
             case windows.MORE_BLOCKS:
                 self.blocks = _longer(self.blocks, 2 * len(self.blocks) + 8 * self.events_max)
             case windows.MORE_EVENTS:
-                self.events = _longer(self.events, 2 * len(self.events))
+                self._pack_events()
             case _:
                 used = int(self.counters[windows.DISTINCTS_USED])
                 self.latest, _ = regrown(self.latest, used, 2 * len(self.latest))
+
+    def _pack_events(self) -> None:
+        """Move the rings into a pool that has room for half as much again, and for the largest to double."""
+        shape, state = self.layout.shape, self.state()
+        used, largest = windows.pack(self.keys, shape, state, self.events, state.events32, True)
+        events = new_ring_pool(used + max(used // 2, 4 * largest, _POOL_WORDS_MIN))
+        windows.pack(self.keys, shape, state, events, events.view(np.int32), False)
+        self.events = events
 
     def _make_room_for_periods(self, coming: int) -> None:
         calendars, counters = len(self.layout.calendars), self.counters

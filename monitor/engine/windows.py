@@ -70,8 +70,10 @@ from monitor.engine.rings import (
     SMALLEST_LOG2,
     allocate,
     between,
+    block_words,
     capacity_of,
     codes_at,
+    copy_events,
     has_block,
     record_at,
     release,
@@ -231,13 +233,8 @@ def _resize(row, log2, h, s):
             _note_latest(row, _oldest(row, h, s) + k, h, s, False)
     new = (allocate(s.events, words, narrow, log2) << 8) | log2
     first = s.rows32[row, KEPT]
-    for k in range(between(first, s.rows32[row, NEXT])):
-        source, target = record_at(ring, first + k, words), record_at(new, first + k, words)
-        for word in range(words):
-            s.events[target + word] = s.events[source + word]
-        source, target = codes_at(ring, first + k, words), codes_at(new, first + k, words)
-        for column in range(narrow):
-            s.events32[target + column * capacity_of(new)] = s.events32[source + column * capacity_of(ring)]
+    count = between(first, s.rows32[row, NEXT])
+    copy_events(s.events, s.events32, ring, s.events, s.events32, new, first, count, words, narrow)
     if ring != 0:
         release(s.events, ring >> 8, old_log2)
     s.rows[row, RING] = new
@@ -700,6 +697,32 @@ def measure(
                 measures[i, h.outputs[o, 5]] = s.rows[row, slot] if is_wide else np.int64(s.rows32[row, slot])
             _write_outputs(i, h.simple, row, time_us, h, s, measures, bounds)
     return len(legs.row)
+
+
+@kernel
+def pack(keys: int, h: Shape, s: State, events: Int64s, events32: Int32s, is_estimate: bool) -> tuple[int, int]:
+    """Move all rings into another pool, without what was given back, each as small as its events allow.
+
+    An estimate moves nothing. Returns the words that the rings take, and those of the largest.
+    """
+    words, narrow, used, largest = h.event_words, len(h.narrow_columns), 0, 0
+    for row in range(keys):
+        ring = s.rows[row, RING]
+        if ring == 0:
+            continue
+        is_of_batch = s.rows32[row, STAMP] == s.counters[BATCH]
+        first = s.rows32[row, KEPT] if is_of_batch else _oldest(row, h, s)
+        count, log2 = between(first, s.rows32[row, NEXT]), ring & 255
+        # A large ring stays one: its latest values stand in the table.
+        while SMALLEST_LOG2 < log2 <= SCANNED_LOG2_MAX and 2 * count < np.int64(1) << log2:
+            log2 -= 1
+        size = block_words(words, narrow, log2)
+        used, largest = used + size, max(largest, size)
+        if not is_estimate:
+            new = (allocate(events, words, narrow, log2) << 8) | log2
+            copy_events(s.events, s.events32, ring, events, events32, new, first, count, words, narrow)
+            s.rows[row, RING] = new
+    return used, largest
 
 
 @kernel

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
+from monitor.engine.rings import new_ring_pool
 from monitor.engine.table import WindowTable
 from tests.engine.window_definitions import (
     ENTER,
@@ -68,10 +69,10 @@ def test_the_division_into_batches_changes_nothing_at_the_limit(seed: int, event
     assert behind_all(table_of(KEPT, events_max=events_max), stream, 17) == whole
 
 
-def behind_all(table: WindowTable, stream: Stream, size: int) -> list[object]:
+def behind_all(table: WindowTable, stream: Stream, size: int, kept=KEPT) -> list[object]:  # type: ignore[no-untyped-def]
     """Measures, bounds and the payments behind each, for every leg, entered in batches of ``size``."""
     n = len(stream)
-    found, bounds = np.full((n, len(KEPT)), -7, np.int64), np.zeros((n, len(KEPT)), np.uint8)
+    found, bounds = np.full((n, len(kept)), -7, np.int64), np.zeros((n, len(kept)), np.uint8)
     said: list[object] = []
     for start in range(0, n, size):
         stop = min(start + size, n)
@@ -79,7 +80,7 @@ def behind_all(table: WindowTable, stream: Stream, size: int) -> list[object]:
         for i in range(start, stop):
             if stream.operation[i] != ENTER or (i + 1 < n and stream.position[i + 1] == stream.position[i]):
                 continue
-            for measure, column in KEPT:
+            for measure, column in kept:
                 said.append(
                     (i, column, int(found[i, column]), int(bounds[i, column]), behind(table, stream, i, measure))
                 )
@@ -111,6 +112,30 @@ def test_the_payments_named_are_those_that_were_counted(seed: int, size: int):
             assert total == value
         compared += 1
     assert compared > 500
+
+
+@pytest.mark.parametrize(("seed", "events_max"), [(1, 1_000_000), (2, 1_000_000), (3, 9)])
+def test_a_pool_that_is_packed_again_and_again_changes_nothing(
+    seed: int, events_max: int, monkeypatch: pytest.MonkeyPatch
+):
+    # No calendar: events are let go of after two days, and are read until the batch ends.
+    kept = measures((24 * HOUR_US, 48 * HOUR_US))
+    stream = random_stream(np.random.default_rng(seed), 400, keys=8, span_us=400 * HOUR_US)
+    expected = behind_all(table_of(kept, events_max=events_max), stream, 1, kept)
+    monkeypatch.setattr("monitor.engine.table._POOL_WORDS_MIN", 1)
+    packed, pack = [], WindowTable._pack_events
+
+    def counted(table: WindowTable) -> None:
+        packed.append(table.bytes_used()["events"])
+        pack(table)
+        assert table.bytes_used()["events"] <= packed[-1]
+
+    monkeypatch.setattr(WindowTable, "_pack_events", counted)
+    for size in (7, 100):
+        table = table_of(kept, events_max=events_max)
+        table.events = new_ring_pool(64)
+        assert behind_all(table, stream, size, kept) == expected
+    assert len(packed) > 5
 
 
 @pytest.mark.parametrize("overs", [(24 * HOUR_US,), (24 * HOUR_US, 180 * DAY_US)])
