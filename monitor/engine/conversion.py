@@ -58,6 +58,9 @@ def _scaled(amount, numerator, denominator):
             if rest >= d:
                 rest -= d
                 quotient |= one
+    if quotient >> np.uint64(62) != 0:
+        # Before rounding up, which would make nothing of 64 set bits.
+        return np.int64(UNKNOWN)
     twice = rest << one
     if twice > d or (twice == d and quotient & one):
         quotient += one

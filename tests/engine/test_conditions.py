@@ -230,3 +230,11 @@ def test_converted_amounts_are_the_exact_product_rounded_half_to_even(amount: in
     found = [converted(amount, currency, at, 7, start, *rates) for currency, at in ((0, 11), (0, 10), (7, 0))]
     exact = round(Fraction(amount * numerator, denominator))
     assert found == [exact if exact < 2**62 else UNKNOWN, UNKNOWN, amount]
+
+
+def test_a_converted_amount_that_would_round_up_to_65_bits_is_unknown():
+    start = np.zeros(200, np.int64)
+    start[1:] = 1
+    rates = [np.array([value], np.int64) for value in (10, 253_921, 2)]
+    # The product is 2^65 - 1, its half 2^64 - 1/2.
+    assert converted(145_295_143_558_111, 0, 11, 7, start, *rates) == UNKNOWN
