@@ -17,6 +17,7 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
 from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, ROLES, Legs
+from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
 from monitor.engine.views import LegValues, RuleView
@@ -179,7 +180,9 @@ def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -
             start_us, calendar, period = hits.judged_us[n] - window.over_us, -1, 0
             if window.calendar >= 0:
                 calendar = engine.tables[window.table].calendar_index[window.calendar]
-                start_us, period = UNKNOWN, int(scene.periods[hits.leg[n], window.calendar])
+                # Older events note periods that can be others by now.
+                start_us = hits.judged_us[n] - CALENDAR_RETENTION_US
+                period = int(scene.periods[hits.leg[n], window.calendar])
                 if hits.judged_us[n] - hits.booked_us[n] > engine.admission.lateness_us:
                     continue
             if row >= 0:

@@ -156,8 +156,9 @@ class WindowTable:
         Valid until the next batch.
 
         Args:
-            queries: Key, index of the window's filter in this table, left end of the window (open), calendar or -1,
-                booking entity and period of a calendar window, and log position of the leg.
+            queries: Key, index of the window's filter in this table, left end of the window (open; for a calendar
+                window ``CALENDAR_RETENTION_US`` before the leg), calendar or -1, booking entity and period of a
+                calendar window, and log position of the leg.
             most: How many positions to return at most; the newest.
 
         Returns:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
+from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.rings import new_ring_pool
 from monitor.engine.table import WindowTable
+from tests.engine.engine_logs import new_log
 from tests.engine.window_definitions import (
     ENTER,
     FILTERS,
@@ -21,6 +23,7 @@ from tests.engine.window_definitions import (
     run,
     table_of,
 )
+from tests.rulebook.small_rules import paid_in, parameter, rule, window
 
 KEPT = measures((24 * HOUR_US, 48 * HOUR_US), ("day", "month"))
 TOTALS = ("count", "sum", "distinct")
@@ -91,7 +94,8 @@ def behind(table: WindowTable, stream: Stream, i: int, measure) -> tuple[list[in
     """The payments that the table names behind a measure of leg ``i``."""
     calendar, start_us = -1, int(stream.judged_us[i]) - measure.over_us
     if measure.calendar is not None:
-        calendar, start_us = table.layout.calendars.index(measure.calendar), UNKNOWN
+        calendar = table.layout.calendars.index(measure.calendar)
+        start_us = int(stream.judged_us[i]) - CALENDAR_RETENTION_US
     columns = (stream.entity, stream.period, stream.position)
     query = (int(stream.key[i]), measure.filter, start_us, calendar, *(int(column[i]) for column in columns))
     return table.events_behind([query], most=500)[0]
@@ -167,3 +171,16 @@ def test_idle_periods_are_let_go_and_blocks_are_used_again():
     assert len(table.buckets) <= 4 * 2 * 2 * 80 * 2
     assert table.bytes_used()["events"] < 8 * 8_000
     assert table.bytes_used()["blocks"] < 8 * 20_000
+
+
+def test_an_alert_names_no_payment_of_a_period_that_was_let_go():
+    """Places of periods are used again while a long window still holds the events that note them."""
+    two = parameter("two", "count", ("2",))
+    long = window("365d", {"n": "count()"}, name="long", parameters=(two,))
+    made = rule("known(status)", window("day", {"n": "count()"}), parameters=(two,), rule_id="AML-TST-001")
+    other = rule("long.n >= two", long, parameters=(two,), rule_id="AML-TST-002")
+    log = new_log([made, other])
+    log.feed([paid_in(day, f"{day}d") for day in range(300)], range(300))
+    of_day = [alert for alert in log.alerts if alert.source.id == made.id]
+    assert [alert.transactions for alert in of_day] == [(day,) for day in range(300)]
+    assert [alert.transactions_total for alert in of_day] == [1] * 300
