@@ -128,6 +128,7 @@ class Engine:
             batch: Accepted transactions in the order of the log; their positions rise from batch to batch.
             profiles: The profiles in force at these positions.
         """
+        self.firsts.forget(self.admission.spaces, len(batch))
         admitted = self.admission.admit(batch, profiles.joint)
         result = Step(admitted.outcome, admitted.is_late, [], [], len(admitted.legs), admitted.reversals_found,
                       admitted.reversals_without_original)  # fmt: skip

@@ -5,12 +5,14 @@ again 730 days later or more counts as seen for the first time. Only booked paym
 undo it: the pair did occur.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.admission import Legs
+from monitor.engine.admission import KeySpace, Legs
 from monitor.engine.compiled import kernel
 from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
 
@@ -46,17 +48,28 @@ class Firsts:
     """The pairs that occurred, for all fields that rules ask ``first_seen`` of."""
 
     def __init__(self) -> None:
-        self.seen, self.used, self.latest_us = new_table(256, 3), 0, EMPTY
+        self.seen, self.used = new_table(256, 3), 0
         self.fields: list[str] = []
+
+    def forget(self, spaces: Sequence[KeySpace], coming: int) -> None:
+        """Where there is little room for a batch of ``coming`` payments, let go of pairs that count as new.
+
+        Before the batch moves the clocks of the keys, by which a pair is forgotten: another key's says nothing.
+        """
+        if not is_full(self.seen, self.used, 2 * coming * len(self.fields)):
+            return
+        keep = self.seen[:, 0] != EMPTY
+        for kind, space in enumerate(spaces):
+            of_kind = np.flatnonzero(keep & (self.seen[:, 0] & 0xFF == kind))
+            keep[of_kind] = space.clock_us[self.seen[of_kind, 0] >> 16] - self.seen[of_kind, 2] < HORIZON_US
+        self.seen, self.used = regrown(self.seen, self.used, 2 * coming * len(self.fields), keep)
 
     def fill(self, name: str, legs: Legs, is_booked: npt.NDArray[np.bool_], values: Int64s, out: Int64s) -> None:
         """Write the ``first_seen`` column ``name`` of these legs, whose argument has ``values``; once per batch."""
         if name not in self.fields:
             self.fields.append(name)
-        self.latest_us = max(self.latest_us, int(legs.judged_us.max(initial=EMPTY)))
         if is_full(self.seen, self.used, len(legs)):
-            keep = self.latest_us - self.seen[:, 2] <= 2 * HORIZON_US
-            self.seen, self.used = regrown(self.seen, self.used, len(legs), keep)
+            self.seen, self.used = regrown(self.seen, self.used, len(legs))
         out[:] = UNKNOWN
         self.used += _first_seen(
             legs.kind, legs.row, legs.operation, is_booked, legs.judged_us, values, self.fields.index(name), HORIZON_US,

@@ -31,8 +31,10 @@ TIME, SEQUENCE, MASK, WIDE = 0, 1, 2, 3
 # Words of a key's row, and counts among them; behind them per length class the time of the oldest event inside.
 CLOCK, RING, DROPPED, TAIL_TIMES = 0, 1, 4, 5
 NEXT, KEPT, STAMP, DOUBT = 4, 5, 6, 7
-# Words of a bucket: last time touched, key's row, whether events had to be let go. DOUBT stands where a row has it.
+# Words of a bucket: last time touched, key's row, whether events had to be let go; and a count, how many events are in
+# it. DOUBT stands where a row has it.
 BUCKET_TIME, BUCKET_ROW, BUCKET_CUT, BUCKET_NUMBERS = 0, 1, 2, 4
+BUCKET_EVENTS = 6
 # Kinds of updates: (kind, slot, place of the value in the event, extra).
 COUNT, MAYBE, UNKNOWN_WIDE, UNKNOWN_NARROW, SUM, DISTINCT, ORDER = range(7)
 # Kinds of outputs.

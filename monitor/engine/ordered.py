@@ -27,9 +27,9 @@ def new_pool(capacity: int = 1024) -> Int64s:
 
 
 @inlined
-def has_room(pool, numbers, base, order_updates, events):
-    """Whether every block of a key with so many events could double."""
-    return pool[TOP] + order_updates * 4 * (events + 4) <= len(pool)
+def has_room(pool, order_updates, values):
+    """Whether so many blocks of up to so many values could all double."""
+    return pool[TOP] + order_updates * 4 * (values + 4) <= len(pool)
 
 
 @called

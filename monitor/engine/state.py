@@ -15,7 +15,7 @@ from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.plan import Program
 
-FORMAT = 4
+FORMAT = 5
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
@@ -55,7 +55,7 @@ def save(engine: Engine) -> Arrays:
         arrays["snapshot"] = np.array([snapshot.version, snapshot.position, snapshot.day], np.int64)
         arrays["snapshot.quantiles"], arrays["snapshot.hubs"] = snapshot.quantiles, snapshot.hubs
     arrays["firsts"] = engine.firsts.seen
-    arrays["firsts.used"] = np.array([engine.firsts.used, engine.firsts.latest_us], np.int64)
+    arrays["firsts.used"] = np.array([engine.firsts.used], np.int64)
     arrays["firsts.fields"] = np.frombuffer(json.dumps(engine.firsts.fields).encode(), np.uint8)
     rules = {rule.id: number for number, rule in enumerate(engine.program.rulebook.rules)}
     quiet = [(rules[rule], code, at) for (rule, code), at in engine.findings.last_alert_us.items()]
@@ -85,7 +85,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
         quantiles, hubs = np.array(arrays["snapshot.quantiles"]), np.array(arrays["snapshot.hubs"])
         peers.use(BankSnapshot(version, position, day, quantiles, hubs))
     engine.firsts.seen = np.array(arrays["firsts"])
-    engine.firsts.used, engine.firsts.latest_us = arrays["firsts.used"].tolist()
+    engine.firsts.used = int(arrays["firsts.used"][0])
     engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())
     rules = engine.program.rulebook.rules
     engine.findings.last_alert_us = {(rules[rule].id, code): at for rule, code, at in arrays["quiet"].tolist()}

@@ -34,6 +34,7 @@ from monitor.engine.compiled import called, inlined, kernel, lowest_bit, prefetc
 from monitor.engine.hashing import EMPTY, delete, find
 from monitor.engine.layout import (
     BUCKET_CUT,
+    BUCKET_EVENTS,
     BUCKET_ROW,
     BUCKET_TIME,
     CALENDAR_RETENTION_US,
@@ -398,6 +399,7 @@ def _enter_sliding(row, at, codes, capacity, h, s):
 def _change_bucket(bucket, at, codes, capacity, of_class, sign, h, s):
     """Add the event to a calendar period's numbers, or take it out."""
     mask = s.events[at + MASK]
+    s.buckets32[bucket, BUCKET_EVENTS] += sign
     while mask != 0:
         bit = lowest_bit(mask)
         mask &= mask - 1
@@ -607,22 +609,28 @@ def _ring_wanted(row, s):
 
 
 @inlined
-def _is_short(row, is_entering, h, s):
-    """Whether something must grow before the next leg of the key; what it is goes to the counter WANTED."""
+def _is_short(row, h, s):
+    """Whether something must grow before an event enters the key's ring and the periods found for it; what it is goes
+    to the counter WANTED.
+    """
     held = between(_oldest(row, h, s), s.rows32[row, NEXT])
-    if h.order_updates and not ordered.has_room(s.blocks, s.rows, row, h.order_updates, held):
-        s.counters[WANTED] = MORE_BLOCKS
-        return True
-    if is_entering:
-        log2, is_large = _ring_wanted(row, s), s.rows[row, RING] & 255 > SCANNED_LOG2_MAX
-        if log2 != NONE and not has_block(s.events, h.event_words, len(h.narrow_columns), log2):
-            s.counters[WANTED] = MORE_EVENTS
+    if h.order_updates:
+        # A period can hold events that its key's ring no longer does, where another customer moved the key ahead.
+        most = held
+        for k in range(h.calendars):
+            most = max(most, np.int64(s.buckets32[s.buckets_of[k], BUCKET_EVENTS]))
+        if not ordered.has_room(s.blocks, h.order_updates, most):
+            s.counters[WANTED] = MORE_BLOCKS
             return True
-        if is_large or log2 > SCANNED_LOG2_MAX:
-            coming = s.counters[DISTINCTS_USED] + (1 if is_large else held + 1) * len(h.groups)
-            if coming * 8 > len(s.latest) * 5:
-                s.counters[WANTED] = MORE_DISTINCTS
-                return True
+    log2, is_large = _ring_wanted(row, s), s.rows[row, RING] & 255 > SCANNED_LOG2_MAX
+    if log2 != NONE and not has_block(s.events, h.event_words, len(h.narrow_columns), log2):
+        s.counters[WANTED] = MORE_EVENTS
+        return True
+    if is_large or log2 > SCANNED_LOG2_MAX:
+        coming = s.counters[DISTINCTS_USED] + (1 if is_large else held + 1) * len(h.groups)
+        if coming * 8 > len(s.latest) * 5:
+            s.counters[WANTED] = MORE_DISTINCTS
+            return True
     return False
 
 
@@ -671,8 +679,6 @@ def measure(
         is_entering = legs.operation[i] == ENTER and legs.mask[i] != 0
         if s.rows32[row, STAMP] != s.counters[BATCH]:
             s.rows32[row, STAMP], s.rows32[row, KEPT] = s.counters[BATCH], _oldest(row, h, s)
-        if _is_short(row, is_entering, h, s):
-            return i
         if legs.operation[i] == REMOVE:
             _remove(row, legs.target[i], legs.sequence[i], h, s)
             continue
@@ -683,6 +689,9 @@ def measure(
             period = legs.periods[i, legs.calendars[k]]
             s.buckets_of[k] = _bucket_of(row, k, legs.entity[i], period, time_us, is_entering, h, s)
         if is_entering:
+            if _is_short(row, h, s):
+                # What was done for this leg so far changes nothing when it is done again.
+                return i
             if between(_oldest(row, h, s), s.rows32[row, NEXT]) >= events_max:
                 _drop_oldest(row, legs.sequence[i], h, s)
             _enter(i, row, time_us, legs, h, s)

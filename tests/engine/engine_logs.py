@@ -13,6 +13,7 @@ from monitor.domain.alert import Alert
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine.engine import Engine, EngineInputs
+from monitor.engine.firsts import HORIZON_US
 from monitor.engine.hashing import EMPTY
 from monitor.engine.layout import MASK, NEXT, RING, SEQUENCE, WIDE
 from monitor.engine.profiles import ProfileTable
@@ -131,11 +132,18 @@ def state_of(engine: Engine) -> dict[str, Any]:
             engine.peers.histograms.sum(axis=2).tolist(),
             engine.peers.hub_days[:holders].tolist(),
         ),
-        "firsts": sorted(map(tuple, engine.firsts.seen[engine.firsts.seen[:, 0] != EMPTY].tolist())),
+        "firsts": _remembered(engine),
         "quiet": engine.findings.last_alert_us,
         "day": engine.day,
         "events": [_events(table, engine) for table in engine.tables],
     }
+
+
+def _remembered(engine: Engine) -> list[tuple[int, ...]]:
+    """The pairs that count as seen; others are let go when there is little room."""
+    pairs = engine.firsts.seen[engine.firsts.seen[:, 0] != EMPTY].tolist()
+    clocks = [space.clock_us for space in engine.admission.spaces]
+    return sorted((key, word, at) for key, word, at in pairs if clocks[key & 255][key >> 16] - at < HORIZON_US)
 
 
 def _events(table: Any, engine: Engine) -> list[list[tuple[int, ...]]]:

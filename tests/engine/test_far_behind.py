@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.domain.time import DAY_US, HOUR_US
 from monitor.engine.admission import JUDGED
+from monitor.engine.ordered import TOP
+from monitor.rulebook.plan import FieldUse, WindowMeasure
 from monitor.rulebook.reference import PlainSide, PlainTransaction, ReferenceEngine
 from monitor.rulebook.rule import Rule
 from tests.engine.engine_logs import Log, new_log
+from tests.engine.window_model import ENTER, Leg, SlowTable, feed, new_table
 from tests.rulebook.small_rules import paid_in, parameter, rule, window
 from tests.strategies.plain_streams import stream
 
@@ -86,3 +90,46 @@ def test_the_slow_evaluator_knows_as_little(seed: int, days: int):
     assert [(a.position, a.source.id) for a in log.alerts] == [(v.position, v.rule_id) for v in verdicts if v.status]
     undecided = [sum(v.rule_id == each.id and v.verdict == "unknown" for v in verdicts) for each in RULES]
     assert log.engine.undecided.sum(axis=1).tolist() == undecided
+
+
+def test_a_period_that_holds_more_payments_than_its_keys_ring_has_room_for_all_their_amounts():
+    """A key that was moved ahead takes payments of one month for years; the ring has let go of the former ones."""
+    amount = FieldUse("amount", "USD")
+    kept = (
+        (WindowMeasure("device", 0, HOUR_US, None, "count", None), 0),
+        (WindowMeasure("device", 0, 0, "month", "max", amount), 1),
+    )
+    table, slow, position = new_table(kept, 1, events_max=50, keys=1), SlowTable(kept, events_max=50), 0
+    for visit in range(40):
+        legs = [
+            Leg(ENTER, 0, visit * 100 * DAY_US + n, position + n, 0, 1, {amount: 7_000 + n}, 0, {"day": 7, "month": 7})
+            for n in range(40)
+        ]
+        position += len(legs)
+        found, _ = feed(table, legs, len(kept))
+        assert int(table.blocks[TOP]) <= len(table.blocks)
+        expected = [slow.take(leg) for leg in legs]
+        assert found.tolist() == [[said[column][0][0] for _, column in kept] for said in expected]
+
+
+@pytest.mark.parametrize("cuts", [(), range(2_000)])
+def test_a_key_far_ahead_makes_no_other_key_forget_whom_it_has_seen(cuts: tuple[int, ...]):
+    """A payment with a wrong year is one customer's; what the others have seen stays, however the stream is cut."""
+    log = new_log([rule("first_seen(counterparty)", window("24h", {"n": "count()"}))])
+    first = [paid_in(n, f"{n}m", customer="C1", sender=f"S{n}") for n in range(150)]
+    ahead = [paid_in(150, "3000d", customer="C2", sender="S0")]
+    more = [paid_in(151 + n, f"{n}m", customer="C3", sender=f"S{n}") for n in range(150)]
+    again = [paid_in(301 + n, "20d", customer="C1", sender=f"S{n}") for n in range(150)]
+    log.feed([*first, *ahead, *more, *again], cuts)
+    assert [alert.position for alert in log.alerts] == list(range(301))
+
+
+@pytest.mark.parametrize("cuts", [(), range(2_000)])
+def test_whom_a_key_has_not_seen_for_two_years_is_let_go_and_new_again(cuts: tuple[int, ...]):
+    log = new_log([rule("first_seen(counterparty)", window("24h", {"n": "count()"}))])
+    records = [paid_in(n, f"{10 * n}d", sender=f"S{n % 74}") for n in range(1_480)]
+    log.feed(records, cuts)
+    # 73 payments later are 730 days later; each sender comes back after 74.
+    assert len(log.alerts) == len(records)
+    if cuts:
+        assert len(log.engine.firsts.seen) == 256
