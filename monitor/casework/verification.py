@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from monitor.casework.journal import GENESIS, Draft, Entry, Head, Root, entry_hash, merkle_root, root_hash
+from monitor.domain.time import parse_time_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class ChainsRead:
     """Digest of an alert's evidence by alert id."""
     notes: dict[str, str] = field(default_factory=dict)
     """Digest of a note by "chain seq"."""
+    note_authors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Author and time of a note by "chain seq"."""
+    members: dict[str, str] = field(default_factory=dict)
+    """The case that an alert joined, by alert id; alerts in shadow join none."""
     states: dict[str, str] = field(default_factory=dict)
     """The state that the last entry of a case's chain left it in."""
 
@@ -62,8 +68,11 @@ def _note_content(entry: Entry, read: ChainsRead) -> None:
         return  # the chain has already been found broken here: the hash covers the payload
     if "evidence_sha256" in facts:
         read.evidence[facts["alert"]] = facts["evidence_sha256"]
+        if "state" in facts:
+            read.members[facts["alert"]] = entry.chain
     if "note_sha256" in facts:
         read.notes[f"{entry.chain} {entry.seq}"] = facts["note_sha256"]
+        read.note_authors[f"{entry.chain} {entry.seq}"] = (entry.actor, entry.at_us)
     if "state" in facts:
         read.states[entry.chain] = facts["state"]
 
@@ -150,6 +159,64 @@ def check_content(
             yield Finding("state", f"case {case_id}", f"it is {state}; the journal leaves it {recorded or 'unknown'}")
     for case_id in sorted(left):
         yield Finding("missing", f"case {case_id}", "the journal speaks of it and its row is gone")
+
+
+def check_columns(alerts: Iterable[tuple[str, Mapping[str, object]]]) -> Iterable[Finding]:
+    """Compare the columns of each alert, which the queue reads, with its evidence, whose digest the journal holds.
+
+    Args:
+        alerts: The stored evidence and the stored columns of every alert, under the names of :func:`evidence_columns`.
+    """
+    for evidence, columns in alerts:
+        try:
+            proven = evidence_columns(json.loads(evidence))
+        except (ValueError, KeyError, TypeError):
+            continue  # no evidence that was ever written: its digest has been found wrong
+        for name, value in columns.items():
+            if proven[name] != value:
+                place = f"alert {columns['alert_id']}"
+                yield Finding("content", place, f"its column {name} says {value!r}, its evidence {proven[name]!r}")
+
+
+def evidence_columns(evidence: Mapping[str, Any]) -> dict[str, object]:
+    """What the columns of an alert's row must hold, by its evidence."""
+    subject, source = evidence["subject"], evidence["source"]
+    plain = ("alert_id", "position", "leg_role", "title", "typology", "severity", "score", "status", "text",
+             "amount_minor", "currency", "transactions_total")  # fmt: skip
+    return {name: evidence[name] for name in plain} | {
+        "event_time_us": parse_time_us(evidence["event_time"]),
+        "judged_at_us": parse_time_us(evidence["judged_at"]),
+        "subject_kind": subject["kind"],
+        "subject_token": subject["id"],
+        "source_kind": source["kind"],
+        "source_id": source["id"],
+        "source_version": source["version"],
+        "source_digest": source["digest"],
+        "rulebook_digest": evidence["rulebook"],
+    }
+
+
+def check_places(
+    read: ChainsRead, *, members: Iterable[tuple[str, str]], authors: Iterable[tuple[str, tuple[str, int]]]
+) -> Iterable[Finding]:
+    """Compare in which case each alert stands, and who wrote each note when, with what the journal says.
+
+    Args:
+        read: What :func:`check_entries` has filled.
+        members: (alert id, case id) of every alert that stands in a case.
+        authors: ("chain seq", (author, time)) of every note.
+    """
+    left = dict(read.members)
+    for alert_id, case_id in members:
+        recorded = left.pop(alert_id, None)
+        if recorded != case_id:
+            where = f"case {recorded}" if recorded else "no case"
+            yield Finding("content", f"alert {alert_id}", f"it stands in case {case_id}; the journal has {where}")
+    for alert_id, case_id in sorted(left.items()):
+        yield Finding("missing", f"alert {alert_id}", f"it joined case {case_id} and does not stand there")
+    for key, written in authors:
+        if read.note_authors.get(key, written) != written:
+            yield Finding("content", f"note {key}", "its author or time is not the one that the journal holds")
 
 
 def _check_texts(noun: str, recorded: Mapping[str, str], stored: Iterable[tuple[str, str]]) -> Iterable[Finding]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.desk import CaseUnknown, add_note, find_case_id, look, move
 from monitor.adapters.sql.ledger import chain_entries
-from monitor.adapters.sql.schema import cases, notes
+from monitor.adapters.sql.schema import case_alerts, cases, notes
 from monitor.adapters.sql.store import CaseStore
 from monitor.casework.lifecycle import MoveRefused, Request
 from monitor.casework.position import RunPosition
@@ -102,6 +102,20 @@ def test_notes_are_kept_in_order_and_a_changed_one_is_found(store):
         connection.execute(notes.update().where(notes.c.journal_seq == 2).values(text="Asked nobody."))
     found = store.verify().findings
     assert [(finding.kind, finding.place) for finding in found] == [("content", f"note {case_id} 2")]
+
+
+def test_a_note_under_another_name_and_an_alert_moved_to_another_case_are_found(store):
+    fill(store, stored(0), stored(1, customer="another"))
+    case_id = case_of_ann(store)
+    add_note(store, case_id, Request("note", ANN, START_US, note="Asked the branch."), recorded_at_us=9)
+    assert store.verify().findings == ()
+    with store.writing() as connection:
+        connection.execute(notes.update().values(author="bob"))
+        connection.execute(case_alerts.delete().where(case_alerts.c.case_id == case_id))
+        connection.execute(case_alerts.update().values(case_id=case_id))
+    found = store.verify().findings
+    assert [finding.kind for finding in found] == ["content", "missing", "content"]
+    assert found[2].place == f"note {case_id} 2"
 
 
 def test_a_closed_case_is_reopened_only_while_it_is_the_last(store):

@@ -177,6 +177,12 @@ def test_a_commit_without_alerts_makes_no_root(store):
         ("UPDATE journal_roots SET entries = 9 WHERE seq = 1", "altered", "root 1"),
         ("UPDATE alerts SET evidence = '{{}}' WHERE position = 1", "content", "alert {alert}"),
         ("UPDATE cases SET state = 'closed_explained'", "state", "case {case}"),
+        ("UPDATE alerts SET severity = 'low' WHERE position = 1", "content", "alert {alert}"),
+        ("UPDATE alerts SET status = 'quiet' WHERE position = 1", "content", "alert {alert}"),
+        ("UPDATE alerts SET text = 'nothing' WHERE position = 1", "content", "alert {alert}"),
+        ("UPDATE alerts SET event_time_us = event_time_us + 1 WHERE position = 1", "content", "alert {alert}"),
+        ("UPDATE alerts SET subject_token = 'other' WHERE position = 1", "content", "alert {alert}"),
+        ("DELETE FROM case_alerts WHERE seq = 2", "missing", "alert {alert}"),
     ],
 )
 def test_a_change_made_behind_the_stores_back_is_named(store, change, kind, where):

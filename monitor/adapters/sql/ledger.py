@@ -7,20 +7,24 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.bulk import insert_rows, update_rows
 from monitor.adapters.sql.rows import ENTRY_COLUMNS, entry_of, entry_row, root_of
-from monitor.adapters.sql.schema import alerts, cases, journal, journal_heads, journal_roots, notes
+from monitor.adapters.sql.schema import alerts, case_alerts, cases, journal, journal_heads, journal_roots, notes
 from monitor.casework.journal import Draft, Entry, Head, Root, append, make_root
 from monitor.casework.verification import (
     ChainsRead,
     Verified,
+    check_columns,
     check_content,
     check_entries,
     check_heads,
+    check_places,
     check_roots,
 )
 
 CHUNK = 500
 """Values in one IN list, below the limits of every database."""
 _PROGRESS_EVERY = 10_000
+_OUTSIDE_EVIDENCE = {"run", "evidence", "evidence_sha256", "recorded_at_us"}
+"""Columns of an alert that its evidence says nothing of."""
 
 
 def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -81,6 +85,12 @@ def verify(connection: sa.Connection, on_progress: Callable[[int], None] | None 
         notes=_note_texts(connection),
         states=_pairs(connection, cases.c.case_id, cases.c.state),
     )
+    findings += check_columns(_alert_columns(connection))
+    findings += check_places(
+        read,
+        members=_pairs(connection, case_alerts.c.alert_id, case_alerts.c.case_id),
+        authors=_note_authors(connection),
+    )
     return Verified(read.entries, len(read.heads), len(roots), roots[-1] if roots else None, tuple(findings))
 
 
@@ -103,6 +113,20 @@ def _note_texts(connection: sa.Connection) -> Iterator[tuple[str, str]]:
     query = sa.select(notes).order_by(notes.c.case_id, notes.c.journal_seq)
     for row in connection.execution_options(yield_per=1000).execute(query):
         yield f"{row.case_id} {row.journal_seq}", row.text
+
+
+def _note_authors(connection: sa.Connection) -> Iterator[tuple[str, tuple[str, int]]]:
+    query = sa.select(notes.c.case_id, notes.c.journal_seq, notes.c.author, notes.c.at_us)
+    for case_id, seq, author, at_us in connection.execution_options(yield_per=1000).execute(query):
+        yield f"{case_id} {seq}", (author, at_us)
+
+
+def _alert_columns(connection: sa.Connection) -> Iterator[tuple[str, dict[str, object]]]:
+    columns = [column for column in alerts.c if column.name not in _OUTSIDE_EVIDENCE]
+    query = sa.select(alerts.c.evidence, *columns).order_by(alerts.c.alert_id)
+    names = [column.name for column in columns]
+    for evidence, *values in connection.execution_options(yield_per=1000).execute(query):
+        yield evidence, dict(zip(names, values, strict=True))
 
 
 def _heads(connection: sa.Connection, chains: set[str]) -> dict[str, Head]:
