@@ -14,6 +14,7 @@ from monitor.casework.journal import Entry
 from monitor.casework.lifecycle import in_words, moves_from
 from monitor.casework.priority import due_in_words, priority, reasons, time_in_words
 from monitor.cli.desk_session import Resolve
+from monitor.cli.sentence import Sentence
 from monitor.domain.case import Case
 from monitor.domain.money import format_amount_for_reading
 from monitor.domain.time import DAY_US, format_time
@@ -266,7 +267,7 @@ def _alert(alert: CaseAlert) -> RenderableType:
     grid = Table.grid(padding=(0, 0))
     grid.add_column(width=6)
     grid.add_column()
-    grid.add_row("", Text(evidence["text"]))
+    grid.add_row("", Sentence(evidence["text"]))
     return Group(head, grid)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.app.explaining import Compared, Explained, Part, Payment
+from monitor.cli.sentence import Sentence
 from monitor.domain.alert import Quantity
 from monitor.domain.money import format_amount_for_reading
 from monitor.engine.sentences import readable
@@ -58,7 +59,7 @@ def _print_heading(console: Console, evidence: dict[str, Any]) -> None:
     head.append(evidence["severity"], style=_SEVERITY_STYLE[evidence["severity"]])
     head.append(f", {evidence['status']}", style="none")
     console.print(head)
-    console.print(Text(evidence["text"], style="bold"))
+    console.print(Sentence(evidence["text"], style="bold"))
     console.print()
 
 

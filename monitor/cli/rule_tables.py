@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from monitor.cli.sentence import Sentence
 from monitor.rulebook.explain import Explanation
 from monitor.rulebook.lint import WARNING, LintFinding
 from monitor.rulebook.mutation import MutantResult
@@ -115,7 +116,7 @@ def print_explanation(
     console.print(f"{rule.typology}, {rule.kind}, severity {rule.severity}, {rule.status}, version {rule.version}"
                   f"{approval}", style="dim")  # fmt: skip
     console.print()
-    console.print(Padding(Text(explanation.paragraph), (0, 2), expand=False))
+    console.print(Padding(Sentence(explanation.paragraph), (0, 2), expand=False))
     console.print()
     scope = ", ".join(each for each in (segment, jurisdiction) if each) or "general"
     if explanation.values:
@@ -141,5 +142,5 @@ def print_explanation(
     ):
         console.print(title, style="bold")
         for line in lines:
-            console.print(Padding(Text(f"- {line}"), (0, 2), expand=False))
+            console.print(Padding(Sentence(f"- {line}"), (0, 2), expand=False))
         console.print()

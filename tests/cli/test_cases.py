@@ -226,3 +226,13 @@ def test_the_journal_says_who_looked_at_what(db):
 def test_a_narrow_terminal_cuts_no_case_id(db: str, columns: int):
     shown = aml("cases", "list", "--db", db, "--as", "ann", "--as-of", AS_OF, columns=columns)
     assert [each[:10] for each in case_ids(db) if each[:10] not in shown] == []
+
+
+def test_an_amount_is_never_broken_at_the_end_of_a_line(db):
+    case_id = next(
+        line.split()[1] for line in aml("cases", "list", "--db", db, "--as-of", AS_OF).splitlines() if " C-" in line
+    )
+    for columns in range(40, 121):
+        words = aml("cases", "show", case_id, "--db", db, "--peek", columns=columns)
+        assert "18 000.00 USD" in words, columns
+        assert "10 000.00 USD" in words, columns
