@@ -18,7 +18,7 @@ app = typer.Typer(help="Records that were refused: list them, or take them out t
 _ROWS_MAX = 50
 _ORIGINAL_CHARACTERS_MAX = 60
 
-Database = Annotated[Path, typer.Option("--db", help="The store, as given to aml run.")]
+Database = Annotated[Path, typer.Option("--db", envvar="AML_DB", help="The store, as given to aml run.")]
 WantedReason = Annotated[Reason | None, typer.Option("--reason", help="Only records refused for this reason.")]
 
 
@@ -113,7 +113,10 @@ def retry(
     if not written:
         typer.echo("Nothing to write: every refused payment was taken out before, or none was refused.")
     for file, records in written.items():
-        typer.echo(f"{records} records written to {file}. Mend them and run:  aml run {file} --db {db}")
+        typer.echo(
+            f"{records} records written to {file}. Mend them and run, with --mapping or --format as "
+            f"before:  aml run {file} --db {db}"
+        )
 
 
 def _open(db: Path) -> Quarantine:

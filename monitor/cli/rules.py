@@ -56,7 +56,11 @@ def _ending(examples: Sequence[str], statuses: Sequence[str]) -> str:
             "aml rules test --mutate AML-STR-001        move each threshold by one unit; a test must notice",
             "aml rules test --json | jq .passed         for other programs",
         ),
-        ("every test passed", "a test failed, or a mutant survived", "a rule file could not be read"),
+        (
+            "every test passed",
+            "a test failed, a mutant survived, or no such rule",
+            "a rule file could not be read",
+        ),
     ),
 )
 def run_command(

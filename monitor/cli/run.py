@@ -38,6 +38,10 @@ _MISTAKES = (
 )  # fmt: skip
 """What a user can mend: shown as one message, without a stack trace."""
 
+_NO_URL = "a run keeps its store in a file, with its data in a folder beside it. Name a file with --db."
+
+_STARTING = "starting; the first start compiles, which takes a minute or two"
+
 EPILOG = """\b
 examples:
   aml run payments.jsonl --profiles profiles.jsonl --approve-examples
@@ -82,6 +86,9 @@ def run(
     """Judge transactions: alerts into the store, cases into the queue."""
     console = Console(stderr=True)
     started = time.monotonic()
+    if "://" in str(db) or ":/" in str(db):
+        console.print(Text(f"{db}: {_NO_URL}"), style="red", soft_wrap=True)
+        raise typer.Exit(1)
     try:
         settings = RunSettings(
             files=tuple(files),
@@ -135,7 +142,12 @@ def display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress],
         yield lambda progress: True
         return
     clock = _Rate()
-    with Live(Text("starting"), console=console, refresh_per_second=5, transient=True) as live:
+    with Live(
+        Text("starting; the first start compiles, which takes a minute or two"),
+        console=console,
+        refresh_per_second=5,
+        transient=True,
+    ) as live:
 
         def show(progress: Progress) -> bool:
             live.update(_line(progress, clock.of(progress.records)))

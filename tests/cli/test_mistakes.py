@@ -63,12 +63,29 @@ def test_a_run_that_cannot_start_says_why_and_leaves_no_store(here: Path, words:
     [
         (["cut.parquet"], "cut.parquet: no Parquet file"),
         (["cut.jsonl.gz"], "the file was cut; fetch it again"),
-        (["in.jsonl", "--profiles", "cut.jsonl.gz"], "cut.jsonl.gz: the gzip data are damaged ("),
+        (
+            ["in.jsonl", "--profiles", "cut.jsonl.gz"],
+            "cut.jsonl.gz: the gzip data are damaged (Compressed file ended before",
+        ),
         (["in.jsonl", "--alerts", "none/a.jsonl"], "none/a.jsonl: No such file"),
     ],
 )
 def test_a_damaged_input_stops_with_one_message(here: Path, words: list[str], answer: str):
     assert answer in said("run", *words, "--rules", "behaviour", "--db", "b.db", status=1)
+
+
+def test_a_run_into_a_database_server_is_refused_before_anything_is_made(here: Path):
+    before = set(here.iterdir())
+    assert "a run keeps its store in a file" in said("run", "in.jsonl", "--db", "postgresql://x@db/aml", status=1)
+    assert set(here.iterdir()) == before
+
+
+def test_every_command_finds_the_store_that_the_environment_names(here: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AML_DB", str(here / "b.db"))
+    (here / "in.jsonl").write_text(json.dumps(PAYMENT) + "\n{\n")
+    said("run", "in.jsonl", "--rules", "behaviour", status=0)
+    assert "not_json" in said("refused", "list", status=0)
+    assert "whole" in said("journal", "verify", status=0)
 
 
 def test_a_folder_that_cannot_be_written_is_said_so(here: Path):
