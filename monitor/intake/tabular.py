@@ -99,7 +99,12 @@ class TableDecoder:
         fault = chunk.faults.get(row)
         if fault is not None:
             refusal = replace(refusal, reason=Reason.CELLS_DIFFER, detail=fault)
-        return replace(refusal, original=original, header=header)
+        return replace(refusal, place=_place(chunk, row), original=original, header=header)
+
+
+def _place(chunk: RecordChunk, row: int) -> str:
+    """A row is no line: the header is a line and no row, and a record with quotes may have several lines."""
+    return f"{chunk.name} row {chunk.first_record + row}"
 
 
 _BLANK = b" \t\r"
@@ -123,7 +128,7 @@ def record_bytes(chunk: RecordChunk, row: int) -> tuple[bytes, bytes]:
 def records_at(chunk: RecordChunk, rows: Sequence[int]) -> list[tuple[str, bytes, bytes]]:
     """Place (file, and number of the line or row from 1), original bytes and header of records of a chunk."""
     if chunk.lines is None:
-        return [(f"{chunk.name}:{chunk.first_record + row}", *record_bytes(chunk, row)) for row in rows]
+        return [(_place(chunk, row), *record_bytes(chunk, row)) for row in rows]
     records = _records(chunk) if rows else []
     return [(f"{chunk.name}:{chunk.first_record + records[row][0]}", records[row][1], b"") for row in rows]
 

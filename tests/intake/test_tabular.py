@@ -187,7 +187,7 @@ def test_a_row_with_another_number_of_cells_is_refused_with_its_bytes() -> None:
     decoded = decoder_of(TableDecoder).decode(chunk, first_position=10)
     assert decoded.batch.position.tolist() == [10, 11]
     (refusal,) = decoded.refusals
-    assert (refusal.position, refusal.place, refusal.reason) == (12, "x.csv:3", Reason.CELLS_DIFFER)
+    assert (refusal.position, refusal.place, refusal.reason) == (12, "x.csv row 3", Reason.CELLS_DIFFER)
     assert refusal.detail == f"3 cells, the header has {len(FIELDS)}"
     assert refusal.original == b'"T2",extra,"a\nb"'
     # Run again from the quarantine, it is the same record.
