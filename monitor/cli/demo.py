@@ -160,12 +160,12 @@ def _planted(bank: Path) -> dict[str, str]:
 
 def _next_commands(out: Path) -> str:
     db = out / "bank.db"
-    return "\n".join(
-        (
-            f"  aml cases list --db {db} --as-of latest        the whole queue",
-            f"  aml cases show CASE --db {db} --as-of latest   one case: alerts, history, what can be done",
-            f"  aml journal verify --db {db}                   nothing was altered",
-            "  aml rules explain AML-STR-001                             a rule in words",
-            "(the command is .venv/bin/aml after make demo; source .venv/bin/activate makes it aml)",
-        )
-    )
+    commands = {
+        f"aml cases list --db {db} --as-of latest": "the whole queue",
+        f"aml cases show CASE --db {db} --as-of latest": "one case: alerts, history, what can be done",
+        f"aml journal verify --db {db}": "nothing was altered",
+        "aml rules explain AML-STR-001": "a rule in words",
+    }
+    width = max(map(len, commands))
+    lines = [f"  {command:<{width}}   {why}" for command, why in commands.items()]
+    return "\n".join([*lines, "(the command is .venv/bin/aml after make demo; source .venv/bin/activate makes it aml)"])

@@ -1,7 +1,9 @@
 """Opening a source: which reader and which decoder belong to a file or to standard input.
 
 Parquet and gzip are recognised by their first bytes. Text is JSON lines or CSV by the name's ending, otherwise by its
-first character: ``{`` begins a JSON record. ``--format`` and ``--mapping`` name columns, so they read tables only.
+first character: ``{`` begins a JSON record. Standard input is JSON lines unless ``--format`` or ``--mapping`` says
+otherwise; a stream that begins as a table stops the run. ``--format`` and ``--mapping`` name columns, so they read
+tables only.
 """
 
 from collections.abc import Callable, Iterator
@@ -77,7 +79,12 @@ def open_source(
                 "the file is made, or deliver CSV or Parquet."
             )
         lines = JsonLinesDecoder(identifiers, entities=entities, default_entity=default_entity)
-        return Source(name, lambda start: read_lines(path, start=start, standard_input=standard_input), lines)
+
+        def records(start: SourcePosition) -> Iterator[RecordChunk]:
+            found = read_lines(path, start=start, standard_input=standard_input)
+            yield from _no_table(found) if name == STANDARD_INPUT else found
+
+        return Source(name, records, lines)
     tables = TableDecoder(identifiers, entities=entities, default_entity=default_entity, mapping=mapping, layout=layout)
     if kind == "parquet":
         return Source(name, ParquetReader(Path(path)).chunks, tables)
@@ -87,6 +94,27 @@ def open_source(
         yield from CsvReader(read_pieces(path, standard_input), name, delimiter=delimiter).chunks(start)
 
     return Source(name, chunks, tables)
+
+
+def _no_table(chunks: Iterator[RecordChunk]) -> Iterator[RecordChunk]:
+    """The chunks of standard input, which has no name to tell what it is: a table is not read as lines of JSON.
+
+    Raises:
+        MappingError: The stream begins as CSV or Parquet.
+    """
+    is_first = True
+    for chunk in chunks:
+        if is_first and chunk.lines:
+            is_first = False
+            header = chunk.lines.split(b"\n", 1)[0]
+            if header.startswith(_PARQUET):
+                raise MappingError("-: Parquet cannot be read from standard input. Name the file instead.")
+            if b"transaction_id" in header and b"{" not in header:
+                raise MappingError(
+                    "-: standard input begins with a header as CSV has one. Name its columns with --mapping, or give a "
+                    "file whose name ends in .csv."
+                )
+        yield chunk
 
 
 def read_pieces(path: Path | str, standard_input: int = 0) -> Iterator[bytes]:
