@@ -79,13 +79,6 @@ class Bound:
     extra_kinds: tuple[int, ...]
     list_versions: dict[str, str]
 
-    def combination(self, segment: Int32s, jurisdiction: Int32s, time_us: Int64s) -> Int32s:
-        """Row of the parameter table for each leg."""
-        period = np.searchsorted(self.breaks_us, time_us, side="right")
-        jurisdictions = len(self.jurisdiction_index) + 1
-        jurisdiction = np.where(jurisdiction == jurisdictions, 0, jurisdiction)
-        return ((segment * jurisdictions + jurisdiction) * (len(self.breaks_us) + 1) + period).astype(np.int32)
-
 
 def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) -> Bound:
     """Bind a program.

@@ -7,7 +7,6 @@ between batches, so that a kernel never has to: capacity is a power of two, at m
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.transaction import Int64s
 from monitor.engine.compiled import called, inlined, kernel
 
 EMPTY = -(2**63)
@@ -87,10 +86,3 @@ def regrown(table: Rows, used: int, coming: int, keep: npt.NDArray[np.bool_] | N
         capacity *= 2
     new = new_table(capacity, table.shape[1])
     return new, int(_refill(table, new, keep))
-
-
-def as_column(values: Int64s, length: int, fill: int) -> Int64s:
-    """``values`` extended to ``length`` rows of ``fill``."""
-    grown = np.full((length, *values.shape[1:]), fill, values.dtype)
-    grown[: len(values)] = values
-    return grown

@@ -125,11 +125,6 @@ class ProfileTable:
         self.opened_us = _at_least(self.opened_us, int(codes.max(initial=-1)) + 1, UNKNOWN)
         self.opened_us[codes] = opened_us
 
-    def rows(self, codes: Int32s) -> Int32s:
-        """Profile rows of customer codes; ``-1`` where none is held."""
-        known = (codes >= 0) & (codes < len(self.row_of))
-        return np.where(known, self.row_of[np.where(known, codes, 0)] if len(self.row_of) else -1, -1).astype(np.int32)
-
 
 def _at_least(values, length: int, fill: int):
     if length <= len(values):
