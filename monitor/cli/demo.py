@@ -66,9 +66,7 @@ def demo(
     )
     bank = simulate(customers=CUSTOMERS, days=DAYS, seed=SEED, start=START, out=out / "bank", file_format="json")
     console.print(_bank_words(bank, out), soft_wrap=True)
-    console.print(
-        Text("\n2. Its payments stream in and are judged (compiling takes half a minute, once)", style="bold")
-    )
+    console.print(Text("\n2. Its payments stream in and are judged (compiling takes a minute, once)", style="bold"))
     done = _stream_in(console, out)
     if done.is_stopped:
         raise typer.Exit(STOPPED)
