@@ -102,14 +102,12 @@ def _no_table(chunks: Iterator[RecordChunk]) -> Iterator[RecordChunk]:
     Raises:
         MappingError: The stream begins as CSV or Parquet.
     """
-    is_first = True
     for chunk in chunks:
-        if is_first and chunk.lines:
-            is_first = False
+        if chunk.start.offset == 0 and chunk.lines:
             header = chunk.lines.split(b"\n", 1)[0]
             if header.startswith(_PARQUET):
                 raise MappingError("-: Parquet cannot be read from standard input. Name the file instead.")
-            if b"transaction_id" in header and b"{" not in header:
+            if b"transaction_id" in header and b"{" not in header and b":" not in header:
                 raise MappingError(
                     "-: standard input begins with a header as CSV has one. Name its columns with --mapping, or give a "
                     "file whose name ends in .csv."

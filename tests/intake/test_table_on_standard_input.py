@@ -36,6 +36,6 @@ def test_a_table_on_standard_input_is_told_at_its_beginning(data: bytes, answer:
         chunks_of(data)
 
 
-@pytest.mark.parametrize("data", [RECORD, b"\n" + RECORD, b"not json\n" + RECORD])
+@pytest.mark.parametrize("data", [RECORD, b"\n" + RECORD, b"not json\n" + RECORD, RECORD[1:] + RECORD])
 def test_anything_else_is_lines(data: bytes):
     assert b"".join(chunk.lines or b"" for chunk in chunks_of(data)) == data
