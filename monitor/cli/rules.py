@@ -52,7 +52,7 @@ def _ending(examples: Sequence[str], statuses: Sequence[str]) -> str:
     epilog=_ending(
         (
             "aml rules test                             every rule",
-            "aml rules test rules/structuring           one typology",
+            "aml rules test rules/us/structuring        one typology",
             "aml rules test --mutate AML-STR-001        move each threshold by one unit; a test must notice",
             "aml rules test --json | jq .passed         for other programs",
         ),
@@ -107,7 +107,7 @@ def run_command(
     epilog=_ending(
         (
             "aml rules lint                             every rule and list",
-            "aml rules lint rules/corridor              one typology",
+            "aml rules lint rules/general/corridor      one typology",
         ),
         ("nothing but advice", "there are warnings", "a rule file could not be read"),
     ),
@@ -169,7 +169,7 @@ def _paths(arguments: list[str] | None) -> list[Path]:
     """Files and folders given; without any, ``rules/`` here, or else the rules that travel with the product."""
     given = [Path(text) for text in arguments or () if not _is_id(text)]
     here = Path("rules")
-    return given or [here if any(here.glob("*/*.yaml")) else shipped_rules()]
+    return given or [here if any(here.rglob("*.yaml")) else shipped_rules()]
 
 
 def _chosen(arguments: list[str] | None) -> tuple[list[Rule], list[RuleError]]:

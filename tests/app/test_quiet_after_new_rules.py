@@ -31,15 +31,15 @@ def statuses(folder: Path, payments: Path, rules: str) -> list[str]:
 
 def test_the_first_match_of_an_added_rule_is_new_although_its_windows_reach_back(tmp_path: Path) -> None:
     early, late = write(tmp_path / "early.jsonl", [1, 2, 3]), write(tmp_path / "late.jsonl", [4, 5])
-    assert statuses(tmp_path, early, "corridor") == []
-    assert statuses(tmp_path, late, "structuring") == ["new", "quiet"]
+    assert statuses(tmp_path, early, "general/corridor") == []
+    assert statuses(tmp_path, late, "us/structuring") == ["new", "quiet"]
 
 
 def test_a_rule_that_stays_keeps_its_quiet_period_when_others_are_added(tmp_path: Path) -> None:
     early, late = write(tmp_path / "early.jsonl", [1, 2, 3]), write(tmp_path / "late.jsonl", [4, 5])
-    assert statuses(tmp_path, early, "structuring") == ["new", "quiet"]
+    assert statuses(tmp_path, early, "us/structuring") == ["new", "quiet"]
     both = GivenInputs(
-        (shipped_rules() / "structuring", shipped_rules() / "corridor"), (shipped_rules(),), approve_examples=True
+        (shipped_rules() / "structuring", shipped_rules() / "general/corridor"), (shipped_rules(),), approve_examples=True
     )
     alerts = tmp_path / "later.jsonl"
     run(RunSettings((str(late),), tmp_path / "bank.db", inputs=both, alerts=alerts))

@@ -90,7 +90,7 @@ def test_rules_added_between_two_files_find_their_windows_complete(source: Sourc
     second.write_bytes(b"".join(lines[cut:]))
     both, changed = tmp_path / "both", tmp_path / "changed"
     run_here(source, both, files=(str(first), str(second)))
-    few = GivenInputs((shipped / "structuring",), (shipped,), source.rates, source.entities, True)
+    few = GivenInputs((shipped / "us",), (shipped,), source.rates, source.entities, True)
     run_here(source, changed, files=(str(first),), inputs=few)
     run_here(source, changed, files=(str(second),))
     assert len(alerts_from(both, cut)) > 5

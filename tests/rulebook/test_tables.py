@@ -12,8 +12,8 @@ from monitor.rulebook.testing_reference import ReferenceTables
 from tests.rulebook.bad_rules import FILE, GOOD
 from tests.rulebook.write_golden_errors import LISTS
 
-STRUCTURING = shipped_rules() / "structuring" / "cash_below_reporting_threshold.yaml"
-FUNNEL = shipped_rules() / "pass_through" / "funnel_account.yaml"
+STRUCTURING = shipped_rules() / "us" / "structuring" / "cash_below_reporting_threshold.yaml"
+FUNNEL = shipped_rules() / "general" / "pass_through" / "funnel_account.yaml"
 
 
 def rows_of(table, extra=""):
