@@ -24,7 +24,7 @@ from monitor.adapters.block_log import DamagedError
 from monitor.domain.identifiers import TOKEN_BYTES
 from monitor.domain.transaction import TransactionBatch
 
-FORMAT = 2
+FORMAT = 3
 """Version of the files; others are refused."""
 
 TOKEN_COLUMNS = (
@@ -40,11 +40,17 @@ TOKEN_COLUMNS = (
     "on_behalf_of",
     "device",
     "branch",
+    "merchant_category",
+    "instructing_agent",
+    "reason",
+    "screening_list",
+    "link",
 )
 """Columns of codes; tokens stand in their place in :data:`SCHEMA`, ``null`` where the code is -1."""
 
 _NAMES = tuple(field.name for field in fields(TransactionBatch))
-_SHORT = ("channel", "status", "currency", "debtor_country", "creditor_country")
+_SHORT = ("channel", "status", "currency", "debtor_country", "creditor_country", "instrument", "wallet",
+          "screening", "debtor_kind", "creditor_kind", "goods_country", "given")  # fmt: skip
 _DIFFERENCES = ("position", "booked_at_us", "received_at_us", "amount_minor",
                 "debtor_holder", "debtor_account", "creditor_holder", "creditor_account")  # fmt: skip
 _HASHES = ("id_hi", "id_lo", "digest")

@@ -104,6 +104,15 @@ class ProfileTimeline:
             start = stop
 
 
+_NOT_YET_READ = (
+    "expected_monthly_cash",
+    "is_occasional",
+    "screening",
+    "credentials_changed_us",
+    "exemption_reviewed_us",
+)
+
+
 def _sorted_spans(counts: Int64s, order: Int64s) -> tuple[Int64s, Int64s]:
     """Where each span begins when spans of ``counts`` entries are put in ``order``, and the entries in that order."""
     starts, sorted_counts = (np.cumsum(counts) - counts)[order], counts[order]
@@ -126,5 +135,6 @@ def _values(joined) -> Int64s:  # type: ignore[no-untyped-def]
         "expected_monthly_out": joined("expected_out_minor"),
         "customer_since_us": joined("customer_since_us"),
         "birth_us": np.where(birth == UNKNOWN, UNKNOWN, birth * DAY_US),
+        **{name: np.full(len(birth), UNKNOWN, np.int64) for name in _NOT_YET_READ},
     }
     return np.column_stack([columns[name] if name in columns else known(name) for name in PROFILE_COLUMNS])

@@ -19,15 +19,25 @@ from monitor.domain.countries import COUNTRIES
 from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.transaction import GIVEN
+from monitor.domain.vocabulary import CHANNELS, CLOSED, PARTY_KINDS, STATUSES
 from monitor.rulebook.reference import PlainSide, PlainTransaction
 from monitor.rulebook.reference.legs import LATENESS_MAX_US
 
 KEYS_MAX = 10_000
 """Most linked customers and accounts that are followed; beyond, the re-run says so."""
 _COLUMNS = ("booked_at_us", "debtor_holder", "debtor_account", "creditor_holder", "creditor_account", "conductor",
-            "on_behalf_of", "device", "id_hi", "id_lo", "reverses_hi", "reverses_lo")  # fmt: skip
+            "on_behalf_of", "device", "link",
+            "debtor_agent", "creditor_agent", "id_hi", "id_lo", "reverses_hi", "reverses_lo")  # fmt: skip
 _SIDES = ("debtor", "creditor")
+_COLUMNS_OF_KIND = {
+    "counterparty": ("debtor_account", "creditor_account"),
+    "agent": ("debtor_agent", "creditor_agent"),
+    "person": ("debtor_holder", "creditor_holder", "conductor", "on_behalf_of"),
+}
+"""Where a key of a kind stands in a payment; others in the column of their name."""
+_WORDS = ("conductor", "on_behalf_of", "device", "branch", "merchant_category", "instructing_agent", "reason",
+          "screening_list", "link")  # fmt: skip
 
 Row = dict[str, Any]
 Sides = Callable[[Row, str], PlainSide]
@@ -95,8 +105,7 @@ def _read(reader: HistoryReader, linked: Linked, stop: int) -> list[Row]:
             masks.append(_is_in(table, f"{side}_account", accounts | linked.joint))
         if linked.further is not None:
             kind, token = linked.further
-            names = [f"{side}_account" for side in _SIDES] if kind == "counterparty" else [kind]
-            masks += [_is_in(table, name, {token}) for name in names]
+            masks += [_is_in(table, name, {token}) for name in _COLUMNS_OF_KIND.get(kind, (kind,))]
         return np.asarray(np.logical_or.reduce(masks), bool)
 
     return list(reader.rows(wanted, columns=_COLUMNS, stop=stop).to_pylist())
@@ -158,12 +167,26 @@ def _transaction(row: Row, sides: Sides, word: Callable[[bytes | None], str | No
         status=STATUSES[row["status"]],
         reverses=None if row["reverses_hi"] == UNKNOWN else _id(row["reverses_hi"], row["reverses_lo"]),
         booking_entity=word(row["booking_entity"]),
-        **{name: word(row[name]) for name in ("conductor", "on_behalf_of", "device", "branch")},
+        goods_country=of(COUNTRIES, row["goods_country"]),
+        **{name: of(CLOSED[name], row[name]) for name in ("instrument", "wallet", "screening")},
+        **{name: word(row[name]) for name in _WORDS},
     )
 
 
 def _id(high: int, low: int) -> str:
     return f"{high}:{low}"
+
+
+def given_of(row: Row, side: str) -> frozenset[str]:
+    """Which of name, address and identification the record carries of a side."""
+    carried = (name for bit, name in enumerate(GIVEN) if row["given"] >> bit & 1)
+    return frozenset(name.removeprefix(f"{side}_") for name in carried if name.startswith(f"{side}_"))
+
+
+def party_kind_of(row: Row, side: str) -> str | None:
+    """What a side is, where the record says so."""
+    code = row[f"{side}_kind"]
+    return None if code < 0 else PARTY_KINDS[code]
 
 
 def country_of(row: Row, side: str) -> str | None:

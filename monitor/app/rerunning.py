@@ -14,7 +14,17 @@ import pyarrow as pa
 from monitor.adapters.history_reading import HistoryReader
 from monitor.adapters.input_archive import InputArchive
 from monitor.app import kept_inputs
-from monitor.app.rerun_history import HistoryLost, Linked, Row, country_of, rows_of, transactions_of, word_of
+from monitor.app.rerun_history import (
+    HistoryLost,
+    Linked,
+    Row,
+    country_of,
+    given_of,
+    party_kind_of,
+    rows_of,
+    transactions_of,
+    word_of,
+)
 from monitor.app.rerun_inputs import InputsThen, plain_inputs, with_tokens
 from monitor.app.rerun_profiles import KeptProfiles, profile_fields
 from monitor.app.resolving import KnownTokens
@@ -23,7 +33,7 @@ from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.money import CURRENCIES
 from monitor.intake.profiles import ProfileRecord
 from monitor.rulebook.reference import PlainLeg, PlainSide, Recomputed, ReferenceEngine, kind_of, legs_of
-from monitor.rulebook.reference.legs import HOLDER
+from monitor.rulebook.reference.legs import HOLDER, PAIR, PERSON
 from monitor.rulebook.rule import Rule
 
 _ROLES = {"debtor": "debit", "creditor": "credit"}
@@ -112,6 +122,10 @@ class Rerunner:
         """The keys of the alert's leg, with which the search begins."""
         position, subject = int(evidence["position"]), bytes.fromhex(evidence["subject"]["id"])
         kind = kind_of(rule)
+        if kind == PAIR:
+            return Linked(holders={subject}, with_accounts=with_accounts)
+        if kind == PERSON:
+            return Linked(holders={subject}, further=(kind, subject), with_accounts=with_accounts)
         if kind != HOLDER:
             return Linked(further=(kind, subject), with_accounts=with_accounts)
         row = self._row(position)
@@ -138,7 +152,10 @@ def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule) -> PlainLeg:
     is_joint = role.endswith(_JOINT)
     for leg in legs:
         is_first = leg.own is leg.transaction.debtor or leg.own is leg.transaction.creditor
-        is_role = kind != HOLDER or (leg.role == _ROLES[role.removesuffix(_JOINT)] and is_first != is_joint)
+        if kind in (PAIR, PERSON):
+            is_role = leg.role == _ROLES[role.removesuffix(f"_{kind}")]
+        else:
+            is_role = kind != HOLDER or (leg.role == _ROLES[role.removesuffix(_JOINT)] and is_first != is_joint)
         is_here = leg.position == int(evidence["position"]) and leg.kind == kind
         if is_here and is_role and leg.subject(rule.alert.subject) == subject:
             return leg
@@ -187,6 +204,8 @@ class _People:
             customer=word(holder),
             country=country_of(row, side),
             agent=word(row[f"{side}_agent"]),
+            kind=party_kind_of(row, side),
+            given=given_of(row, side),
             joint=joint,
             profile=self._fields(row, side, holder),
         )
@@ -218,7 +237,14 @@ class _People:
             other = self.files.token(IdentifierKind.CUSTOMER, text)
             profile = self._fields(row, side, bytes.fromhex(other))
             found.append(
-                PlainSide(holder=other, account=token, customer=other, country=country_of(row, side), profile=profile)
+                PlainSide(
+                    holder=other,
+                    account=token,
+                    customer=other,
+                    country=country_of(row, side),
+                    given=given_of(row, side),
+                    profile=profile,
+                )
             )
         return found
 

@@ -23,7 +23,7 @@ from monitor.rulebook.plan import plan
 from monitor.rulebook.rule import Rule, Rulebook, TableTest
 from monitor.rulebook.testing import TableRow, table_currency, table_rows
 
-_CODED = {"kind": "customer_kind", "risk_rating": "risk_rating"}
+_CODED = {"kind": "customer_kind", "risk_rating": "risk_rating", "screening": "screening"}
 _IDENTIFIED = {
     "segment": IdentifierKind.SEGMENT,
     "occupation": IdentifierKind.OCCUPATION,
@@ -33,7 +33,13 @@ _MONEY = {
     "declared_monthly_income": "income_currency",
     "expected_monthly_in": "expected_currency",
     "expected_monthly_out": "expected_currency",
+    "expected_monthly_cash": "expected_currency",
 }
+_SINCE = {"credentials_age": "credentials_changed_us", "exemption_review_age": "exemption_reviewed_us"}
+_OWN_WORDS = {"merchant_category": IdentifierKind.MERCHANT_CATEGORY, "instructing_agent": IdentifierKind.AGENT,
+              "reason": IdentifierKind.REASON, "screening_list": IdentifierKind.SCREENING_LIST,
+              "link": IdentifierKind.LINK}  # fmt: skip
+_CLOSED_WORDS = ("instrument", "wallet", "screening")
 
 
 @dataclass(slots=True)
@@ -73,7 +79,7 @@ class UtcEntities:
     def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
         day = time_us // DAY_US
         months = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1970 * 12
-        return np.column_stack((day, months))
+        return np.column_stack((day, months, day, day, time_us - day * DAY_US))
 
 
 class TableEngine:
@@ -145,6 +151,14 @@ class _Play:
             "on_behalf_of": self._code(IdentifierKind.CUSTOMER, word("on_behalf_of")),
             "device": self._code(IdentifierKind.DEVICE, word("device")),
             "branch": self._code(IdentifierKind.BRANCH, word("branch")),
+            "goods_country": COUNTRY_CODE[word("goods_country") or ""] if word("goods_country") else -1,
+            f"{own}_kind": -1,
+            f"{other}_kind": CLOSED["party_kind"].index(word("counterparty_kind") or "")
+            if word("counterparty_kind")
+            else -1,
+            "given": _given(row, own_is_debtor=own == "debtor"),
+            **{name: self._code(kind, word(name)) for name, kind in _OWN_WORDS.items()},
+            **{name: CLOSED[name].index(word(name) or "") if word(name) else -1 for name in _CLOSED_WORDS},
         }
         types = TransactionBatch.__annotations__
         return TransactionBatch(
@@ -155,28 +169,39 @@ class _Play:
         values = np.full((1, len(PROFILE_COLUMNS)), UNKNOWN, np.int64)
         values[0, COLUMN["version"]] = 1
         account = self._code(IdentifierKind.ACCOUNT, row.word("account"))
+        if account >= 0:
+            self._put_account(row, account)
         for name, value in row.fields.items():
             part = name.removeprefix("profile.")
-            if name == "profile.account_age" and account >= 0:
-                assert isinstance(value, int)
-                opened = np.array([row.booked_at_us - value], np.int64)
-                self.profiles.put_accounts(np.array([account], np.int32), opened)
-            elif name == "profile.relationship_age":
+            if name == "profile.relationship_age":
                 values[0, COLUMN["customer_since_us"]] = row.booked_at_us - int(str(value))
             elif name == "profile.age_years":
                 values[0, COLUMN["birth_us"]] = row.booked_at_us - (int(str(value)) * 31_556_952 + 86_400) * 1_000_000
+            elif part in _SINCE:
+                values[0, COLUMN[_SINCE[part]]] = row.booked_at_us - int(str(value))
+            elif not name.startswith("profile."):
+                continue
             elif part in _IDENTIFIED:
                 values[0, COLUMN[part]] = self.identifiers.code(_IDENTIFIED[part], str(value))
             elif part in _CODED:
                 values[0, COLUMN[part]] = CLOSED[_CODED[part]].index(str(value))
             elif part in ("residence", "nationality"):
                 values[0, COLUMN[part]] = COUNTRY_CODE[str(value)]
-            elif part == "is_pep":
+            elif part in ("is_pep", "is_occasional"):
                 values[0, COLUMN[part]] = int(bool(value))
             elif part in _MONEY and isinstance(value, tuple):
                 values[0, COLUMN[part]], values[0, COLUMN[_MONEY[part]]] = value[0], CURRENCY_CODE[value[1]]
         holder = self._code(IdentifierKind.CUSTOMER, row.word("customer"))
         self.profiles.put(np.array([holder], np.int32), values)
+
+    def _put_account(self, row: TableRow, account: int) -> None:
+        """Opening and kind of the row's account, where the row states one of them."""
+        age, kind = row.fields.get("profile.account_age"), row.word("profile.account_kind")
+        if age is None and kind is None:
+            return
+        opened = UNKNOWN if age is None else row.booked_at_us - int(str(age))
+        code = UNKNOWN if kind is None else CLOSED["account_kind"].index(kind)
+        self.profiles.put_accounts(np.array([account], np.int32), np.array([opened]), np.array([code]))
 
     def _put_snapshot(self) -> None:
         """The peers and hubs of the test hold throughout; without any, there is no snapshot."""
@@ -205,23 +230,35 @@ class _Play:
 
 
 def _rates(rule: Rule, test: TableTest) -> dict[str, Rates]:
-    """The rates that the test states, published a day before it begins."""
-    target = table_currency(rule)
-    by_source = {CURRENCY_CODE[source]: Fraction(rate) for source, rate in test.rates.items()}
+    """The rates that the test states, published a day before it begins; opposite pairs are read from them."""
+    home = table_currency(rule)
+    pairs = {(source, home): Fraction(rate) for source, rate in test.rates.items()}
+    pairs |= {(home, source): 1 / rate for (source, _), rate in pairs.items()}
+    return {target: _into(target, pairs, test.start_us - DAY_US) for target in {target for _, target in pairs} | {home}}
+
+
+def _into(target: str, pairs: dict[tuple[str, str], Fraction], published_us: int) -> Rates:
     start, numerator, denominator = [0], [], []
-    for source in range(len(CURRENCIES)):
-        if source in by_source:
-            scale = Fraction(10) ** (DECIMALS[CURRENCY_CODE[target]] - DECIMALS[source])
-            numerator.append((by_source[source] * scale).numerator)
-            denominator.append((by_source[source] * scale).denominator)
+    for code, source in enumerate(CURRENCIES):
+        if (source, target) in pairs:
+            rate = pairs[source, target] * Fraction(10) ** (DECIMALS[CURRENCY_CODE[target]] - DECIMALS[code])
+            numerator.append(rate.numerator)
+            denominator.append(rate.denominator)
         start.append(len(numerator))
-    published = np.full(len(numerator), test.start_us - DAY_US, np.int64)
-    return {
-        target: Rates(
-            CURRENCY_CODE[target], np.array(start), published, np.array(numerator, np.int64),
-            np.array(denominator, np.int64),
-        )
-    }  # fmt: skip
+    return Rates(
+        CURRENCY_CODE[target], np.array(start), np.full(len(numerator), published_us, np.int64),
+        np.array(numerator, np.int64), np.array(denominator, np.int64),
+    )  # fmt: skip
+
+
+def _given(row: TableRow, *, own_is_debtor: bool) -> int:
+    """The bits of ``given`` as the row's truths state them."""
+    bits = 0
+    for bit, what in enumerate(("name", "address", "identification")):
+        for name, is_debtor in ((f"{what}_given", own_is_debtor), (f"counterparty_{what}_given", not own_is_debtor)):
+            if row.fields.get(name) is True:
+                bits |= 1 << (bit if is_debtor else bit + 3)
+    return bits
 
 
 def _column(value: int, type_name: str) -> npt.NDArray[np.signedinteger]:

@@ -48,6 +48,29 @@ FIELDS = _fields(
     ("on_behalf_of", category("customer"), True, "For whom it was carried out."),
     ("device", category("device"), True, "The device that the payment was ordered from."),
     ("branch", category("branch"), True, "The branch or terminal."),
+    ("instrument", category("instrument"), True, "The instrument that the payment buys or pays in."),
+    ("merchant_category", category("merchant_category"), True, "Merchant category code of ISO 18245, such as 6051."),
+    ("instructing_agent", category("agent"), True, "BIC of the bank that instructed ours, where it is not the other "
+     "side's own."),
+    ("reason", category("reason"), True, "Why a payment was rejected or returned (ISO 20022, such as AC04), or the "
+     "bank's word for why an attempt ended, such as declined_identification."),
+    ("goods_country", category("country"), True, "Country that the goods paid for come from or go to."),
+    ("wallet", category("wallet"), True, "Whether the other side's wallet is hosted or self_hosted."),
+    ("screening", category("screening"), True, "What the bank's screening found of the other side: clear, possible, "
+     "confirmed."),
+    ("screening_list", category("screening_list"), True, "The list that the screening hit."),
+    ("link", category("link"), True, "What the bank says links operations: a contract, an order."),
+    ("counterparty_kind", category("party_kind"), True, "What the other side is: person, business, government, bank."),
+    ("name_given", BOOLEAN, False, "The record carries a name of the holder's side that says something."),
+    ("address_given", BOOLEAN, False, "The record carries an address of the holder's side."),
+    ("identification_given", BOOLEAN, False, "The record carries an identity number, or date and place of birth, of "
+     "the holder's side."),
+    ("counterparty_name_given", BOOLEAN, False, "The record carries a name of the other side that says something."),
+    ("counterparty_address_given", BOOLEAN, False, "The record carries an address of the other side."),
+    ("counterparty_identification_given", BOOLEAN, False, "The record carries an identity number, or date and place of "
+     "birth, of the other side."),
+    ("counterparty_account_given", BOOLEAN, False, "The record carries an account of the other side."),
+    ("time_of_day", DURATION, False, "Time since local midnight of the booking entity."),
     ("booking_entity", category("entity"), False, "The booking entity of the bank."),
     ("segment", category("segment"), True, "The customer's segment, the same as profile.segment."),
     ("profile.segment", category("segment"), True, "The customer's segment."),
@@ -61,6 +84,14 @@ FIELDS = _fields(
     ("profile.declared_monthly_income", MONEY, True, "Declared income or turnover of a year, a twelfth of it."),
     ("profile.expected_monthly_in", MONEY, True, "Expected money in per month, as declared."),
     ("profile.expected_monthly_out", MONEY, True, "Expected money out per month, as declared."),
+    ("profile.expected_monthly_cash", MONEY, True, "Expected cash per month, as declared."),
+    ("profile.account_kind", category("account_kind"), True, "Kind of the leg's account, such as savings or "
+     "loan."),
+    ("profile.is_occasional", BOOLEAN, True, "Served without a lasting relationship."),
+    ("profile.screening", category("screening"), True, "What the bank's screening found of the customer."),
+    ("profile.credentials_age", DURATION, True, "Time since password, device, telephone or e-mail were last changed."),
+    ("profile.exemption_review_age", DURATION, True, "Time since the customer's exemption from currency reports was "
+     "last reviewed; unknown where there is none."),
     ("profile.account_age", DURATION, True, "Time since the leg's account was opened."),
     ("profile.relationship_age", DURATION, True, "Time since the customer relationship began."),
     ("profile.age_years", COUNT, True, "Age of a person in full years."),

@@ -22,9 +22,15 @@ class IdentifierKind(IntEnum):
     SEGMENT = 8
     OCCUPATION = 9
     INDUSTRY = 10
+    MERCHANT_CATEGORY = 11
+    REASON = 12
+    SCREENING_LIST = 13
+    LINK = 14
 
 
-PERSONAL_KINDS = frozenset({IdentifierKind.CUSTOMER, IdentifierKind.ACCOUNT, IdentifierKind.DEVICE})
+PERSONAL_KINDS = frozenset(
+    {IdentifierKind.CUSTOMER, IdentifierKind.ACCOUNT, IdentifierKind.DEVICE, IdentifierKind.LINK}
+)
 """Kinds whose text is kept in the vault only."""
 
 TOKEN_BYTES = 16

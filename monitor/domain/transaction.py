@@ -74,6 +74,11 @@ class Transaction(BaseModel):
     branch: Identifier | None = Field(None, description="Branch, terminal or machine.")
 
 
+GIVEN = ("debtor_name", "debtor_address", "debtor_identification",
+         "creditor_name", "creditor_address", "creditor_identification")  # fmt: skip
+"""What the law wants to travel with a payment; the position is the bit in ``given``, the debtor's first."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionBatch:
     """Accepted transactions as columns of length n, in the order of the log.
@@ -81,7 +86,8 @@ class TransactionBatch:
     Times are microseconds UTC. ``-1`` in a code column and ``UNKNOWN`` (the smallest integer) in
     a 64-bit column mean "not known". Identifier codes index the identifier table of the run; one
     code space serves all kinds. ``debtor_holder`` is the code whose legs the payment joins: the customer
-    if ours, the account where the source names no customers, ``-1`` for an outside party.
+    if ours, the account where the source names no customers, ``-1`` for an outside party. ``given`` holds a bit for
+    each of :data:`GIVEN` that the record carries.
     """
 
     position: Int64s
@@ -110,6 +116,18 @@ class TransactionBatch:
     on_behalf_of: Int32s
     device: Int32s
     branch: Int32s
+    instrument: Int16s
+    wallet: Int16s
+    screening: Int16s
+    debtor_kind: Int16s
+    creditor_kind: Int16s
+    goods_country: Int16s
+    given: Int16s
+    merchant_category: Int32s
+    instructing_agent: Int32s
+    reason: Int32s
+    screening_list: Int32s
+    link: Int32s
 
     def __len__(self) -> int:
         return len(self.position)

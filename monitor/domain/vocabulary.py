@@ -30,14 +30,52 @@ mention ``status`` pass over them."""
 DIRECTIONS = ("credit", "debit")
 """As the holder of the leg sees it: credit is money in."""
 
+INSTRUMENTS = (
+    "cashiers_cheque",
+    "money_order",
+    "travellers_cheque",
+    "bank_draft",
+    "prepaid_card",
+    "voucher",
+)
+"""Instruments that a payment buys or pays in."""
+
+WALLETS = ("hosted", "self_hosted")
+"""Who holds the keys of the other side's crypto-assets: a provider, or nobody but the holder."""
+
+SCREENINGS = ("clear", "possible", "confirmed")
+"""What the bank's own screening of names against lists found. ``possible`` is not yet decided by a person."""
+
+PARTY_KINDS = ("person", "business", "government", "bank")
+"""What the other side of a payment is. ``government``: organs of state, party, courts, armed forces."""
+
+ACCOUNT_KINDS = ("current", "savings", "term_deposit", "loan", "prepaid", "card", "correspondent", "other")
+
 CUSTOMER_KINDS = ("person", "business")
 RISK_RATINGS = ("low", "medium", "high", "prohibited")
 SEVERITIES = ("low", "medium", "high", "critical")
 ALERT_STATUSES = ("new", "quiet", "shadow")
 RULE_STATUSES = ("draft", "shadow", "active", "retired")
 
-SUBJECT_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device")
-"""The keys that windows and alerts can be kept by."""
+SUBJECT_KINDS = (
+    "customer",
+    "account",
+    "conductor",
+    "on_behalf_of",
+    "counterparty",
+    "device",
+    "person",
+    "link",
+    "agent",
+)
+"""What alerts can be about."""
+
+WINDOW_KEYS = (*SUBJECT_KINDS, "pair")
+"""The keys that windows can be kept by. ``pair`` is a holder together with the other side; its alerts are about the
+holder."""
+
+CALENDARS = ("day", "month", "date", "static_24h")
+"""Calendar periods of a booking entity: business day, its month, calendar date, and fixed days of 24 hours."""
 
 CLOSED = {
     "channel": CHANNELS,
@@ -45,6 +83,11 @@ CLOSED = {
     "direction": DIRECTIONS,
     "customer_kind": CUSTOMER_KINDS,
     "risk_rating": RISK_RATINGS,
+    "instrument": INSTRUMENTS,
+    "wallet": WALLETS,
+    "screening": SCREENINGS,
+    "party_kind": PARTY_KINDS,
+    "account_kind": ACCOUNT_KINDS,
 }
 """Vocabularies whose words the rule compiler checks; ``country`` and ``currency`` are in
 :mod:`monitor.domain.countries` and :mod:`monitor.domain.money`; all others are open."""

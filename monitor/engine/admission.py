@@ -1,7 +1,9 @@
 """Who gets in: duplicates, late records, reversals; and the legs of those that do.
 
 A transaction becomes legs, one per key that rules can aggregate by: its holders (each of a joint
-account) and, where the rulebook uses them, conductor, on-behalf-of person, outside counterparty and device.
+account) and, where the rulebook uses them, conductor, on-behalf-of person, outside counterparty, device, link, the
+other side's bank, each holder together with the other side (*pair*), and in a payment in cash each *person* who takes
+part, once on each side.
 
 Lateness is measured on one clock per key: a leg is judged at the latest time already judged for its
 key or its account. A record older than ``lateness_max_us`` on the clock of one of its holders is refused. An
@@ -21,7 +23,7 @@ import numpy.typing as npt
 
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import STATUSES
+from monitor.domain.vocabulary import CHANNELS, STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
@@ -32,8 +34,12 @@ LATENESS_MAX_US = 35 * DAY_US
 JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK = range(5)
 """Outcomes of a transaction; TAKEN_BACK: a reversal or return, which is not judged itself."""
 
-HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE = range(6)
-KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device")
+HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AGENT, PAIR = range(10)
+KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
+             "pair")  # fmt: skip
+_CASH = np.array([CHANNELS.index("cash"), CHANNELS.index("atm")], np.int16)
+_OF_PERSON = 4
+"""Columns of persons among the further keys: debtor, creditor, conductor, on-behalf-of person."""
 DEBTOR, CREDITOR = 0, 1
 ROLES = ("debtor", "creditor")
 _BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("reversed"), STATUSES.index("returned")
@@ -149,6 +155,18 @@ def _is_forgotten(seen, at, row_of, clock_us, retention_us):
     return is_forgotten
 
 
+@inlined
+def _first_side(word):
+    """The side whose holder comes first: the debtor's where there is one."""
+    return DEBTOR if word >> 32 >= 0 else CREDITOR
+
+
+@inlined
+def _takes_part(conductor, on_behalf_of, side, first_side, code):
+    """Whether a person has a leg on this side already, as conductor or as the one for whom it was done."""
+    return side == first_side and code in (conductor, on_behalf_of)
+
+
 @kernel
 def _admit(
     position: Int64s,
@@ -165,6 +183,7 @@ def _admit(
     extra_codes: Int32s,
     extra_sides: Int32s,
     extra_kinds: Int64s,
+    person: int,
     lateness_us: int,
     retention_us: int,
     keep_accounts: bool,
@@ -186,6 +205,7 @@ def _admit(
 ) -> int:
     """Decide each transaction in order and emit legs; returns the number of legs.
 
+    ``person`` is the first of the four columns of persons among the further keys, ``-1`` where there are none.
     ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added.
     """
     n = 0
@@ -255,6 +275,12 @@ def _admit(
                     while held >= 0 and shared[held, _HOLDER_AND_SIDE] & 1 == side:
                         row = row_of_0[shared[held, _HOLDER_AND_SIDE] >> 1]
                         n = _emit(wide, small, n, i, side, HOLDER, row, -1, 0, NEVER, 1, target)
+                        if person >= 0 and seen[origin, _FURTHER + person + side] >= 0:
+                            other = shared[held, _HOLDER_AND_SIDE] >> 1
+                            if not _takes_part(seen[origin, _FURTHER + person + 2], seen[origin, _FURTHER + person + 3],
+                                               side, _first_side(seen[origin, _HOLDERS]), other):  # fmt: skip
+                                row = row_of[PERSON][other]
+                                n = _emit(wide, small, n, i, side, PERSON, row, -1, 0, NEVER, 1, target)
                         number += 1
                         held = find(shared, target, number)
                 for k in range(extra_codes.shape[1]):
@@ -300,6 +326,18 @@ def _admit(
                     clock_0[row] = judged_us
                     if is_booked:
                         last_0[row] = judged_us
+                    if person >= 0 and extra_codes[i, person + side] >= 0:
+                        first_side = DEBTOR if holders[i, 0] >= 0 else CREDITOR
+                        if not _takes_part(extra_codes[i, person + 2], extra_codes[i, person + 3], side, first_side,
+                                           joint_holder[k]):  # fmt: skip
+                            row = _row(joint_holder[k], row_of[PERSON], code_of[PERSON], counts, PERSON)
+                            judged_us = max(time_us, clock_us[PERSON][row])
+                            is_late[i] |= judged_us > time_us
+                            before_us = last_us[PERSON][row]
+                            n = _emit(wide, small, n, i, side, PERSON, row, -1, judged_us, before_us, 0, 0)
+                            clock_us[PERSON][row] = judged_us
+                            if is_booked:
+                                last_us[PERSON][row] = judged_us
         for k in range(extra_codes.shape[1]):
             if extra_codes[i, k] >= 0:
                 kind = extra_kinds[k]
@@ -346,9 +384,12 @@ class Admission:
         window_us: int = 0,
     ) -> None:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
+        several = {PERSON: _OF_PERSON, PAIR: 2}
+        self.column_kinds = [kind for kind in extra_kinds for _ in range(several.get(kind, 1))]
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
         self.retention_us = lateness_us + window_us
-        self.seen, self.seen_used = new_table(4096, _FURTHER + len(extra_kinds)), 0
+        self.seen, self.seen_used = new_table(4096, _FURTHER + len(self.column_kinds)), 0
+        self.pairs, self.pairs_used = new_table(64, 3), 0
         self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
 
@@ -358,17 +399,19 @@ class Admission:
         holders = np.column_stack((batch.debtor_holder, batch.creditor_holder))
         accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
         extra_codes, extra_sides = self._extra(batch)
-        codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), extra_codes.max(initial=-1))) + 1
+        is_code = np.array(self.column_kinds, np.int64) != PAIR
+        further_codes = extra_codes[:, is_code].max(initial=-1)
+        codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), further_codes)) + 1
         # A reversal can name an original of an earlier batch, whose codes are not in this one.
         self.codes = codes = max(codes, joint.codes, self.codes)
         has_original = batch.reverses_hi != UNKNOWN
         further = int(joint.counts(accounts).sum())
         for kind in (HOLDER, *((ACCOUNT,) if self.keep_accounts else ()), *self.extra_kinds):
-            self.spaces[kind].make_room(codes, 2 * n + further)
+            self.spaces[kind].make_room(self.pairs_used if kind == PAIR else codes, 4 * n + further)
         self.seen, self.seen_used = self._tidied(self.seen, self.seen_used, n)
         self.shared, self.shared_used = self._tidied(self.shared, self.shared_used, further)
-        taken_back = 2 + len(self.extra_kinds) + (2 * HOLDERS_MAX if self.shared_used or further else 0)
-        most = n * (2 + len(self.extra_kinds)) + further + int(has_original.sum()) * taken_back
+        taken_back = 2 + len(self.column_kinds) + (4 * HOLDERS_MAX if self.shared_used or further else 0)
+        most = n * (2 + len(self.column_kinds)) + 2 * further + int(has_original.sum()) * taken_back
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
         wide, small = np.empty((6, most), np.int64), np.empty((3, most), np.int32)
@@ -376,7 +419,9 @@ class Admission:
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
-            np.array(self.extra_kinds, np.int64), self.lateness_us, self.retention_us, self.keep_accounts,
+            np.array(self.column_kinds, np.int64),
+            self.column_kinds.index(PERSON) if PERSON in self.column_kinds else -1,
+            self.lateness_us, self.retention_us, self.keep_accounts,
             tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
             tuple(space.clock_us for space in self.spaces),
             tuple(space.booked_us for space in self.spaces), joint.start, joint.stop, joint.holder, counts, self.seen,
@@ -402,13 +447,73 @@ class Admission:
         return regrown(table, used, coming, keep)
 
     def _extra(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
-        """Codes and sides of the further keys that the rulebook uses, shape (n, kinds)."""
+        """Codes and sides of the further keys that the rulebook uses, shape (n, columns)."""
         side = np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
+        codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
+        sides = np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
+        for kind in self.extra_kinds:
+            column = self.column_kinds.index(kind)
+            if kind == PERSON:
+                codes[:, column : column + _OF_PERSON] = _persons(batch, side)
+            elif kind == PAIR:
+                codes[:, column : column + 2] = self._pairs(batch)
+            else:
+                codes[:, column] = _single(batch, kind, side)
+            if kind in (PERSON, PAIR):
+                sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
+        return codes, sides
+
+    def _pairs(self, batch: TransactionBatch) -> Int32s:
+        """Numbers of the pairs (holder, other side) seen from the debtor and from the creditor; new ones are added."""
+        if is_full(self.pairs, self.pairs_used, 2 * len(batch)):
+            self.pairs, self.pairs_used = regrown(self.pairs, self.pairs_used, 2 * len(batch))
+        found = np.full((len(batch), 2), -1, np.int32)
+        holders = (batch.debtor_holder, batch.creditor_holder)
+        accounts = (batch.debtor_account, batch.creditor_account)
+        self.pairs_used += _number_pairs(*holders, *accounts, self.pairs, self.pairs_used, found)
+        return found
+
+
+def _single(batch: TransactionBatch, kind: int, side: Int32s) -> Int32s:
+    """The key of a kind that a payment has once; ``-1`` where it has none."""
+    if kind == COUNTERPARTY:
         outside = np.where(batch.debtor_holder < 0, batch.debtor_account, -1)
-        outside = np.where((outside < 0) & (batch.creditor_holder < 0), batch.creditor_account, outside)
-        columns = {CONDUCTOR: batch.conductor, ON_BEHALF_OF: batch.on_behalf_of, COUNTERPARTY: outside,
-                   DEVICE: batch.device}  # fmt: skip
-        codes = np.empty((len(batch), len(self.extra_kinds)), np.int32)
-        for number, kind in enumerate(self.extra_kinds):
-            codes[:, number] = columns[kind]
-        return codes, np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
+        return np.where((outside < 0) & (batch.creditor_holder < 0), batch.creditor_account, outside)
+    if kind == AGENT:
+        return np.where(side == DEBTOR, batch.creditor_agent, batch.debtor_agent)
+    columns = {CONDUCTOR: batch.conductor, ON_BEHALF_OF: batch.on_behalf_of, DEVICE: batch.device, LINK: batch.link}
+    return columns[kind]
+
+
+def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
+    """Who takes part in payments in cash: debtor, creditor, conductor, on-behalf-of person, each once on a side."""
+    own = np.where(side == DEBTOR, batch.debtor_holder, batch.creditor_holder)
+    conductor = np.where(batch.conductor == own, -1, batch.conductor)
+    principal = np.where((batch.on_behalf_of == own) | (batch.on_behalf_of == conductor), -1, batch.on_behalf_of)
+    # Without a holder of ours there is no side to see it from.
+    is_seen = np.isin(batch.channel, _CASH) & (own >= 0)
+    everyone = (batch.debtor_holder, batch.creditor_holder, conductor, principal)
+    return np.column_stack([np.where(is_seen, codes, -1) for codes in everyone]).astype(np.int32)
+
+
+@kernel
+def _number_pairs(
+    debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, pairs: Rows,
+    used: int, found: Int32s,
+) -> int:  # fmt: skip
+    """Write the number of each pair; returns how many are new."""
+    added = 0
+    for i in range(len(debtor_holder)):
+        for side in range(2):
+            own = debtor_holder[i] if side == DEBTOR else creditor_holder[i]
+            across = creditor_account[i] if side == DEBTOR else debtor_account[i]
+            if across < 0:
+                across = creditor_holder[i] if side == DEBTOR else debtor_holder[i]
+            if own >= 0 and across >= 0:
+                at = find(pairs, np.int64(own), np.int64(across))
+                if at < 0:
+                    at = -1 - at
+                    pairs[at, 0], pairs[at, 1], pairs[at, 2] = own, across, used + added
+                    added += 1
+                found[i, side] = pairs[at, 2]
+    return added

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from monitor.domain.alert import Alert
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.vocabulary import CALENDARS
 from monitor.engine import admission, decide
 from monitor.engine.admission import ACCOUNT, HOLDER, KEY_KINDS, Admission, Legs
 from monitor.engine.binding import Bound, NamedList, bind
@@ -23,13 +24,12 @@ from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
-from monitor.engine.layout import CALENDARS
 from monitor.engine.legs import LegFacts, Scopes, build_fields, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
-from monitor.rulebook.plan import Program
+from monitor.rulebook.plan import FieldUse, Program
 
 _NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
 
@@ -57,7 +57,8 @@ class Entities(Protocol):
         """ISO 3166 code of the entity's country."""
 
     def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
-        """Business day (days since 1970) and month (12 x year + month) of each time, shape (n, 2)."""
+        """Calendar periods of each time in the order of CALENDARS (days since 1970; months as 12 x year + month), and
+        the time since local midnight in microseconds; shape (n, 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,13 @@ class Engine:
     def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
         facts = self._facts(batch, legs, profiles)
+        periods = self._periods(facts)
         fields = build_fields(
-            self.columns, batch, legs, facts, profiles, self.inputs.rates, self.peers.is_hub, self.firsts
+            self.columns, batch, legs, facts, profiles, self.inputs.rates, self.peers.is_hub, self.firsts, periods
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, self._periods(facts))
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
@@ -226,9 +228,11 @@ class Engine:
             room = found
 
     def _periods(self, facts: LegFacts) -> npt.NDArray[np.int64]:
-        """Business day and month of each leg; zeros where no window is a calendar one."""
-        if not any(layout.calendars for layout in self.bound.layouts):
-            return np.zeros((len(facts.entity), len(CALENDARS)), np.int64)
+        """Calendar periods and time of day of each leg; zeros where no rule asks for them."""
+        if not (
+            any(layout.calendars for layout in self.bound.layouts) or FieldUse("time_of_day") in self.program.fields
+        ):
+            return np.zeros((len(facts.entity), len(CALENDARS) + 1), np.int64)
         return self.inputs.entities.periods(facts.entity, facts.booked_us)
 
     def _number_entities(self, entity: Int32s) -> None:

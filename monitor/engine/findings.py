@@ -16,7 +16,7 @@ from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
-from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, ROLES, Legs
+from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSON, ROLES, Legs
 from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
@@ -138,6 +138,8 @@ class Findings:
         """The code of whom the alert is about; -1 where the leg has no such party."""
         if rule.alert.subject == "account" and hits.kind[n] == HOLDER:
             return hits.account[n]
+        if hits.kind[n] == PAIR:
+            return hits.holder[n]
         return int(self.engine.admission.spaces[hits.kind[n]].code_of[hits.row[n]])
 
     def _status(self, rule: Rule, judged_us: int, subject: int) -> tuple[str, bool]:
@@ -248,6 +250,8 @@ def _alert(
 def _role(engine: "Engine", hits: Hits, n: int) -> str:
     """How the leg takes part: debtor, creditor, the same as further holder of a joint account, or the kind of key."""
     kind, role = hits.kind[n], ROLES[hits.side[n]]
+    if kind in (PAIR, PERSON):
+        return f"{role}_{KEY_KINDS[kind]}"
     if kind != HOLDER:
         return KEY_KINDS[kind]
     is_first = hits.holder[n] == int(engine.admission.spaces[HOLDER].code_of[hits.row[n]])

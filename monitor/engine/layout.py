@@ -20,9 +20,9 @@ import numpy as np
 
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int32s, Int64s
+from monitor.domain.vocabulary import CALENDARS
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
 
-CALENDARS = ("day", "month")
 CALENDAR_RETENTION_US = 75 * DAY_US
 """Events of a table with calendar windows stay this long, so that a reversal finds its bucket."""
 

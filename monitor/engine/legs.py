@@ -17,7 +17,7 @@ import numpy.typing as npt
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import DIRECTIONS, STATUSES
+from monitor.domain.vocabulary import CALENDARS, DIRECTIONS, STATUSES
 from monitor.engine.admission import CREDITOR, HOLDER, NEVER, Legs
 from monitor.engine.compiled import kernel, prefetch
 from monitor.engine.conversion import Rates, convert_legs, no_rates
@@ -25,19 +25,31 @@ from monitor.engine.firsts import Firsts
 from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
 from monitor.rulebook.plan import FieldUse
 
-_NARROW = ("currency", "channel", "status", "debtor_country", "creditor_country")
+_NARROW = (
+    "currency", "channel", "status", "instrument", "wallet", "screening", "goods_country", "given",
+    "debtor_country", "creditor_country", "debtor_kind", "creditor_kind",
+)  # fmt: skip
 _CODES = (
-    "purpose", "booking_entity", "conductor", "on_behalf_of", "device", "branch",
+    "purpose", "booking_entity", "conductor", "on_behalf_of", "device", "branch", "merchant_category",
+    "instructing_agent", "reason", "screening_list", "link",
     "debtor_account", "creditor_account", "debtor_agent", "creditor_agent", "debtor_holder", "creditor_holder",
 )  # fmt: skip
 """Columns of a batch by width; those of the two sides stand next to each other, the debtor's first."""
+TIME_OF_DAY = len(CALENDARS)
+"""The column of ``periods`` behind the calendar periods."""
 _OWN, _OTHER = "own", "other"
 _OF_SIDE = {
     "account": (_OWN, "debtor_account"),
     "country": (_OWN, "debtor_country"),
     "counterparty_country": (_OTHER, "debtor_country"),
     "counterparty_agent": (_OTHER, "debtor_agent"),
+    "counterparty_kind": (_OTHER, "debtor_kind"),
 }
+_GIVEN_BITS = {
+    **{f"{what}_given": (_OWN, bit) for bit, what in enumerate(("name", "address", "identification"))},
+    **{f"counterparty_{what}_given": (_OTHER, bit) for bit, what in enumerate(("name", "address", "identification"))},
+}
+"""Which bit of ``given`` of the debtor answers the field, the creditor's being three further."""
 _PROFILE = {
     "segment": "segment",
     "profile.segment": "segment",
@@ -48,16 +60,20 @@ _PROFILE = {
     "profile.nationality": "nationality",
     "profile.occupation": "occupation",
     "profile.industry": "industry",
+    "profile.is_occasional": "is_occasional",
+    "profile.screening": "screening",
 }
 _PROFILE_MONEY = {
     "profile.declared_monthly_income": ("declared_monthly_income", "income_currency"),
     "profile.expected_monthly_in": ("expected_monthly_in", "expected_currency"),
     "profile.expected_monthly_out": ("expected_monthly_out", "expected_currency"),
+    "profile.expected_monthly_cash": ("expected_monthly_cash", "expected_currency"),
 }
 (
     _NARROW_COLUMN, _CODE_COLUMN, _OWN_NARROW, _OWN_CODE, _OTHER_NARROW, _OTHER_CODE, _OF_PROFILE, _CUSTOMER,
     _DIRECTION, _COUNTERPARTY, _ACCOUNT_AGE, _RELATIONSHIP_AGE, _AGE_YEARS, _IS_HUB, _SINCE_LAST, _LATER,
-) = range(16)  # fmt: skip
+    _ACCOUNT_KIND, _CREDENTIALS_AGE, _EXEMPTION_AGE, _OWN_GIVEN, _OTHER_GIVEN, _ACCOUNT_GIVEN, _TIME_OF_DAY,
+) = range(23)  # fmt: skip
 """Where a column comes from; ``_LATER``: another kernel writes it."""
 _SPECIAL = {
     "customer": _CUSTOMER,
@@ -68,6 +84,11 @@ _SPECIAL = {
     "profile.age_years": _AGE_YEARS,
     "peer.is_hub": _IS_HUB,
     "since_last()": _SINCE_LAST,
+    "profile.account_kind": _ACCOUNT_KIND,
+    "profile.credentials_age": _CREDENTIALS_AGE,
+    "profile.exemption_review_age": _EXEMPTION_AGE,
+    "counterparty_account_given": _ACCOUNT_GIVEN,
+    "time_of_day": _TIME_OF_DAY,
 }
 _YEAR_US = 31_556_952_000_000
 """A mean Gregorian year; full years of age are taken from it, exact to a day."""
@@ -75,12 +96,14 @@ _BOOKED = STATUSES.index("booked")
 _CREDIT, _DEBIT = DIRECTIONS.index("credit"), DIRECTIONS.index("debit")
 _ACCOUNTS, _HOLDERS = _CODES.index("debtor_account"), _CODES.index("debtor_holder")
 _SEGMENT, _SINCE, _BORN = COLUMN["segment"], COLUMN["customer_since_us"], COLUMN["birth_us"]
+_CREDENTIALS, _REVIEWED = COLUMN["credentials_changed_us"], COLUMN["exemption_reviewed_us"]
+_GIVEN = _NARROW.index("given")
 _PROFILE_WIDTH = len(PROFILE_COLUMNS)
 _AHEAD, _NEAR, _LINE = 16, 8, 8
 _BLOCK = 64
 """Legs that are filled field by field before the next ones: their rows stay in the first cache."""
 
-Narrow = tuple[Int16s, Int16s, Int16s, Int16s, Int16s]
+Narrow = tuple[Int16s, ...]
 Wide = tuple[Int32s, ...]
 
 
@@ -239,6 +262,9 @@ def plan_columns(uses: tuple[FieldUse, ...]) -> ColumnPlan:
 def _source(name: str) -> tuple[int, int]:
     if name in _SPECIAL:
         return _SPECIAL[name], 0
+    if name in _GIVEN_BITS:
+        which, bit = _GIVEN_BITS[name]
+        return (_OWN_GIVEN if which is _OWN else _OTHER_GIVEN), bit
     if name in _PROFILE:
         return _OF_PROFILE, COLUMN[_PROFILE[name]]
     if name in _OF_SIDE:
@@ -252,7 +278,8 @@ def _source(name: str) -> tuple[int, int]:
 @kernel
 def _fill(
     steps: Int32s, transaction: Int64s, side: Int32s, judged_us: Int64s, before_us: Int64s, narrow: Narrow, codes: Wide,
-    facts: LegFacts, profiles: npt.NDArray[np.int64], opened_us: Int64s, is_hub: Int64s, matrix: npt.NDArray[np.int64],
+    facts: LegFacts, profiles: npt.NDArray[np.int64], opened_us: Int64s, account_kind: Int64s, is_hub: Int64s,
+    periods: npt.NDArray[np.int64], matrix: npt.NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Write all columns but the later ones."""
     accounts_0, accounts_1 = codes[_ACCOUNTS], codes[_ACCOUNTS + 1]
@@ -309,6 +336,23 @@ def _fill(
                     elif source == _AGE_YEARS:
                         if profile >= 0 and profiles[profile, _BORN] != UNKNOWN:
                             value = (facts.booked_us[i] - profiles[profile, _BORN]) // _YEAR_US
+                    elif source == _ACCOUNT_KIND:
+                        account = accounts_1[at] if side[i] == CREDITOR else accounts_0[at]
+                        if 0 <= account < len(account_kind):
+                            value = account_kind[account]
+                    elif source == _CREDENTIALS_AGE:
+                        if profile >= 0 and profiles[profile, _CREDENTIALS] != UNKNOWN:
+                            value = max(facts.booked_us[i] - profiles[profile, _CREDENTIALS], np.int64(0))
+                    elif source == _EXEMPTION_AGE:
+                        if profile >= 0 and profiles[profile, _REVIEWED] != UNKNOWN:
+                            value = max(facts.booked_us[i] - profiles[profile, _REVIEWED], np.int64(0))
+                    elif source in (_OWN_GIVEN, _OTHER_GIVEN):
+                        shift = 3 if (side[i] == CREDITOR) == (source == _OWN_GIVEN) else 0
+                        value = np.int64(narrow[_GIVEN][at] >> (column + shift)) & 1
+                    elif source == _ACCOUNT_GIVEN:
+                        value = np.int64((accounts_0[at] if side[i] == CREDITOR else accounts_1[at]) >= 0)
+                    elif source == _TIME_OF_DAY:
+                        value = periods[i, TIME_OF_DAY]
                     elif source == _IS_HUB:
                         if facts.holder_row[i] >= 0:
                             value = is_hub[facts.holder_row[i]]
@@ -326,16 +370,18 @@ def build_fields(
     rates: Mapping[str, Rates],
     is_hub: Int64s,
     firsts: Firsts,
+    periods: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """The leg matrix, shape (legs, plan.width), row by row in memory.
 
-    ``is_hub`` is 1, 0 or ``UNKNOWN`` by row of the holders.
+    ``is_hub`` is 1, 0 or ``UNKNOWN`` by row of the holders; ``periods`` are the calendar periods and the time of day of
+    each leg, shape (legs, 5).
     """
     matrix = np.empty((len(legs), plan.width), np.int64)
     narrow = tuple(getattr(batch, name) for name in _NARROW)
     codes = tuple(getattr(batch, name) for name in _CODES)
     _fill(plan.steps, legs.transaction, legs.side, legs.judged_us, legs.before_us, narrow, codes, facts,
-          profiles.values, profiles.opened_us, is_hub, matrix)  # fmt: skip
+          profiles.values, profiles.opened_us, profiles.account_kind, is_hub, periods, matrix)  # fmt: skip
     for column, target, columns in plan.money:
         into = rates.get(target) or no_rates(CURRENCY_CODE[target])
         convert_legs(into, batch, legs.transaction, facts.booked_us, facts.profile_row, profiles.values, columns,

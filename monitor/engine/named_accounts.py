@@ -176,5 +176,5 @@ class NamedAccounts:
         total = _read(
             changed, said.opened_us, said.holder_start, said.holder, self.ends, self.links, opened, counts, holders
         )
-        table.put_accounts(self.codes[changed], opened)
+        table.put_accounts(self.codes[changed], opened, np.full(len(opened), UNKNOWN, np.int64))
         table.joint.put(self.codes[changed], counts, holders[:total])

@@ -28,6 +28,11 @@ PROFILE_COLUMNS = (
     "expected_currency",
     "customer_since_us",
     "birth_us",
+    "expected_monthly_cash",
+    "is_occasional",
+    "screening",
+    "credentials_changed_us",
+    "exemption_reviewed_us",
 )
 """Columns of a profile row. Codes of words and identifiers, minor units, microseconds; UNKNOWN where not held."""
 
@@ -104,6 +109,7 @@ class ProfileTable:
     values: Int64s = field(default_factory=lambda: np.zeros((0, len(PROFILE_COLUMNS)), np.int64))
     count: int = 0
     opened_us: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
+    account_kind: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     joint: JointHolders = field(default_factory=JointHolders)
 
     def put(self, codes: Int32s, values: Int64s) -> None:
@@ -111,7 +117,7 @@ class ProfileTable:
 
         Args:
             codes: Customer codes, shape (n,), each once.
-            values: Rows in the order of :data:`PROFILE_COLUMNS`, shape (n, 16).
+            values: Rows in the order of :data:`PROFILE_COLUMNS`, shape (n, 21).
         """
         self.row_of = _at_least(self.row_of, int(codes.max(initial=-1)) + 1, -1)
         new = codes[self.row_of[codes] < 0]
@@ -120,10 +126,12 @@ class ProfileTable:
         self.values = _at_least(self.values, self.count, UNKNOWN)
         self.values[self.row_of[codes]] = values
 
-    def put_accounts(self, codes: Int32s, opened_us: Int64s) -> None:
-        """Take over opening times by account code; UNKNOWN where not known."""
-        self.opened_us = _at_least(self.opened_us, int(codes.max(initial=-1)) + 1, UNKNOWN)
-        self.opened_us[codes] = opened_us
+    def put_accounts(self, codes: Int32s, opened_us: Int64s, kind: Int64s) -> None:
+        """Take over opening times and kinds by account code; UNKNOWN where not known."""
+        length = int(codes.max(initial=-1)) + 1
+        self.opened_us = _at_least(self.opened_us, length, UNKNOWN)
+        self.account_kind = _at_least(self.account_kind, length, UNKNOWN)
+        self.opened_us[codes], self.account_kind[codes] = opened_us, kind
 
 
 def _at_least(values, length: int, fill: int):

@@ -15,7 +15,7 @@ from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.plan import Program
 
-FORMAT = 5
+FORMAT = 6
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
@@ -41,8 +41,9 @@ def save(engine: Engine) -> Arrays:
     for kind, space in enumerate(engine.admission.spaces):
         for name in _SPACE:
             arrays[f"space{kind}.{name}"] = getattr(space, name)
-    counts = [space.count for space in engine.admission.spaces]
-    arrays["spaces"] = np.array([*counts, engine.admission.seen_used, engine.admission.shared_used], np.int64)
+    counts, admitted = [space.count for space in engine.admission.spaces], engine.admission
+    arrays["spaces"] = np.array([*counts, admitted.pairs_used, admitted.seen_used, admitted.shared_used], np.int64)
+    arrays["pairs"] = admitted.pairs
     arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
     for number, table in enumerate(engine.tables):
@@ -70,7 +71,9 @@ def load(engine: Engine, arrays: Arrays) -> None:
         for name in _SPACE:
             setattr(space, name, np.array(arrays[f"space{kind}.{name}"]))
         space.count = int(arrays["spaces"][kind])
-    engine.admission.seen_used, engine.admission.shared_used = arrays["spaces"][-2:].tolist()
+    admitted = engine.admission
+    admitted.pairs_used, admitted.seen_used, admitted.shared_used = arrays["spaces"][-3:].tolist()
+    admitted.pairs = np.array(arrays["pairs"])
     engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
     for number, table in enumerate(engine.tables):

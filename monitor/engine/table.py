@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int64s
+from monitor.domain.vocabulary import CALENDARS
 from monitor.engine import windows
 from monitor.engine.hashing import EMPTY, is_full, new_table, regrown
-from monitor.engine.layout import BUCKET_ROW, BUCKET_TIME, CALENDARS, CLOCK, ORDER, STAMP, TableLayout
+from monitor.engine.layout import BUCKET_ROW, BUCKET_TIME, CLOCK, ORDER, STAMP, TableLayout
 from monitor.engine.ordered import new_pool
 from monitor.engine.rings import TOP, new_ring_pool
 from monitor.engine.windows import Arriving

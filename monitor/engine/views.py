@@ -10,9 +10,8 @@ from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.units import Kind
-from monitor.domain.vocabulary import CLOSED
+from monitor.domain.vocabulary import CALENDARS, CLOSED
 from monitor.engine.admission import KEY_KINDS
-from monitor.engine.layout import CALENDARS
 from monitor.engine.sentences import fill, quantity_of_parts, writer
 from monitor.rulebook.plan import FieldUse, RulePlan
 from monitor.rulebook.rule import (
@@ -66,7 +65,7 @@ class WindowView:
     is_of_account: bool
     over_us: int
     calendar: int
-    """Index in :data:`monitor.engine.layout.CALENDARS`, or -1."""
+    """Index in :data:`monitor.domain.vocabulary.CALENDARS`, or -1."""
 
 
 class RuleView:

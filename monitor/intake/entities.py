@@ -11,6 +11,10 @@ holidays. ``entities.yaml`` states them::
 nothing rolls. A payment at or after the cut-off belongs to the next day; weekend and holidays roll on to the
 next day that is neither. The month is that of the business day.
 
+Other laws count otherwise. A *calendar date* is that of the entity's zone, whatever the cut-off and the holidays. A
+*static 24 hours* begins every day at ``static_24h_start`` of the entity's zone (midnight where it is left out) and
+bears the date on which it begins.
+
 Offsets from UTC come from the time zone database, transitions found once per zone and then looked up by binary
 search in a kernel.
 """
@@ -82,6 +86,7 @@ class Entity(BaseModel):
     cut_off: Annotated[str, AfterValidator(_cut_off)] | None = None
     weekend: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(default=[], max_length=6)
     holidays: list[Annotated[str, AfterValidator(_date)]] = Field(default=[], max_length=10_000)
+    static_24h_start: Annotated[str, AfterValidator(_cut_off)] | None = None
 
 
 class Entities(BaseModel):
@@ -120,9 +125,10 @@ class BusinessCalendar:
     >>> bank = Entity(country="US", zone="America/New_York", cut_off="17:00", weekend=["sat", "sun"])
     >>> calendar = BusinessCalendar({"US": bank}, codes={"US": 0})
     >>> friday_2130_utc = 1_777_671_000 * 1_000_000  # 2026-05-01, 17:30 in New York
-    >>> day, month = calendar.periods(np.zeros(1, np.int32), np.array([friday_2130_utc]))[0].tolist()
-    >>> str(np.datetime64(day, "D")), month == 2026 * 12 + 5
-    ('2026-05-04', True)
+    >>> periods = calendar.periods(np.zeros(1, np.int32), np.array([friday_2130_utc]))
+    >>> day, month, calendar_date, static, time_us = periods[0].tolist()
+    >>> str(np.datetime64(day, "D")), month == 2026 * 12 + 5, str(np.datetime64(calendar_date, "D"))
+    ('2026-05-04', True, '2026-05-01')
     """
 
     def __init__(self, entities: Mapping[str, Entity], codes: Mapping[str, int]) -> None:
@@ -140,34 +146,38 @@ class BusinessCalendar:
         self._since_us = np.concatenate([_NONE, *(since for since, _ in changes)])
         self._offset_us = np.concatenate([_NONE, *(offset for _, offset in changes)])
         self._roll_us = np.array([_roll_us(entities[name]) for name in names], np.int64)
+        self._static_us = np.array([_of_day_us(entities[name].static_24h_start or "00:00") for name in names], np.int64)
         self._calendar = np.array([list(calendars).index(_free_days(entities[name])) for name in names], np.int64)
         next_days = [_next_business_days(entity) for entity in calendars.values()]
         self._next_day = np.stack(next_days) if next_days else np.zeros((0, _DAYS), np.int32)
 
     def periods(self, entity: Int32s, time_us: Int64s) -> npt.NDArray[np.int64]:
-        """Business day (days since 1970-01-01) and its month (``12 * year + month``, 1 to 12), shape (n, 2).
+        """Business day (days since 1970-01-01), its month (``12 * year + month``, 1 to 12), calendar date, date of the
+        static 24 hours, and the time since local midnight in microseconds; shape (n, 5).
 
         An unknown entity counts days of UTC.
         """
-        found = np.empty((len(time_us), 2), np.int64)
+        found = np.empty((len(time_us), 5), np.int64)
         _write_periods(
             entity, time_us, self._index, self._zone, self._first, self._since_us, self._offset_us, self._roll_us,
-            self._calendar, self._next_day, _MONTH_OF_DAY, found,
+            self._static_us, self._calendar, self._next_day, _MONTH_OF_DAY, found,
         )  # fmt: skip
         return found
 
 
 @kernel
 def _write_periods(  # type: ignore[no-untyped-def]
-    entity, time_us, index_of, zone_of, first, since_us, offset_us, roll_us, calendar_of, next_day, month_of, found
-):
+    entity, time_us, index_of, zone_of, first, since_us, offset_us, roll_us, static_us, calendar_of, next_day, month_of,
+    found,
+):  # fmt: skip
     last, low, from_us, until_us = -1, 0, 0, -1
     for i in range(len(time_us)):
         code = entity[i]
         index = index_of[code] if 0 <= code < len(index_of) else -1
         if index < 0:
             day = time_us[i] // DAY_US
-            found[i, 0], found[i, 1] = day, month_of[day]
+            found[i, 0], found[i, 1], found[i, 2], found[i, 3] = day, month_of[day], day, day
+            found[i, 4] = time_us[i] - day * DAY_US
             continue
         zone, at_us = zone_of[index], time_us[i]
         if zone != last or at_us < from_us or at_us >= until_us:
@@ -180,7 +190,10 @@ def _write_periods(  # type: ignore[no-untyped-def]
                     high = middle
             last, from_us = zone, since_us[low]
             until_us = int(since_us[low + 1]) if low + 1 < first[zone + 1] else 2**62
-        day = (at_us + offset_us[low] + roll_us[index]) // DAY_US
+        local_us = at_us + offset_us[low]
+        found[i, 2], found[i, 3] = local_us // DAY_US, (local_us - static_us[index]) // DAY_US
+        found[i, 4] = local_us - found[i, 2] * DAY_US
+        day = (local_us + roll_us[index]) // DAY_US
         day = next_day[calendar_of[index], min(max(day, 0), next_day.shape[1] - 1)]
         found[i, 0], found[i, 1] = day, month_of[day]
 

@@ -175,6 +175,18 @@ def _batch(positions: Int64s, columns: Columns) -> TransactionBatch:
         on_behalf_of=codes[_ON_BEHALF_OF],
         device=codes[_DEVICE],
         branch=codes[_BRANCH],
+        instrument=np.full(len(positions), -1, np.int16),
+        wallet=np.full(len(positions), -1, np.int16),
+        screening=np.full(len(positions), -1, np.int16),
+        debtor_kind=np.full(len(positions), -1, np.int16),
+        creditor_kind=np.full(len(positions), -1, np.int16),
+        goods_country=np.full(len(positions), -1, np.int16),
+        given=np.zeros(len(positions), np.int16),
+        merchant_category=np.full(len(positions), -1, np.int32),
+        instructing_agent=np.full(len(positions), -1, np.int32),
+        reason=np.full(len(positions), -1, np.int32),
+        screening_list=np.full(len(positions), -1, np.int32),
+        link=np.full(len(positions), -1, np.int32),
     )
 
 

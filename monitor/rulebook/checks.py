@@ -258,6 +258,8 @@ def alert(
     subject = entries.word(entry, "subject", "alert", SUBJECT_KINDS)
     keys = {window.by for window in windows.values()} or {"customer"}
     fitting = {"customer", "account"} if keys <= {"customer", "account"} else keys
+    if keys == {"pair"}:
+        fitting = {"customer"}
     if subject not in fitting:
         raise RuleError(entry.items["subject"].place, f"the subject is the {subject}, the windows are by "
                         f"{' and '.join(sorted(keys))}", "The numbers in the alert would not be the subject's.",

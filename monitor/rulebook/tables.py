@@ -30,7 +30,7 @@ DEFAULT_CURRENCY = "USD"
 """The currency of a table whose rule names none."""
 _KEYS = ("name", "start", "table", "lists", "peers", "hubs", "jurisdiction", "rates")
 _EXTRA = ("at", "expect", "id", "reverses", "jurisdiction")
-_NOT_COLUMNS = ("peer.is_hub",)
+_NOT_COLUMNS = ("peer.is_hub", "time_of_day", "counterparty_account_given")
 
 
 def field_of_column(column: str) -> str | None:

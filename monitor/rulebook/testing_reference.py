@@ -20,6 +20,8 @@ from monitor.rulebook.rule import Rule, TableTest
 from monitor.rulebook.testing import TableRow, table_currency, table_rows
 
 _PROFILE = "profile."
+_FURTHER_WORDS = ("instrument", "merchant_category", "instructing_agent", "reason", "goods_country", "wallet",
+                  "screening", "screening_list", "link")  # fmt: skip
 
 
 class ReferenceTables:
@@ -46,12 +48,15 @@ def _transaction(position: int, row: TableRow) -> PlainTransaction:
         account=row.word("account"),
         customer=row.word("customer"),
         country=row.word("country"),
+        given=_given(row, ""),
         profile={name.removeprefix(_PROFILE): v for name, v in row.fields.items() if name.startswith(_PROFILE)},
     )
     other = PlainSide(
         account=row.word("counterparty"),
         country=row.word("counterparty_country"),
         agent=row.word("counterparty_agent"),
+        kind=row.word("counterparty_kind"),
+        given=_given(row, "counterparty_"),
     )
     is_credit = row.word("direction") == "credit"
     return PlainTransaction(
@@ -71,7 +76,13 @@ def _transaction(position: int, row: TableRow) -> PlainTransaction:
         on_behalf_of=row.word("on_behalf_of"),
         device=row.word("device"),
         branch=row.word("branch"),
+        **{name: row.word(name) for name in _FURTHER_WORDS},
     )
+
+
+def _given(row: TableRow, prefix: str) -> frozenset[str]:
+    words = ("name", "address", "identification")
+    return frozenset(word for word in words if row.fields.get(f"{prefix}{word}_given") is True)
 
 
 def entity_of(row: TableRow) -> str:

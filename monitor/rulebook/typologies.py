@@ -25,5 +25,11 @@ TYPOLOGIES: dict[str, tuple[str, str]] = {
     "evasion": ("EVA", "Tries to get past a control."),
     "terrorist_financing": ("TFI", "Small amounts for violent ends."),
     "lists": ("LST", "Parties that stand on a list."),
+    "customer_due_diligence": ("CDD", "Business that calls for identifying the customer, or for a review."),
+    "correspondent": ("COB", "Banks behind banks."),
+    "human_trafficking": ("HTR", "People are sold or exploited."),
+    "loan": ("LOA", "Loans that are repaid with money from elsewhere."),
+    "prepaid": ("PRE", "Value is loaded on cards and taken off again."),
+    "card": ("CRD", "Cards are used to make money look like trade."),
 }
 """Folder name to the letters of the id and the meaning, as rules/README.md shows them."""

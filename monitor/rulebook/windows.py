@@ -7,7 +7,7 @@ from dataclasses import replace
 from monitor.domain.fields import FIELDS
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.units import COUNT, Kind, Unit, money
-from monitor.domain.vocabulary import SUBJECT_KINDS
+from monitor.domain.vocabulary import CALENDARS, WINDOW_KEYS
 from monitor.rulebook import entries
 from monitor.rulebook.calls import MEASURE_FUNCTIONS
 from monitor.rulebook.document import Keyed, Scalar
@@ -19,7 +19,6 @@ from monitor.rulebook.source import Source, parse
 
 WINDOWS_MAX = 16
 MEASURES_MAX = 16
-CALENDARS = ("day", "month")
 _KEYS = ("over", "by", "currency", "where", "measures")
 
 
@@ -72,11 +71,11 @@ def _check_keys(read: Mapping[str, Window]) -> None:
 def _window(name: str, place: Place, tree: Keyed, scope: Scope) -> Window:
     what = f"the window '{name}'"
     entries.only_keys(tree, _KEYS, what)
-    remedy = "Write a length such as 24h, or day or month."
+    remedy = f"Write a length such as 24h, or one of {', '.join(CALENDARS)}."
     over = entries.text(tree, "over", what, remedy)
     calendar = over if over in CALENDARS else None
     over_us = None if calendar else entries.duration(tree, "over", what)
-    by = entries.word(tree, "by", what, SUBJECT_KINDS)
+    by = entries.word(tree, "by", what, WINDOW_KEYS)
     currency = scope.currency
     if "currency" in tree.items:
         currency = entries.text(tree, "currency", what, "Write for example currency: USD.")

@@ -7,7 +7,7 @@ from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 
 _OPEN = {"country", "currency", "customer", "account", "agent", "device", "branch", "entity", "purpose", "segment",
-         "occupation", "industry"}  # fmt: skip
+         "occupation", "industry", "merchant_category", "reason", "screening_list", "link"}  # fmt: skip
 _DERIVED = {
     "profile.declared_monthly_income": "declared_income",
     "profile.expected_monthly_in": "expected",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
+from monitor.domain.vocabulary import CALENDARS
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import BATCH
 from monitor.rulebook.plan import DISTINCTS_PER_TABLE_MAX, FILTERS_PER_TABLE_MAX, FieldUse, WindowMeasure
@@ -38,7 +39,7 @@ def random_shape(rng: np.random.Generator) -> Shape:
     filters = int(rng.choice([1, 2, 3, FILTERS_PER_TABLE_MAX], p=[0.3, 0.3, 0.3, 0.1]))
     amounts, codes = AMOUNTS[: rng.integers(0, 3)], CODES[: rng.integers(0, 4)]
     overs = rng.choice([1, 3, 24, 48, 100], int(rng.integers(1, 4)), replace=False) * HOUR_US
-    lengths = [(over, None) for over in overs.tolist()] + [(0, name) for name in ("day", "month") if rng.random() < 0.5]
+    lengths = [(over, None) for over in overs.tolist()] + [(0, name) for name in CALENDARS if rng.random() < 0.3]
     share = 0.05 if filters > 3 else float(rng.choice([0.1, 0.5, 1.0]))
     kept: list[WindowMeasure] = []
     counted: set[tuple[int, FieldUse]] = set()
@@ -72,7 +73,7 @@ def random_legs(rng: np.random.Generator, shape: Shape, n: int, *, keys: int, is
             first = max(0, len(entered) - 60) if rng.random() < 0.7 else 0
             original = entered[int(rng.integers(first, len(entered)))]
             nothing = dict.fromkeys((*AMOUNTS, *CODES), UNKNOWN)
-            one = Leg(REMOVE, original.key, 0, position, original.position, 0, nothing, 0, {"day": 0, "month": 0})
+            one = Leg(REMOVE, original.key, 0, position, original.position, 0, nothing, 0, dict.fromkeys(CALENDARS, 0))
             legs += [one] * int(rng.integers(1, 3))
             continue
         key = int(rng.integers(0, keys))
@@ -84,7 +85,7 @@ def random_legs(rng: np.random.Generator, shape: Shape, n: int, *, keys: int, is
             values |= {use: first_code + int(rng.integers(0, last_code)) for use in shape.codes}
             values |= {use: UNKNOWN for use in values if rng.random() < lacking}
             day = time_us // DAY_US - int(rng.random() < 0.1)
-            periods = {"day": day, "month": day // 30}
+            periods = {"day": day, "month": day // 30, "date": day - 1, "static_24h": day // 2}
             legs.append(Leg(ENTER, key, time_us, position, 0, mask, values, int(rng.integers(-1, 2)), periods))
             entered.append(legs[-1])
     return legs

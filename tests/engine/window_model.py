@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.time import UNKNOWN
-from monitor.engine.layout import CALENDAR_RETENTION_US, CALENDARS, KEPT, NEXT, lay_out
+from monitor.domain.vocabulary import CALENDARS
+from monitor.engine.layout import CALENDAR_RETENTION_US, KEPT, NEXT, lay_out
 from monitor.engine.ordered import new_pool
 from monitor.engine.rings import new_ring_pool
 from monitor.engine.table import WindowTable
@@ -152,12 +153,12 @@ def feed(table: WindowTable, legs: list[Leg], columns: int) -> tuple[npt.NDArray
         return np.array([getattr(leg, name) for leg in legs], kind)
 
     values = np.array([[leg.values[use] for use in layout.values] for leg in legs], np.int64)
-    periods = np.array([[leg.periods[name] for name in CALENDARS] for leg in legs], np.int64)
+    periods = np.array([[leg.periods.get(name, 0) for name in CALENDARS] for leg in legs], np.int64)
     arriving = Arriving(
         column("operation", np.int32), column("key", np.int64), column("time_us", np.int64),  # type: ignore[arg-type]
         column("position", np.int64), column("target", np.int64), column("mask", np.int64),
         values.reshape(len(legs), len(layout.values)), np.arange(len(layout.values)),
-        column("entity", np.int32), periods.reshape(len(legs), 2),  # type: ignore[arg-type]
+        column("entity", np.int32), periods.reshape(len(legs), len(CALENDARS)),  # type: ignore[arg-type]
         np.array([CALENDARS.index(name) for name in layout.calendars], np.int64),
     )  # fmt: skip
     table.run(arriving, found, bounds, keys=max(leg.key for leg in legs) + 1)

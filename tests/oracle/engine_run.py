@@ -14,7 +14,7 @@ from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE, DECIMALS
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.vocabulary import CHANNELS, CLOSED, STATUSES
 from monitor.engine.conversion import Rates
 from monitor.engine.engine import Engine, EngineInputs
 from monitor.engine.profiles import ProfileTable
@@ -24,7 +24,8 @@ from monitor.rulebook.rule import Rule, Rulebook
 
 ENTITY = "entity-US"
 CODES_MAX = 4_096
-_SMALL = {"currency", "channel", "status", "debtor_country", "creditor_country"}
+_SMALL = {"currency", "channel", "status", "debtor_country", "creditor_country", "instrument", "wallet", "screening",
+          "debtor_kind", "creditor_kind", "goods_country", "given"}  # fmt: skip
 _WIDE = {"position", "booked_at_us", "received_at_us", "id_hi", "id_lo", "digest", "amount_minor", "reverses_hi",
          "reverses_lo"}  # fmt: skip
 
@@ -97,6 +98,9 @@ def _row(payment: PlainTransaction, identifiers: PlainIdentifiers) -> Mapping[st
     def code(kind: IdentifierKind, text: str | None) -> int:
         return -1 if text is None else identifiers.code(kind, text)
 
+    def closed(vocabulary: str, word: str | None) -> int:
+        return -1 if word is None else CLOSED[vocabulary].index(word)
+
     def number(identifier: str) -> int:
         return identifiers.code(IdentifierKind.PURPOSE, f"id {identifier}") + 1
 
@@ -106,6 +110,7 @@ def _row(payment: PlainTransaction, identifiers: PlainIdentifiers) -> Mapping[st
             f"{name}_account": code(IdentifierKind.ACCOUNT, given.account),
             f"{name}_country": -1 if given.country is None else COUNTRY_CODE[given.country],
             f"{name}_agent": code(IdentifierKind.AGENT, given.agent),
+            f"{name}_kind": closed("party_kind", given.kind),
         }
 
     return side("debtor", payment.debtor) | side("creditor", payment.creditor) | {
@@ -127,4 +132,17 @@ def _row(payment: PlainTransaction, identifiers: PlainIdentifiers) -> Mapping[st
         "on_behalf_of": code(IdentifierKind.CUSTOMER, payment.on_behalf_of),
         "device": code(IdentifierKind.DEVICE, payment.device),
         "branch": code(IdentifierKind.BRANCH, payment.branch),
+        "goods_country": -1 if payment.goods_country is None else COUNTRY_CODE[payment.goods_country],
+        "given": sum(
+            1 << (3 * number + bit)
+            for number, given in enumerate((payment.debtor, payment.creditor))
+            for bit, what in enumerate(("name", "address", "identification"))
+            if what in given.given
+        ),
+        "merchant_category": code(IdentifierKind.MERCHANT_CATEGORY, payment.merchant_category),
+        "instructing_agent": code(IdentifierKind.AGENT, payment.instructing_agent),
+        "reason": code(IdentifierKind.REASON, payment.reason),
+        "screening_list": code(IdentifierKind.SCREENING_LIST, payment.screening_list),
+        "link": code(IdentifierKind.LINK, payment.link),
+        **{name: closed(name, getattr(payment, name)) for name in ("instrument", "wallet", "screening")},
     }  # fmt: skip

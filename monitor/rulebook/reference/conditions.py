@@ -171,6 +171,9 @@ def _field(node: Name, scene: Scene) -> Value:
     if node.name == "peer.is_hub":
         snapshot = scene.history.inputs.snapshot_at(scene.leg.position)
         return Value.unknown(node.name) if snapshot is None else Value(scene.leg.own.holder in snapshot.hubs)
+    if node.name == "time_of_day":
+        entity = scene.history.inputs.entity(scene.leg.transaction.booking_entity)
+        return Value(entity.time_of_day_us(scene.leg.transaction.booked_at_us))
     plain = field_of(scene.leg, node.name)
     if plain is None:
         return Value.unknown(node.name)
@@ -204,5 +207,13 @@ def field_of(leg: PlainLeg, name: str) -> Plain | tuple[int, str] | None:
             return leg.other.country
         case "counterparty_agent":
             return leg.other.agent
+        case "counterparty_kind":
+            return leg.other.kind
+        case "counterparty_account_given":
+            return leg.other.account is not None
+        case "name_given" | "address_given" | "identification_given":
+            return name.removesuffix("_given") in leg.own.given
+        case "counterparty_name_given" | "counterparty_address_given" | "counterparty_identification_given":
+            return name.removeprefix("counterparty_").removesuffix("_given") in leg.other.given
     value: str | None = getattr(transaction, name)
     return value

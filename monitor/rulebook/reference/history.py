@@ -63,12 +63,9 @@ class History:
         return [one for one in standing if now - window.over_us < one.judged_us <= now]
 
     def _same_period(self, calendar: str, one: PlainLeg, leg: PlainLeg) -> bool:
-        """Same booking entity, and the same business day or month of it."""
+        """Same booking entity, and the same period of it."""
         if one.transaction.booking_entity != leg.transaction.booking_entity:
             return False
         entity = self.inputs.entity(leg.transaction.booking_entity)
-        theirs = entity.business_date(one.transaction.booked_at_us)
-        ours = entity.business_date(leg.transaction.booked_at_us)
-        if calendar == "month":
-            return (theirs.year, theirs.month) == (ours.year, ours.month)
+        theirs, ours = (entity.period(calendar, each.transaction.booked_at_us) for each in (one, leg))
         return theirs == ours

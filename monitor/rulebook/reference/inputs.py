@@ -25,7 +25,7 @@ class PlainEntity:
     """A booking entity: where it is and how its days run.
 
     ``cut_off`` is the local time from which a payment belongs to the next day; with ``rolls`` a day that is a
-    holiday or a weekend counts as the next business day.
+    holiday or a weekend counts as the next business day. The static 24 hours begin at ``static_24h_start``.
     """
 
     jurisdiction: str | None = None
@@ -34,6 +34,25 @@ class PlainEntity:
     holidays: frozenset[date] = frozenset()
     rolls: bool = False
     weekend: tuple[int, ...] = (5, 6)
+    static_24h_start: time = time(0)
+
+    def period(self, calendar: str, time_us: int) -> date:
+        """The first day of the calendar period, or the date that stands for it."""
+        if calendar == "date":
+            return self._local(time_us).date()
+        if calendar == "static_24h":
+            moment = self._local(time_us)
+            return moment.date() - timedelta(days=1 if moment.time() < self.static_24h_start else 0)
+        day = self.business_date(time_us)
+        return day.replace(day=1) if calendar == "month" else day
+
+    def time_of_day_us(self, time_us: int) -> int:
+        """Microseconds on the wall clock since midnight."""
+        moment = self._local(time_us)
+        return ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.microsecond
+
+    def _local(self, time_us: int) -> datetime:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(ZoneInfo(self.zone))
 
     def business_date(self, time_us: int) -> date:
         """The date that a payment of this moment belongs to.
@@ -42,7 +61,7 @@ class PlainEntity:
         >>> PlainEntity(cut_off=time(18), rolls=True).business_date(friday_evening).isoformat()
         '2026-05-04'
         """
-        moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(ZoneInfo(self.zone))
+        moment = self._local(time_us)
         day = moment.date()
         if self.cut_off is not None and moment.time() >= self.cut_off:
             day += timedelta(days=1)

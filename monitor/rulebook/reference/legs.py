@@ -8,8 +8,12 @@ from monitor.rulebook.reference.transactions import PlainSide, PlainTransaction
 
 HOLDER = "customer"
 """The kind of the legs that holders see; windows by account are kept over them too."""
-FURTHER_KINDS = ("conductor", "on_behalf_of", "counterparty", "device")
+FURTHER_KINDS = ("conductor", "on_behalf_of", "counterparty", "device", "link", "agent")
 """Kinds of legs that exist only where a rule keeps windows by them: one per payment."""
+PAIR, PERSON = "pair", "person"
+"""Kinds with several legs per payment: one for each of our holders with the other side, and in payments in cash one for
+each person who takes part."""
+CASH = ("cash", "atm")
 TAKEN_BACK = ("reversed", "returned")
 """Statuses of records that only take an original back: they are not judged and enter no window."""
 LATENESS_MAX_US = 35 * DAY_US
@@ -20,7 +24,7 @@ ROLE_ORDER = ("debit", "credit")
 
 @dataclass(frozen=True, slots=True)
 class PlainLeg:
-    """One payment as one party sees it: a holder, or a party of one of :data:`FURTHER_KINDS`.
+    """One payment as one party sees it: a holder, or another party (:data:`FURTHER_KINDS` and beyond).
 
     ``keys`` maps each kind of key that the leg is kept by to its value. ``judged_us`` is the latest of the payment's
     own time and the clocks of those keys. ``gone_at`` is the log position of the record that took the payment
@@ -61,7 +65,7 @@ class PlainLeg:
             return self.own.account
         if kind == HOLDER:
             return self.own.holder
-        return self.counterparty if kind == "counterparty" else getattr(self.transaction, kind)
+        return self.keys[kind]
 
     def stands_at(self, position: int) -> bool:
         """Whether no record up to ``position`` has taken the payment back."""
@@ -74,6 +78,8 @@ class _Log:
 
     kinds: tuple[str, ...]
     with_accounts: bool
+    with_pairs: bool
+    with_persons: bool
     clocks: dict[tuple[str, str], int] = field(default_factory=dict)
     position_of: dict[str, int] = field(default_factory=dict)
     gone_at: dict[int, int] = field(default_factory=dict)
@@ -113,11 +119,40 @@ class _Log:
                 if joint.holder is not None and joint.holder != side.holder:
                     yield role, HOLDER, {HOLDER: joint.holder}, joint
         seen_from = next((pair for pair in sides if pair[1].holder is not None), sides[1])
-        outside = next((side.account for _, side in sides if side.holder is None and side.account), None)
+        outside = next((side for _, side in sides if side.holder is None and side.account), None)
+        across = transaction.creditor if seen_from[0] == "debit" else transaction.debtor
         for kind in self.kinds:
-            key = outside if kind == "counterparty" else getattr(transaction, kind)
+            key = getattr(transaction, kind, None)
+            if kind == "counterparty":
+                key = outside.account if outside is not None else None
+            if kind == "agent":
+                key = across.agent
             if key is not None:
                 yield seen_from[0], kind, {kind: key}, seen_from[1]
+        if self.with_pairs:
+            yield from self._pairs(sides)
+        if self.with_persons and transaction.channel in CASH:
+            yield from self._persons(transaction, sides, seen_from)
+
+    def _pairs(self, sides: list[tuple[str, PlainSide]]) -> Iterator[tuple[str, str, dict[str, str], PlainSide]]:
+        """Each of our holders together with the account, or else the customer, across."""
+        for (role, side), (_, other) in (sides, sides[::-1]):
+            across = other.account or other.holder or other.customer
+            if side.holder is not None and across is not None:
+                yield role, PAIR, {PAIR: f"{side.holder}\x1f{across}"}, side
+
+    def _persons(
+        self, transaction: PlainTransaction, sides: list[tuple[str, PlainSide]], seen_from: tuple[str, PlainSide]
+    ) -> Iterator[tuple[str, str, dict[str, str], PlainSide]]:
+        """Everyone who takes part on a side, once: its holders, and with the first side of ours the others."""
+        for role, side in sides:
+            if side.holder is None:
+                continue
+            everyone = [side.holder, *(joint.holder for joint in side.joint)]
+            if role == seen_from[0]:
+                everyone += [transaction.conductor, transaction.on_behalf_of]
+            for person in dict.fromkeys(one for one in everyone if one is not None):
+                yield role, PERSON, {PERSON: person}, side
 
 
 def legs_of(transactions: Iterable[PlainTransaction], keys: Iterable[str] = (HOLDER, "account")) -> list[PlainLeg]:
@@ -134,7 +169,8 @@ def legs_of(transactions: Iterable[PlainTransaction], keys: Iterable[str] = (HOL
     [7, 7, 8]
     """
     wanted = set(keys)
-    log = _Log(tuple(kind for kind in FURTHER_KINDS if kind in wanted), "account" in wanted)
+    kinds = tuple(kind for kind in FURTHER_KINDS if kind in wanted)
+    log = _Log(kinds, "account" in wanted, PAIR in wanted, PERSON in wanted)
     for transaction in sorted(transactions, key=lambda one: one.position):
         log.accept(transaction)
     return [replace(leg, gone_at=log.gone_at.get(leg.position)) for leg in log.legs]

@@ -10,6 +10,7 @@ ProfileValue = str | int | bool | tuple[int, str]
 class PlainSide:
     """One side of a payment. ``holder`` is whose legs it joins: ours, or ``None`` for an outside party.
 
+    ``given`` says which of ``name``, ``address`` and ``identification`` the record carries of this side.
     ``profile`` is what was known of the holder when the payment was judged, by the names of the fields after
     ``profile.``: words, truths, lengths in microseconds (``account_age``), years, and money as ``(minor units,
     currency)``. An absent name is unknown. ``joint`` are the further holders of the account with their profiles;
@@ -21,6 +22,8 @@ class PlainSide:
     customer: str | None = None
     country: str | None = None
     agent: str | None = None
+    kind: str | None = None
+    given: frozenset[str] = frozenset()
     joint: tuple["PlainSide", ...] = ()
     profile: Mapping[str, ProfileValue] = field(default_factory=dict)
 
@@ -45,3 +48,12 @@ class PlainTransaction:
     on_behalf_of: str | None = None
     device: str | None = None
     branch: str | None = None
+    instrument: str | None = None
+    merchant_category: str | None = None
+    instructing_agent: str | None = None
+    reason: str | None = None
+    goods_country: str | None = None
+    wallet: str | None = None
+    screening: str | None = None
+    screening_list: str | None = None
+    link: str | None = None
