@@ -309,6 +309,14 @@ def _admit(
             clock_0[row] = judged_us
             if is_booked:
                 last_0[row] = judged_us
+            if person >= 0 and extra_codes[i, person + side] >= 0:
+                row = _row(code, row_of[PERSON], code_of[PERSON], counts, PERSON)
+                judged_us = max(time_us, clock_us[PERSON][row])
+                is_late[i] |= judged_us > time_us
+                n = _emit(wide, small, n, i, side, PERSON, row, -1, judged_us, last_us[PERSON][row], 0, 0)
+                clock_us[PERSON][row] = judged_us
+                if is_booked:
+                    last_us[PERSON][row] = judged_us
             if account >= 0 and account < len(joint_start):
                 for k in range(joint_start[account], joint_stop[account]):
                     if joint_holder[k] == code:
@@ -339,7 +347,8 @@ def _admit(
                             if is_booked:
                                 last_us[PERSON][row] = judged_us
         for k in range(extra_codes.shape[1]):
-            if extra_codes[i, k] >= 0:
+            # The holders' own legs as persons stand beside their other ones.
+            if extra_codes[i, k] >= 0 and not (person >= 0 and person <= k < person + 2):
                 kind = extra_kinds[k]
                 row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
                 judged_us = max(time_us, clock_us[kind][row])

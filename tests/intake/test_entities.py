@@ -49,10 +49,23 @@ around_new_year = st.integers(parse_time_us("2025-12-15T00:00:00Z"), parse_time_
 @settings(print_blob=True, deadline=None, max_examples=200)
 def test_every_business_day_is_the_one_the_clerk_counts(entity: Entity, times: list[int]) -> None:
     calendar = BusinessCalendar({"other": Entity(country="US", zone="UTC"), "own": entity}, {"own": 7, "other": 3})
-    got, months = calendar.periods(np.full(len(times), 7, np.int32), np.array(times)).T
+    got, months, *_ = calendar.periods(np.full(len(times), 7, np.int32), np.array(times)).T
     expected = [by_the_clerk(entity, each) for each in times]
     assert [str(np.datetime64(day, "D")) for day in got.tolist()] == [f"{day:%Y-%m-%d}" for day in expected]
     assert months.tolist() == [day.year * 12 + day.month for day in expected]
+
+
+@given(entities, st.times(), st.lists(around_new_year, min_size=1, max_size=20))
+@settings(print_blob=True, deadline=None, max_examples=200)
+def test_a_date_and_a_static_day_know_no_cut_off_and_no_holiday(entity: Entity, start: time, times: list[int]) -> None:
+    own = entity.model_copy(update={"static_24h_start": start.isoformat()})
+    periods = BusinessCalendar({"own": own}, {"own": 0}).periods(np.zeros(len(times), np.int32), np.array(times))
+    for row, time_us in zip(periods.tolist(), times, strict=True):
+        clock = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(ZoneInfo(entity.zone))
+        static = clock.date() if clock.time() >= start else clock.date() - timedelta(days=1)
+        assert [str(np.datetime64(day, "D")) for day in row[2:4]] == [clock.date().isoformat(), static.isoformat()]
+        midnight = datetime.combine(clock.date(), time())
+        assert row[4] == (clock.replace(tzinfo=None) - midnight) // timedelta(microseconds=1)
 
 
 def test_an_unknown_entity_counts_days_of_utc() -> None:

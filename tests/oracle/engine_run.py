@@ -52,7 +52,7 @@ def run_engine(
     program = plan(Rulebook(tuple(rules), "".join(rule.digest for rule in rules)))
     targets = {use.currency for use in program.fields if use.currency is not None}
     inputs = EngineInputs(
-        identifiers, UtcEntities(identifiers), rates={target: _rates(rates, target) for target in targets},
+        identifiers, UtcEntities(identifiers), rates={target: rates_into(rates, target) for target in targets},
         live=frozenset(rule.id for rule in rules),
     )  # fmt: skip
     engine = Engine(program, inputs)
@@ -68,7 +68,8 @@ def run_engine(
     return EngineRun(alerts, undecided, texts)
 
 
-def _rates(rates: Sequence[PlainRate], target: str) -> Rates:
+def rates_into(rates: Sequence[PlainRate], target: str) -> Rates:
+    """The rates into a currency as the engine takes them."""
     start, published, above, below = [0], [], [], []
     for number, source in enumerate(CURRENCIES):
         scale = Fraction(10) ** (DECIMALS[CURRENCY_CODE[target]] - DECIMALS[number])

@@ -7,6 +7,7 @@ from monitor.domain.fields import FIELDS
 from monitor.domain.money import parse_amount_minor
 from monitor.domain.time import HOUR_US, parse_duration_us, parse_time_us
 from monitor.domain.units import COUNT, DURATION, SHARE, money
+from monitor.domain.vocabulary import CALENDARS
 from monitor.rulebook.expression import Scope, compile_condition
 from monitor.rulebook.reference import PlainSide, PlainTransaction
 from monitor.rulebook.rule import AlertText, Measure, Name, Parameter, ParameterRow, Place, Rule, Window
@@ -38,7 +39,7 @@ def _value(text: str, unit: str) -> int | Decimal | str:
 def window(over: str, measures: dict[str, str], *, where: str | None = None, by: str = "customer",
            currency: str = "USD", name: str = "w", parameters: tuple[Parameter, ...] = ()) -> Window:  # fmt: skip
     """A window from texts, such as ``window("24h", {"total": "sum(amount)"})``."""
-    calendar = over if over in ("day", "month") else None
+    calendar = over if over in CALENDARS else None
     scope = Scope({p.name: p for p in parameters}, {}, {}, currency, is_filter=True)
     condition = None if where is None else compile_condition(Source.of(where), scope)
     made = tuple(_measure(name, text, currency) for name, text in measures.items())

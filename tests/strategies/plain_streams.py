@@ -54,9 +54,13 @@ def _record(
         channel=CHANNELS[int(rng.integers(0, len(CHANNELS)))],
         status=status,
         reverses=f"T{rng.integers(0, position + 2)}" if takes_back else None,
-        conductor=_maybe(rng, "P", 2),
-        on_behalf_of=_maybe(rng, "Q", 2),
+        conductor=_maybe(rng, str(rng.choice(["P", "C"])), 2),
+        on_behalf_of=_maybe(rng, str(rng.choice(["P", "Q", "C"])), 2),
         device=_maybe(rng, "D", 2),
+        link=_maybe(rng, "L", 2),
+        instrument=str(rng.choice(["money_order", "voucher"])) if rng.random() < 0.3 else None,
+        goods_country=str(rng.choice(["IR", "DE"])) if rng.random() < 0.3 else None,
+        screening=str(rng.choice(["clear", "possible", "confirmed"])) if rng.random() < 0.3 else None,
     )
 
 
@@ -67,7 +71,13 @@ def _maybe(rng: np.random.Generator, letter: str, count: int) -> str | None:
 
 def _sides(rng: np.random.Generator, customers: int, joint: bool) -> tuple[PlainSide, PlainSide]:
     ours = [_ours(rng, customers, joint) for _ in range(2)]
-    outside = PlainSide(account=_maybe(rng, "X", 5), country=str(rng.choice(["IR", "DE", "US"])))
+    outside = PlainSide(
+        account=_maybe(rng, "X", 5),
+        country=str(rng.choice(["IR", "DE", "US"])),
+        agent=_maybe(rng, "BANK", 2),
+        kind=str(rng.choice(["person", "bank"])) if rng.random() < 0.5 else None,
+        given=frozenset(word for word in ("name", "address", "identification") if rng.random() < 0.5),
+    )
     nobody = PlainSide()
     choice = rng.random()
     if choice < 0.35:

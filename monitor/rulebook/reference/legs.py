@@ -145,13 +145,17 @@ class _Log:
         self, transaction: PlainTransaction, sides: list[tuple[str, PlainSide]], seen_from: tuple[str, PlainSide]
     ) -> Iterator[tuple[str, str, dict[str, str], PlainSide]]:
         """Everyone who takes part on a side, once: its holders, and with the first side of ours the others."""
+        others = [one for one in (transaction.conductor, transaction.on_behalf_of) if one is not None]
         for role, side in sides:
-            if side.holder is None:
-                continue
-            everyone = [side.holder, *(joint.holder for joint in side.joint)]
-            if role == seen_from[0]:
-                everyone += [transaction.conductor, transaction.on_behalf_of]
-            for person in dict.fromkeys(one for one in everyone if one is not None):
+            holders = [side.holder, *(joint.holder for joint in side.joint)]
+            if side.holder is not None:
+                # Who also carries the payment out, or has it carried out, counts as such; the holder as the holder.
+                told = [one for one in others if one != side.holder] if role == seen_from[0] else []
+                for person in dict.fromkeys(one for one in holders if one is not None and one not in told):
+                    yield role, PERSON, {PERSON: person}, side
+        role, side = seen_from
+        if side.holder is not None:
+            for person in dict.fromkeys(one for one in others if one != side.holder):
                 yield role, PERSON, {PERSON: person}, side
 
 
