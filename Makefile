@@ -59,8 +59,9 @@ format: install  ## bring the code into its format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-rules: install  ## inline tests of the rules, and mutants       (R=AML-STR-001)
+rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001)
 	@$(BIN)/aml rules test --mutate $(R)
+	@$(BIN)/aml rules lock --check $(R)
 
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench

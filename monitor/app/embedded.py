@@ -52,7 +52,7 @@ COMMIT_SECONDS = 1.0
 COMMIT_RECORDS = 262_144
 SNAPSHOT_RECORDS = 2_000_000
 _ENGINE_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
-_LEFT_OUT = ("list", "profiles", "rates")
+_LEFT_OUT = ("approvals", "list", "profiles", "rates")
 """Inputs that a later run may be without; the log then records an empty digest."""
 _DETAILS = {
     Reason.DUPLICATE_DIFFERS: "transaction_id: seen before with other content",

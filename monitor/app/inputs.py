@@ -1,5 +1,6 @@
 """What verdicts depend on besides payments, loaded from files and bound to the identifiers of the run."""
 
+import json
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +24,28 @@ from monitor.intake.entities import BusinessCalendar, Entities, Entity, load_ent
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.rates import Rates, load_rates
 from monitor.rulebook import load
+from monitor.rulebook.approvals import (
+    ApprovalEntry,
+    Approved,
+    approvals_json,
+    approve,
+    find_approvals,
+    read_approvals,
+)
 from monitor.rulebook.plan import Program, plan
-from monitor.rulebook.rule import Rule, Rulebook
+from monitor.rulebook.rule import Approval, Rule, Rulebook
 from monitor.rulebook.rule_error import RuleError
 
 DEFAULT_ENTITY = "BANK"
 """The booking entity of a run without ``--entities``: in the US, UTC days, no holidays."""
+
+
+OVERLAY = "overlay"
+"""The name under which the log of inputs records the bank's own approvals."""
+
+
+class ApprovalsError(Exception):
+    """The bank's approvals cannot be read; the message says where and why."""
 
 
 class RunIdentifiers:
@@ -77,6 +94,8 @@ class GivenInputs:
     rates: Path | None = None
     entities: Path | None = None
     approve_examples: bool = False
+    approvals: Path | None = None
+    """The bank's own approvals; without it, those that lie beside the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +108,18 @@ class LoadedInputs:
     rates: Rates | None
     entities: Entities
     errors: list[RuleError] = field(default_factory=list)
+    approvals: dict[str, Approval] = field(default_factory=dict)
+    """The bank's approvals in force by rule id, out of its own overlay."""
 
     @property
     def examples(self) -> list[str]:
         """Active rules that run in shadow because nobody but the product approved them."""
         rules = self.program.rulebook.rules
         return [rule.id for rule in rules if rule.status == "active" and rule.id not in self.live]
+
+    def overlay(self) -> bytes:
+        """The bank's approvals in force as a run keeps them."""
+        return json.dumps(approvals_json(self.program.rulebook.rules, self.approvals), ensure_ascii=False).encode()
 
     def digests(self) -> list[tuple[str, str, str, str]]:
         """(kind, name, version, digest) of everything that can change a verdict."""
@@ -104,6 +129,8 @@ class LoadedInputs:
             ("approvals", "rules", "", live),
             ("entities", "entities", "", self.entities.digest),
         ]
+        if self.approvals:
+            found.append(("approvals", OVERLAY, "", sha256(self.overlay()).hexdigest()))
         if self.rates is not None:
             found.append(("rates", "rates", "", self.rates.digest))
         for each in self.lists.values():
@@ -117,25 +144,50 @@ def load_inputs(given: GivenInputs) -> LoadedInputs:
     Rule files with mistakes are left out and reported; other files raise.
 
     Raises:
-        FileNotFoundError: A file or folder of rules or lists does not exist.
+        FileNotFoundError: A file or folder of rules, lists or approvals does not exist.
+        ApprovalsError: The bank's approvals are wrong as a whole.
         YamlFileError: ``entities`` is wrong.
         RatesError: ``rates`` is wrong.
     """
-    for path in (*given.rules, *given.lists):
+    for path in (*given.rules, *given.lists, *([given.approvals] if given.approvals else ())):
         if not path.exists():
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
     paths = list(given.rules) or [load.shipped_rules()]
     lists, list_errors = load.load_lists([*paths, *given.lists])
     rulebook, errors = load.load_rulebook(paths, lists)
+    approved = load_approvals(rulebook.rules, [given.approvals] if given.approvals else find_approvals(paths))
     used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
     return LoadedInputs(
         program=plan(rulebook),
-        live=frozenset(rule.id for rule in rulebook.rules if _is_live(rule, given.approve_examples)),
+        live=frozenset(rule.id for rule in rulebook.rules if _is_live(rule, given.approve_examples, approved)),
         lists=used,
         rates=load_rates(given.rates) if given.rates else None,
         entities=load_entities(given.entities) if given.entities else default_entities(),
-        errors=[*list_errors, *errors],
+        errors=[*list_errors, *errors, *approved.problems],
+        approvals=approved.by_rule,
     )
+
+
+def load_approvals(rules: Sequence[Rule], files: Sequence[Path]) -> Approved:
+    """The approvals of some files, laid over rules; an entry with a mistake takes down no other.
+
+    Raises:
+        ApprovalsError: A file as a whole cannot be understood. Going on without it would silence every rule.
+        OSError: A file cannot be read.
+    """
+    given: list[ApprovalEntry] = []
+    problems: list[RuleError] = []
+    for path in files:
+        try:
+            read, errors = read_approvals(path.read_text(encoding="utf-8"), str(path))
+        except RuleError as error:
+            raise ApprovalsError(str(error)) from None
+        except UnicodeDecodeError:
+            raise ApprovalsError(f"{path}: the approvals are not UTF-8. Save the file as UTF-8.") from None
+        given += read
+        problems += errors
+    approved = approve(rules, given)
+    return Approved(approved.by_rule, (*problems, *approved.problems))
 
 
 def default_entities() -> Entities:
@@ -143,10 +195,10 @@ def default_entities() -> Entities:
     return Entities(default=DEFAULT_ENTITY, entities={DEFAULT_ENTITY: Entity(country="US", zone="UTC")})
 
 
-def _is_live(rule: Rule, approve_examples: bool) -> bool:
+def _is_live(rule: Rule, approve_examples: bool, approved: Approved) -> bool:
     if rule.status != "active" or rule.approval is None:
         return False
-    return approve_examples or not rule.approval.is_example
+    return rule.id in approved.by_rule or approve_examples or not rule.approval.is_example
 
 
 def engine_inputs(loaded: LoadedInputs, identifiers: IdentifierTable) -> EngineInputs:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from monitor.adapters.input_archive import InputArchive, InputNotKept
-from monitor.app.inputs import GivenInputs, LoadedInputs
+from monitor.app.inputs import OVERLAY, GivenInputs, LoadedInputs
 from monitor.domain.time import UNKNOWN
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
@@ -21,7 +21,7 @@ from monitor.intake.rates import Rates, load_rates
 from monitor.rulebook import load
 from monitor.rulebook.lists import NamedList, read_list
 from monitor.rulebook.plan import Program
-from monitor.rulebook.rule import PeerName, Rule
+from monitor.rulebook.rule import Approval, PeerName, Rule
 from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.walk import nodes
 
@@ -46,6 +46,8 @@ def keep_input(
     match kind:
         case "rulebook":
             return _keep_rules(archive, loaded)
+        case "approvals" if name == OVERLAY:
+            return archive.keep(loaded.overlay(), ".json")
         case "list":
             return archive.keep(_list_file(given, name).read_bytes(), ".yaml")
         case "rates":
@@ -123,7 +125,7 @@ def kept_rule(archive: InputArchive, manifest: str, rule_id: str, digest: str, l
     if entry is None:
         raise InputNotKept(f"{manifest}: the kept rulebook has no rule {rule_id}, so it is not that of this alert.")
     try:
-        rule = load.read_rule(archive.read(entry["content"]).decode(), entry["file"], lists)
+        rule = load.read_rule(archive.read(entry["content"]).decode(), entry["file"], lists, is_kept=True)
     except RuleError as error:
         raise InputNotKept(f"{entry['content']}: the kept rule is not understood by this release: {error}") from error
     if rule.digest != digest:
@@ -132,6 +134,14 @@ def kept_rule(archive: InputArchive, manifest: str, rule_id: str, digest: str, l
             "The file was changed while the run started; the rule as it was is in the bank's own records."
         )
     return rule
+
+
+def kept_approval(archive: InputArchive, content: str, rule: Rule) -> Approval | None:
+    """The bank's approval of a rule as it was in force; ``None`` where there was none for this digest."""
+    for each in json.loads(archive.read(content)):
+        if (each["rule"], each["digest"]) == (rule.id, rule.digest):
+            return Approval(each["by"], each["on"], each["record"], is_example=False)
+    return None
 
 
 def kept_keys(archive: InputArchive, manifest: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ The engine and its state have no part in it. Reads only, so it works beside a ru
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from monitor.adapters.history_reading import HistoryReader
 from monitor.adapters.input_archive import InputArchive
 from monitor.app import kept_inputs
+from monitor.app.inputs import OVERLAY
 from monitor.app.rerun_history import (
     HistoryLost,
     Linked,
@@ -83,7 +84,13 @@ class Rerunner:
             self.rules[key] = kept_inputs.kept_rule(
                 self.archive, manifest, source["id"], source["digest"], then.lists()
             )
-        return self.rules[key]
+        return self._approved(self.rules[key], then)
+
+    def _approved(self, rule: Rule, then: InputsThen) -> Rule:
+        """The rule with the bank's own approval, if one was in force."""
+        overlay = then.content("approvals", OVERLAY)
+        own = kept_inputs.kept_approval(self.archive, overlay, rule) if overlay is not None else None
+        return rule if own is None else replace(rule, approval=own)
 
     def rerun(self, evidence: Evidence) -> Rerun:
         """Compute the alert's rule again.

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.cli.sentence import Sentence
+from monitor.rulebook.approvals import DIGEST_SHOWN
 from monitor.rulebook.explain import Explanation
 from monitor.rulebook.lint import WARNING, LintFinding
 from monitor.rulebook.mutation import MutantResult
@@ -23,6 +24,16 @@ def counted(number: int, noun: str) -> str:
     ('1 test', '3 tests')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def approval_in_words(rule: Rule) -> str:
+    """Who answers for the rule."""
+    author = f"; written by {rule.author}" if rule.author else ""
+    if rule.approval is None:
+        return f"not approved{author}"
+    if rule.approval.is_example:
+        return f"EXAMPLE: approved by the product only, so it runs in shadow until the bank approves it{author}"
+    return f"approved by {rule.approval.by} on {rule.approval.on}, record {rule.approval.record}{author}"
 
 
 def print_rule_result(
@@ -110,11 +121,9 @@ def print_explanation(
 ) -> None:
     """The rule on one screen: what, values, windows, why, what goes wrong."""
     console.print(Text.assemble((f"{rule.id}  ", "bold cyan"), (rule.title, "bold")))
-    approval = ""
-    if rule.approval:
-        approval = ", approved as an example" if rule.approval.is_example else f", approved {rule.approval.record}"
-    console.print(f"{rule.typology}, {rule.kind}, severity {rule.severity}, {rule.status}, version {rule.version}"
-                  f"{approval}", style="dim")  # fmt: skip
+    console.print(f"{rule.typology}, {rule.kind}, severity {rule.severity}, {rule.status}, version {rule.version}, "
+                  f"digest {rule.digest[:DIGEST_SHOWN]}", style="dim")  # fmt: skip
+    console.print(approval_in_words(rule), style="yellow" if rule.approval and rule.approval.is_example else "dim")
     console.print()
     console.print(Padding(Sentence(explanation.paragraph), (0, 2), expand=False))
     console.print()

@@ -1,8 +1,6 @@
 """``aml rules``: test, check and explain rule files, from the command line."""
 
 import json
-import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +8,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from monitor.cli.rule_files import (
+    FAILED,
+    PASSED,
+    UNREADABLE,
+    AsJson,
+    RuleArguments,
+    approval_findings,
+    chosen,
+    day_us,
+    ending,
+    fail,
+    loaded_approvals,
+    rule_paths,
+    with_approvals,
+)
 from monitor.cli.rule_tables import (
     print_errors,
     print_explanation,
@@ -17,13 +30,12 @@ from monitor.cli.rule_tables import (
     print_rule_result,
     print_summary,
 )
+from monitor.cli.rules_life import APPROVE_HELP, LOCK_HELP, approve_command, lock_command
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.rulebook.explain import explain_rule
 from monitor.rulebook.lint import WARNING, lint_rules
-from monitor.rulebook.load import load_lists, load_rules, shipped_rules
+from monitor.rulebook.load import load_lists
 from monitor.rulebook.mutation import MutantResult, as_of_day, run_mutants
-from monitor.rulebook.rule import Rule
-from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.testing import TestResult, run_test
 from monitor.rulebook.testing_reference import ReferenceTables
 
@@ -33,23 +45,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PASSED, FAILED, UNREADABLE = 0, 1, 2
-
-RuleArguments = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="RULE", help="a rule id, a file or a folder (default: rules/, else the shipped rules)"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on stdout")]
-
-
-def _ending(examples: Sequence[str], statuses: Sequence[str]) -> str:
-    blocks = ["\b\nexamples:", *(f"  {line}" for line in examples), "", "\b\nexit status:"]
-    return "\n".join([*blocks, *(f"  {number}  {line}" for number, line in enumerate(statuses))])
-
 
 @app.command(
     "test",
-    epilog=_ending(
+    epilog=ending(
         (
             "aml rules test                             every rule",
             "aml rules test rules/us/structuring        one typology",
@@ -78,9 +77,9 @@ def run_command(
 ) -> None:
     """Run the tests written inside rule files."""
     console = Console(highlight=False)
-    rules, errors = _chosen(rule)
+    rules, errors = chosen(rule)
     if as_of is not None:
-        rules = [as_of_day(each, _day_us(as_of)) for each in rules]
+        rules = [as_of_day(each, day_us(as_of)) for each in rules]
     engine = ReferenceTables()
     results: list[TestResult] = []
     mutants: list[MutantResult] = []
@@ -104,7 +103,7 @@ def run_command(
 
 @app.command(
     "lint",
-    epilog=_ending(
+    epilog=ending(
         (
             "aml rules lint                             every rule and list",
             "aml rules lint rules/general/corridor      one typology",
@@ -114,10 +113,11 @@ def run_command(
 )
 def lint_command(rule: RuleArguments = None, as_json: AsJson = False) -> None:
     """Point at dead tunables, stale sources and fields that nobody asks about."""
-    rules, errors = _chosen(rule)
-    lists, _ = load_lists(_paths(rule))
+    rules, errors = chosen(rule)
+    lists, _ = load_lists(rule_paths(rule))
     now_us = int(datetime.now(UTC).timestamp()) * 1_000_000
     findings = lint_rules(rules, lists, today_us=now_us)
+    findings += approval_findings(loaded_approvals(rules, None, rule_paths(rule)))
     if as_json:
         for finding in findings:
             body = {"level": finding.level, "rule": finding.rule_id, "file": finding.place.file,
@@ -133,7 +133,7 @@ def lint_command(rule: RuleArguments = None, as_json: AsJson = False) -> None:
 
 @app.command(
     "explain",
-    epilog=_ending(
+    epilog=ending(
         (
             "aml rules explain AML-STR-001                                       general values, today",
             "aml rules explain AML-STR-001 --segment cash_business --on 2026-05-04",
@@ -146,59 +146,28 @@ def explain_command(
     segment: Annotated[str | None, typer.Option(metavar="S", help="values for this segment")] = None,
     on: Annotated[str | None, typer.Option(metavar="DATE", help="values in force on DATE (default: today)")] = None,
     jurisdiction: Annotated[str | None, typer.Option(metavar="J", help="values for this country, such as US")] = None,
+    approvals: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the bank's own approvals (default: beside the rules)")
+    ] = None,
 ) -> None:
     """One rule in words, with the values in force."""
     if jurisdiction is not None and jurisdiction not in COUNTRY_CODE:
-        _fail(f"The jurisdiction '{jurisdiction}' is no country of ISO 3166-1 alpha-2. Write for example US.")
-    rules, errors = _chosen([rule])
+        fail(f"The jurisdiction '{jurisdiction}' is no country of ISO 3166-1 alpha-2. Write for example US.")
+    rules, errors = chosen([rule])
     print_errors(Console(stderr=True, highlight=False), errors)
     if errors:
         raise typer.Exit(UNREADABLE)
     day = on or datetime.now(UTC).date().isoformat()
-    for each in rules:
-        explanation = explain_rule(each, time_us=_day_us(day), segment=segment, jurisdiction=jurisdiction)
+    approved = loaded_approvals(rules, approvals, rule_paths([rule]))
+    print_errors(Console(stderr=True, highlight=False), approved.problems)
+    for each in with_approvals(rules, approved):
+        explanation = explain_rule(each, time_us=day_us(day), segment=segment, jurisdiction=jurisdiction)
         print_explanation(Console(highlight=False), each, explanation, day=day, segment=segment,
                           jurisdiction=jurisdiction)  # fmt: skip
 
 
-def _is_id(text: str) -> bool:
-    return text.startswith("AML-") and "/" not in text
-
-
-def _paths(arguments: list[str] | None) -> list[Path]:
-    """Files and folders given; without any, ``rules/`` here, or else the rules that travel with the product."""
-    given = [Path(text) for text in arguments or () if not _is_id(text)]
-    here = Path("rules")
-    return given or [here if any(here.rglob("*.yaml")) else shipped_rules()]
-
-
-def _chosen(arguments: list[str] | None) -> tuple[list[Rule], list[RuleError]]:
-    """The rules asked for. Leaves with a message where a name or path leads nowhere."""
-    paths, wanted = _paths(arguments), {text for text in arguments or () if _is_id(text)}
-    for path in paths:
-        if not path.exists():
-            _fail(f"{path}: there is no such file or folder. Give a rule id, a file or a folder.")
-    rules, errors = load_rules(paths)
-    missing = sorted(wanted - {rule.id for rule in rules})
-    if missing and not errors:
-        known = ", ".join(rule.id for rule in rules) or "none"
-        _fail(f"There is no rule {', '.join(missing)} in {', '.join(map(str, paths))}. The rules are: {known}.")
-    if not rules and not errors:
-        _fail(f"There is no rule in {', '.join(map(str, paths))}. Rules are *.yaml files in a folder per typology.")
-    return [rule for rule in rules if not wanted or rule.id in wanted], errors
-
-
-def _day_us(text: str) -> int:
-    try:
-        moment = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        _fail(f"'{text}' is no date. Write for example 2026-05-04.")
-    return int(moment.timestamp()) * 1_000_000
-
-
-def _fail(message: str) -> "typer.Exit":
-    print(message, file=sys.stderr)
-    raise typer.Exit(FAILED)
+app.command("lock", epilog=LOCK_HELP)(lock_command)
+app.command("approve", epilog=APPROVE_HELP)(approve_command)
 
 
 def _print_json_lines(results: list[TestResult], mutants: list[MutantResult]) -> None:

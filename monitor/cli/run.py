@@ -19,7 +19,7 @@ from monitor.adapters.block_log import DamagedError
 from monitor.adapters.sql.store import StoreError
 from monitor.app.embedded import Progress, RunError, RunSettings
 from monitor.app.embedded import run as run_embedded
-from monitor.app.inputs import GivenInputs
+from monitor.app.inputs import ApprovalsError, GivenInputs
 from monitor.app.store import StoreFilesError
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.engine.binding import ListMissing
@@ -34,7 +34,7 @@ from monitor.rulebook.plan import PlanError
 STOPPED = 130
 _MISTAKES = (
     RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,
-    TableFormatError, YamlFileError, PlanError, OSError,
+    TableFormatError, YamlFileError, PlanError, ApprovalsError, OSError,
 )  # fmt: skip
 """What a user can mend: shown as one message, without a stack trace."""
 
@@ -49,6 +49,7 @@ examples:
   producer | aml run - --db bank.db --no-progress
   aml run tx.csv --format saml-d                     a public layout
   aml run tx.csv --mapping map.yaml                  the bank's own columns
+  aml run tx.jsonl --rules bank/ --approvals bank/approvals.yaml
   aml run payments.jsonl --db bank.db --resume       go on where the last run stopped
 
 \b
@@ -80,6 +81,9 @@ def run(
     approve_examples: Annotated[
         bool, typer.Option("--approve-examples", help="take the shipped rules' EXAMPLE approval as the bank's own")
     ] = False,
+    approvals: Annotated[
+        Path | None, typer.Option(help="the bank's own approvals (default: approvals.yaml beside the rules)")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on exactly where the last run stopped")] = False,
     progress: Annotated[bool, typer.Option(help="a live line while running")] = True,
 ) -> None:
@@ -95,7 +99,7 @@ def run(
             db=db,
             layout=layout,
             mapping=load_mapping(mapping) if mapping else None,
-            inputs=GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples),
+            inputs=GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals),
             profiles=profiles,
             alerts=alerts,
             resume=resume,
@@ -201,7 +205,7 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
     if done.examples:
         console.print(
             f"{len(done.examples)} rules ran in shadow because only the product approved them (approval: EXAMPLE). "
-            "Add --approve-examples to take that approval as your own.",
+            "Approve each with aml rules approve, or take that approval as your own with --approve-examples.",
             style="yellow",
             soft_wrap=True,
             highlight=False,

@@ -16,7 +16,7 @@ from monitor.domain.money import AMOUNT_MINOR_MAX, CURRENCY_CODE, parse_amount_m
 from monitor.domain.units import COUNT, DURATION, SHARE, Kind, Unit, category, money
 from monitor.domain.vocabulary import SUBJECT_KINDS
 from monitor.rulebook import entries
-from monitor.rulebook.document import Items, Keyed, Scalar, Tree
+from monitor.rulebook.document import Keyed, Scalar, Tree
 from monitor.rulebook.lists import VOCABULARIES, word_problem
 from monitor.rulebook.names import did_you_mean
 from monitor.rulebook.rule import ANY, AlertText, Approval, Parameter, ParameterRow, Place, Reference, Window
@@ -27,13 +27,13 @@ PARAMETERS_MAX = 32
 ROWS_MAX = 64
 """Most values of one parameter."""
 ALERT_CHARACTERS_MAX = 500
+NAME_CHARACTERS_MAX = 200
 SHARE_DECIMALS_MAX = 6
 _ID = re.compile(r"AML-([A-Z]{3})-[0-9]{3}")
 _FILE = re.compile(r"[a-z][a-z0-9_]*\.yaml")
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _PARAMETER_KEYS = ("unit", "meaning", "values")
 _ROW_KEYS = ("from", "value", "cite", "segment", "jurisdiction")
-_CODE_KEYS = ("fincen_sar", "goaml_indicator", "pbc_stcr", "pbc_crcd")
 
 
 def identity(tree: Keyed, file: str) -> tuple[str, str]:
@@ -101,24 +101,6 @@ def false_positives(tree: Keyed) -> tuple[str, ...]:
         if re.fullmatch(r"(unknown|none|n/?a|tbd|-)\W*", each.lower()) or len(each.split()) < 4:
             raise RuleError(tree.items["false_positives"].place, f"'{each[:60]}' under false_positives",
                             "Every rule has innocent hits, and the analyst must know them.", remedy)  # fmt: skip
-    return read
-
-
-def codes(tree: Keyed) -> dict[str, str | tuple[str, ...]]:
-    """What regulators call the pattern."""
-    if "codes" not in tree.items:
-        return {}
-    entry = entries.keyed(tree.items["codes"], "'codes'", "for example fincen_sar: 321a")
-    entries.only_keys(entry, _CODE_KEYS, "codes")
-    read: dict[str, str | tuple[str, ...]] = {}
-    for key, node in entry.items.items():
-        several = isinstance(node, Items)
-        words = entries.texts(entry, key, "codes", "Write a code.") if several else (
-            entries.text(entry, key, "codes", "Write a code."),)  # fmt: skip
-        if any(len(each) > 32 for each in words):
-            raise RuleError(node.place, f"a code of more than 32 characters under '{key}'",
-                            "The regulator's field holds 32.", "Write the registered code.")  # fmt: skip
-        read[key] = words if several else words[0]
     return read
 
 
@@ -291,8 +273,24 @@ def _check_sentence(
                         "Write {name}.")  # fmt: skip
 
 
-def approval(tree: Keyed, status: str) -> Approval | None:
-    """Who approved, or ``None``; an active rule needs one."""
+def author(tree: Keyed) -> str | None:
+    """Who wrote the rule, if it says so."""
+    if "author" not in tree.items:
+        return None
+    return entries.text(tree, "author", "the rule", "Name the person or office.", characters_max=NAME_CHARACTERS_MAX)
+
+
+def is_same_person(first: str, second: str | None) -> bool:
+    """Whether two names are one, however they are written.
+
+    >>> is_same_person("Ada  LOVELACE", "ada lovelace"), is_same_person("Ada", None)
+    (True, False)
+    """
+    return second is not None and "".join(first.split()).casefold() == "".join(second.split()).casefold()
+
+
+def approval(tree: Keyed, status: str, author: str | None) -> Approval | None:
+    """Who approved, or ``None``; an active rule needs one, by someone other than its author."""
     node = tree.items.get("approval")
     if node is None:
         if status == "active":
@@ -306,6 +304,10 @@ def approval(tree: Keyed, status: str) -> Approval | None:
     form = "{by: ..., on: 2026-03-24, record: CR-118}, or EXAMPLE"
     entry = entries.keyed(node, "'approval'", form)
     entries.only_keys(entry, ("by", "on", "record"), "approval")
-    by = entries.text(entry, "by", "approval", "Name the person or office.")
+    by = entries.text(entry, "by", "approval", "Name the person or office.", characters_max=NAME_CHARACTERS_MAX)
     record = entries.text(entry, "record", "approval", "Name the record of the decision.")
+    if is_same_person(by, author):
+        raise RuleError(entry.items["by"].place, f"'{by}' approves the rule and is its author",
+                        "Two persons answer for what analysts are shown.",
+                        "Let someone else approve it.")  # fmt: skip
     return Approval(by, entries.day(entry, "on", "approval"), record, is_example=False)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from monitor.domain.vocabulary import RULE_STATUSES, SEVERITIES
 from monitor.rulebook import checks, entries, tables
+from monitor.rulebook.approvals import APPROVALS_NAME
 from monitor.rulebook.canonical import rule_digest, rulebook_digest
+from monitor.rulebook.codes import codes
 from monitor.rulebook.document import Keyed, Scalar, read_document
 from monitor.rulebook.expression import Scope, compile_condition
 from monitor.rulebook.lists import NamedList, load_list, vocabulary_of_lists
@@ -27,7 +29,7 @@ BYTES_MAX = 1_048_576
 LISTS_FOLDER = "lists"
 KINDS = ("suspicion", "obligation")
 _KEYS = (
-    "id", "title", "typology", "kind", "status", "version", "severity", "jurisdictions", "description",
+    "id", "title", "typology", "kind", "status", "version", "author", "severity", "jurisdictions", "description",
     "references", "false_positives", "blind_spots", "parameters", "codes", "windows", "when", "alert", "approval",
     "tests", "equivalent",
 )  # fmt: skip
@@ -68,25 +70,28 @@ def load_rule(path: Path, lists: Mapping[str, NamedList] | None = None) -> Rule:
     return read_rule(text, str(path), lists)
 
 
-def read_rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
+def read_rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool = False) -> Rule:
     """A rule from its text; ``file`` is for messages and for the checks of folder and name.
+
+    ``is_kept``: the text was kept with old alerts, so it may lack what a former release did not ask for.
 
     Raises:
         RuleError: The first mistake.
     """
     try:
-        return _rule(text, file, lists)
+        return _rule(text, file, lists, is_kept=is_kept)
     except RuleError as error:
         raise error.with_line(text) from None
 
 
-def _rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
+def _rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool) -> Rule:
     tree = read_document(text, file)
     tree = entries.keyed(tree, "the rule", "id, title and the other keys of docs/rule-format.md")
     entries.only_keys(tree, _KEYS, "the rule")
     rule_id, typology = checks.identity(tree, file)
     kind = entries.word(tree, "kind", "the rule", KINDS)
     status = entries.word(tree, "status", "the rule", RULE_STATUSES)
+    author = checks.author(tree)
     applies_to = checks.jurisdictions(tree)
     parameters = checks.parameters(tree, applies_to)
     vocabularies = vocabulary_of_lists(lists)
@@ -113,7 +118,8 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
         windows=measured,
         when=when,
         alert=checks.alert(tree, parameters, measured, is_obligation=kind == "obligation"),
-        approval=checks.approval(tree, status),
+        author=author,
+        approval=checks.approval(tree, status, author),
         tests=tables.read_tests(
             tree,
             measured,
@@ -121,7 +127,7 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList]) -> Rule:
             currency=currency_of(parameters),
             used_lists=used_lists,
         ),
-        codes=checks.codes(tree),
+        codes=codes(tree, is_kept=is_kept),
         equivalent=checks.equivalent(tree),
         place=tree.place,
     )
@@ -214,6 +220,7 @@ def _rule_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         inside = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
         for each in inside:
-            if each.resolve() not in seen and LISTS_FOLDER not in each.relative_to(path).parts[:-1]:
+            is_rule = LISTS_FOLDER not in each.relative_to(path).parts[:-1] and each.name != APPROVALS_NAME
+            if each.resolve() not in seen and is_rule:
                 seen.add(each.resolve())
                 yield each

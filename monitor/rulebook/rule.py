@@ -246,6 +246,8 @@ class Rule:
     codes: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     equivalent: dict[str, str] = field(default_factory=dict)
     """Mutants that change no verdict, by name, each with its reason."""
+    author: str | None = None
+    """Who wrote it, where it says so; never who approves it."""
     digest: str = ""
     """SHA-256, hex, over what decides: parameters, windows, when, alert, jurisdictions, severity."""
     place: Place = Place("", 0)

@@ -29,6 +29,7 @@ description: A rule of a test.
 references: [{{cite: A book, says: It says so., read: 2026-01-01}}]
 false_positives: [A shop has many. Ask for its books.]
 blind_spots: [What is not paid.]
+codes: {{fincen_sar: 812}}
 parameters:
 {parameters}
 windows:

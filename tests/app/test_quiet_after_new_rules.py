@@ -39,7 +39,7 @@ def test_a_rule_that_stays_keeps_its_quiet_period_when_others_are_added(tmp_path
     early, late = write(tmp_path / "early.jsonl", [1, 2, 3]), write(tmp_path / "late.jsonl", [4, 5])
     assert statuses(tmp_path, early, "us/structuring") == ["new", "quiet"]
     both = GivenInputs(
-        (shipped_rules() / "structuring", shipped_rules() / "general/corridor"),
+        (shipped_rules() / "us/structuring", shipped_rules() / "general/corridor"),
         (shipped_rules(),),
         approve_examples=True,
     )

@@ -24,6 +24,8 @@ false_positives:
 blind_spots:
   - Deposits spread over several customers.
 
+codes: {fincen_sar: 114}
+
 parameters:
   total_above:
     unit: USD
@@ -119,6 +121,14 @@ EDITS: dict[str, tuple[str, str]] = {
     "a reference without a date": ("    read: 2026-08-20\n", ""),
     "a date that does not exist": ("read: 2026-08-20", "read: 2026-02-30"),
     "false positives unknown": ("A cash business. Give it its own segment.", "Unknown"),
+    # Codes
+    "no code": ("codes: {fincen_sar: 114}\n\n", ""),
+    "codes without a code": ("codes: {fincen_sar: 114}", "codes: {}"),
+    "a code of another authority": ("{fincen_sar: 114}", "{austrac: 114}"),
+    "a subtype that the FinCEN SAR does not have": ("{fincen_sar: 114}", "{fincen_sar: [114, 115]}"),
+    "a subtype twice": ("{fincen_sar: 114}", "{fincen_sar: [114, 114]}"),
+    "a name too long to be registered": ("{fincen_sar: 114}", f"{{pbc_stcr: {'AML-' * 9}}}"),
+    "a large-value code that does not exist": ("{fincen_sar: 114}", '{pbc_crcd: "0505"}'),
     # Parameters
     "an unknown unit": ("unit: USD", "unit: dollars"),
     "a value without a source": ("value: 2, cite: CR-1}", "value: 2}"),
@@ -146,6 +156,8 @@ EDITS: dict[str, tuple[str, str]] = {
     "no quiet period": ("  quiet: 24h\n", ""),
     "active without approval": ("approval: {by: Head of Financial Crime, on: 2026-03-24, record: CR-1}\n", ""),
     "an approval without a record": (", record: CR-1}", "}"),
+    "an author who approves": ("version: 1\n", "version: 1\nauthor: head of  financial crime\n"),
+    "an author without a name": ("version: 1\n", "version: 1\nauthor: ''\n"),
     # Tests
     "a row with a cell too few": ("9000.00  alert", "9000.00"),
     "an unknown column": ("account_age  direction", "account_old  direction"),
