@@ -1,5 +1,6 @@
 """``aml rules lock`` and ``aml rules approve``: the life cycle of a rule, from the command line."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ from monitor.rulebook.load import load_rules
 from monitor.rulebook.lock import LOCK_NAME, Lock, lock_text, read_lock, renew
 from monitor.rulebook.rule import Place, Rule
 from monitor.rulebook.rule_error import RuleError
+from monitor.rulebook.template import PACKS, NoTemplate, new_rule
 
 LOCK_HELP = ending(
     (
@@ -49,6 +51,13 @@ LOCK_HELP = ending(
         "a rule file or the lock could not be read; nothing was written",
     ),
 )
+NEW_HELP = ending(
+    (
+        'aml rules new structuring "Cash in many branches" --pack us',
+        'aml rules new behaviour "Payments at night" --rules bank/rules',
+    ),
+    ("written", "no such typology or pack, or there is such a file", "the lock could not be read"),
+)
 APPROVE_HELP = ending(
     (
         'aml rules approve AML-STR-001 --by "Head of Compliance" --record CR-12',
@@ -60,6 +69,40 @@ APPROVE_HELP = ending(
         "the rule file or the approvals could not be read",
     ),
 )
+
+
+def new_command(
+    typology: Annotated[str, typer.Argument(metavar="TYPOLOGY", help="the folder, such as structuring")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="what happens, in one line, no accusation")],
+    pack: Annotated[str, typer.Option(help=f"the jurisdiction: {', '.join(PACKS)}")] = "general",
+    rules: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the packs are (default: rules/)")] = None,
+) -> None:
+    """Begin a rule: a draft with every entry, under the next free id, whose tests fail until you have written them."""
+    folder = lock_folder(rules or Path("rules"))
+    known, errors = load_rules([folder]) if folder.exists() else ([], [])
+    taken = {rule.id for rule in known} | _read(folder / LOCK_NAME).keys()
+    taken |= {each for error in errors for each in _ids_in(Path(error.place.file))}
+    try:
+        made = new_rule(typology, title, pack=pack, taken=taken, day=today())
+    except NoTemplate as error:
+        fail(str(error))
+    path = folder / made.file
+    if path.exists():
+        fail(f"{path}: there is such a file already. Choose another title.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(made.text, encoding="utf-8")
+    print(f"{made.rule_id} is a draft in {path}. To fill in:")
+    for line, words in made.places():
+        print(f"  {path}:{line}: {words[:90]}")
+    print(f"Then:  aml rules test --mutate {path}")
+
+
+def _ids_in(path: Path) -> set[str]:
+    """Ids that a file names which cannot be loaded; they are taken all the same."""
+    try:
+        return set(re.findall(r"^id: *[\"']?(AML-[A-Z]{3}-[0-9]{3})", path.read_text("utf-8", "replace"), re.MULTILINE))
+    except OSError:
+        return set()
 
 
 def lock_command(

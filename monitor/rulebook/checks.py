@@ -21,6 +21,7 @@ from monitor.rulebook.lists import VOCABULARIES, word_problem
 from monitor.rulebook.names import did_you_mean
 from monitor.rulebook.rule import ANY, AlertText, Approval, Parameter, ParameterRow, Place, Reference, Window
 from monitor.rulebook.rule_error import RuleError
+from monitor.rulebook.template import FILL_IN
 from monitor.rulebook.typologies import TYPOLOGIES
 
 PARAMETERS_MAX = 32
@@ -271,6 +272,16 @@ def _check_sentence(
     if "{" in _HOLE.sub("", sentence) or "}" in _HOLE.sub("", sentence):
         raise RuleError(place, "a brace without its partner in the alert's text", "Braces hold names.",
                         "Write {name}.")  # fmt: skip
+
+
+def filled_in(text: str, file: str, status: str) -> None:
+    """Refuse a rule that is no draft and has places of its template left."""
+    if status == "draft" or FILL_IN not in text:
+        return
+    line = text.count("\n", 0, text.index(FILL_IN)) + 1
+    raise RuleError(Place(file, line), f"a rule with status {status} and a place to fill in",
+                    "The template's words are still there.",
+                    "Write what belongs here, or status: draft.")  # fmt: skip
 
 
 def author(tree: Keyed) -> str | None:

@@ -91,6 +91,7 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool
     rule_id, typology = checks.identity(tree, file)
     kind = entries.word(tree, "kind", "the rule", KINDS)
     status = entries.word(tree, "status", "the rule", RULE_STATUSES)
+    checks.filled_in(text, file, status)
     author = checks.author(tree)
     applies_to = checks.jurisdictions(tree)
     parameters = checks.parameters(tree, applies_to)

@@ -117,6 +117,7 @@ EDITS: dict[str, tuple[str, str]] = {
     "a country that does not exist": ("[US, GB]", "[US, UK]"),
     "any beside a country": ("[US, GB]", "[any, GB]"),
     "no description": ("description: >-\n  A customer pays in cash several times in a day.", "description: ''"),
+    "a place to fill in": ("A customer pays in cash several times in a day.", "FILL IN what happens."),
     # Sources
     "a reference without a date": ("    read: 2026-08-20\n", ""),
     "a date that does not exist": ("read: 2026-08-20", "read: 2026-02-30"),
