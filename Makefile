@@ -62,6 +62,7 @@ format: install  ## bring the code into its format
 rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001)
 	@$(BIN)/aml rules test --mutate $(R)
 	@$(BIN)/aml rules lock --check $(R)
+	@[ -n "$(R)" ] || $(BIN)/aml rules coverage --check
 
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench

@@ -30,7 +30,16 @@ from monitor.cli.rule_tables import (
     print_rule_result,
     print_summary,
 )
-from monitor.cli.rules_life import APPROVE_HELP, LOCK_HELP, NEW_HELP, approve_command, lock_command, new_command
+from monitor.cli.rules_life import (
+    APPROVE_HELP,
+    COVERAGE_HELP,
+    LOCK_HELP,
+    NEW_HELP,
+    approve_command,
+    coverage_command,
+    lock_command,
+    new_command,
+)
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.rulebook.explain import explain_rule
 from monitor.rulebook.lint import WARNING, lint_rules
@@ -168,6 +177,7 @@ def explain_command(
 
 app.command("new", epilog=NEW_HELP)(new_command)
 app.command("lock", epilog=LOCK_HELP)(lock_command)
+app.command("coverage", epilog=COVERAGE_HELP)(coverage_command)
 app.command("approve", epilog=APPROVE_HELP)(approve_command)
 
 

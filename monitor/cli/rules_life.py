@@ -32,6 +32,15 @@ from monitor.rulebook.approvals import (
     read_approvals,
     with_entry,
 )
+from monitor.rulebook.coverage import (
+    COVERAGE_NAME,
+    README_NAME,
+    NoMarks,
+    candidates,
+    coverage_part,
+    readme_part,
+    with_generated,
+)
 from monitor.rulebook.load import load_rules
 from monitor.rulebook.lock import LOCK_NAME, Lock, lock_text, read_lock, renew
 from monitor.rulebook.rule import Place, Rule
@@ -50,6 +59,13 @@ LOCK_HELP = ending(
         "a change was refused, or with --check: lock and rules differ",
         "a rule file or the lock could not be read; nothing was written",
     ),
+)
+COVERAGE_HELP = ending(
+    (
+        "aml rules coverage                  after a rule was added or changed",
+        "aml rules coverage --check          for a build",
+    ),
+    ("current (now, or with --check already)", "with --check: a table is out of date", "a file could not be read"),
 )
 NEW_HELP = ending(
     (
@@ -95,6 +111,41 @@ def new_command(
     for line, words in made.places():
         print(f"  {path}:{line}: {words[:90]}")
     print(f"Then:  aml rules test --mutate {path}")
+
+
+def coverage_command(
+    rules: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="the folder of the packs (default: rules/)")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="write nothing; exit 1 where a table is out of date")] = False,
+) -> None:
+    """Bring the generated tables of COVERAGE.md and README.md up to date with the rule files."""
+    folder = lock_folder(rules or rule_paths(None)[0])
+    look_at([folder])
+    found, errors = load_rules([folder])
+    if errors:
+        print_errors(Console(stderr=True, highlight=False), errors)
+        fail("The tables are left as they are: a rule that cannot be read would be missing.", UNREADABLE)
+    old = []
+    for name in (COVERAGE_NAME, README_NAME):
+        path = folder / name
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        part = coverage_part(found, candidates(text)) if name == COVERAGE_NAME else readme_part(found)
+        try:
+            current = with_generated(text, part, str(path))
+        except NoMarks as error:
+            fail(str(error), UNREADABLE)
+        if current != text:
+            old.append(path)
+            if not check:
+                path.write_text(current, encoding="utf-8")
+    for path in old:
+        print(f"{path}: {'is out of date; bring it up to date with aml rules coverage' if check else 'written'}")
+    if not old:
+        print(f"The tables in {folder} are current.")
+    raise typer.Exit(FAILED if check and old else PASSED)
 
 
 def _ids_in(path: Path) -> set[str]:
