@@ -2,7 +2,7 @@
 
 What is moved: each value up and down by its finest step (one minor unit, one, one hundredth of a share or its
 last written decimal, one minute), each date but the first of a parameter by one day, each window's
-length and the quiet period by one minute, ``day`` against ``month``; and each row that narrows or
+length and the quiet period by one minute, a calendar day against the month; and each row that narrows or
 replaces another is taken away. ``operators=True`` also exchanges each ``<`` with ``<=`` and each ``>`` with ``>=``.
 
 A survivor is either a missing test or a dead parameter; one that cannot change any verdict is excused in
@@ -83,7 +83,7 @@ def mutants(rule: Rule, *, operators: bool = False) -> Iterator[Mutant]:
                 if over_us > 0:
                     yield Mutant(name, _with_window(rule, replace(window, over_us=over_us)), window.place)
         else:
-            other = "month" if window.calendar == "day" else "day"
+            other = "day" if window.calendar == "month" else "month"
             name = f"windows.{window.name}: {window.calendar} becomes {other}"
             yield Mutant(name, _with_window(rule, replace(window, calendar=other)), window.place)
     yield from _quiet(rule)
