@@ -24,7 +24,7 @@ TYPOLOGIES: dict[str, tuple[str, str]] = {
     "trade": ("TBM", "Trade that does not explain the payments."),
     "evasion": ("EVA", "Tries to get past a control."),
     "terrorist_financing": ("TFI", "Small amounts for violent ends."),
-    "lists": ("LST", "Parties that stand on a list."),
+    "list_match": ("LST", "Parties that stand on a list."),
     "customer_due_diligence": ("CDD", "Business that calls for identifying the customer, or for a review."),
     "correspondent": ("COB", "Banks behind banks."),
     "human_trafficking": ("HTR", "People are sold or exploited."),
