@@ -144,6 +144,11 @@ def kept_approval(archive: InputArchive, content: str, rule: Rule) -> Approval |
     return None
 
 
+def kept_digests(archive: InputArchive, manifest: str) -> dict[str, str]:
+    """The digest of each rule of a kept rulebook, by id."""
+    return {rule_id: entry["digest"] for rule_id, entry in json.loads(archive.read(manifest))["rules"].items()}
+
+
 def kept_keys(archive: InputArchive, manifest: str) -> frozenset[str]:
     """The keys of all windows of a kept rulebook: their clocks decide when a payment was judged."""
     return frozenset(json.loads(archive.read(manifest))["keys"])

@@ -5,6 +5,8 @@ import typer
 from monitor.cli import cases, journal, refused, rules
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
+from monitor.cli.replay import EPILOG as REPLAY_EPILOG
+from monitor.cli.replay import replay
 from monitor.cli.run import EPILOG, run
 from monitor.cli.simulate import simulate
 
@@ -19,6 +21,7 @@ app.command(epilog=EPILOG)(run)
 app.command()(demo)
 app.command()(simulate)
 app.command()(explain)
+app.command(epilog=REPLAY_EPILOG)(replay)
 app.add_typer(cases.app, name="cases")
 app.add_typer(rules.app, name="rules")
 app.add_typer(refused.app, name="refused")

@@ -1,0 +1,223 @@
+"""The recorded log judged by several rulebooks at once, in memory, by the same engine that runs live.
+
+Each payment is read once; each variant of the rulebook has an engine of its own. Where the log records other inputs, an
+engine goes on with its state if its rules stay, and measures the history anew if they change: as the live run did.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from monitor.app.backtest.changes import Change, RulesInForce
+from monitor.app.backtest.history import Epoch, History
+from monitor.app.backtest.match import Raised, raised
+from monitor.app.backtest.problem import BacktestError
+from monitor.app.inputs import LoadedInputs, engine_inputs
+from monitor.app.profiles import ProfileTimeline
+from monitor.domain.alert import Alert
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import TransactionBatch
+from monitor.engine import admission, state
+from monitor.engine.binding import NamedList as BoundList
+from monitor.engine.engine import Engine
+from monitor.engine.findings import Findings
+from monitor.rulebook.lists import NamedList
+from monitor.rulebook.plan import plan
+
+ALERTS_MAX = 2_000_000
+"""Most alerts of one back-test, over all variants; beyond, it stops and says so."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A rulebook to judge by: from the rules in force at an epoch to those of the variant.
+
+    ``only_new`` leaves out what falls into a quiet period, for walks over many thresholds.
+    """
+
+    name: str
+    rules: Callable[[RulesInForce], RulesInForce]
+    lists: Mapping[str, NamedList] = field(default_factory=dict)
+    only_new: bool = False
+
+
+@dataclass(slots=True)
+class Judged:
+    """What came out: the alerts of each variant in the order of the log, and what the log held."""
+
+    alerts: list[list[Raised]]
+    payments: int = 0
+    first_us: int = UNKNOWN
+    last_us: int = UNKNOWN
+    undecided: list[dict[str, int]] = field(default_factory=list)
+    """Per variant and rule, how many verdicts a missing field left open, at the end of the log."""
+    digests: list[str] = field(default_factory=list)
+    """The digest of each variant's last rulebook."""
+
+
+def changed(changes: Sequence[Change]) -> Callable[[RulesInForce], RulesInForce]:
+    """The rules after all changes, in their order."""
+
+    def after(rules: RulesInForce) -> RulesInForce:
+        for change in changes:
+            rules = change.apply(rules)
+        return rules
+
+    return after
+
+
+def epochs_of(history: History, *, as_recorded: bool) -> list[Epoch]:
+    """The inputs at their positions. Unless ``as_recorded``, the last rulebook is in force over the whole log."""
+    epochs, last = history.epochs, history.epochs[-1]
+    if as_recorded:
+        return epochs
+    return [Epoch(e.position, last.rules, {**last.lists, **e.lists}, e.rates, e.entities, e.profiles) for e in epochs]
+
+
+def judge(
+    history: History, variants: Sequence[Variant], *, as_recorded: bool = False, on_progress: Progress = lambda n: None
+) -> Judged:
+    """Judge the whole log by each variant.
+
+    Raises:
+        BacktestError: There is no rule to judge by, or there are too many alerts.
+        PlanError: A rule asks for something the engine does not do.
+        ListMissing: A rule uses a list that nobody gave.
+    """
+    epochs = epochs_of(history, as_recorded=as_recorded)
+    tracks = [_Track(history, variant) for variant in variants]
+    result = Judged([track.found for track in tracks])
+    timeline, clock_us = ProfileTimeline(), UNKNOWN
+    for number, epoch in enumerate(epochs):
+        stop = epochs[number + 1].position if number + 1 < len(epochs) else None
+        timeline = _timeline(history, epoch, clock_us)
+        for track in tracks:
+            track.enter(epoch)
+        for batch in history.batches(epoch.position, stop):
+            _note_times(result, batch)
+            for run, after_us in timeline.runs(batch, clock_us):
+                for track in tracks:
+                    track.step(run, timeline)
+                clock_us = after_us
+            on_progress(result.payments)
+            if sum(len(track.found) for track in tracks) > ALERTS_MAX:
+                raise BacktestError(
+                    f"{history.name}: more than {ALERTS_MAX} alerts after {result.payments} payments. Raise the "
+                    "thresholds of the change, or cut the rulebook down with --with -RULE."
+                )
+    result.undecided = [track.undecided() for track in tracks]
+    result.digests = [track.engine.program.rulebook.digest if track.engine else "" for track in tracks]
+    return result
+
+
+def _note_times(result: Judged, batch: TransactionBatch) -> None:
+    first, last = int(batch.booked_at_us.min()), int(batch.booked_at_us.max())
+    result.first_us = first if result.first_us == UNKNOWN else min(first, result.first_us)
+    result.last_us = max(last, result.last_us)
+    result.payments += len(batch)
+
+
+def _timeline(history: History, epoch: Epoch, clock_us: int) -> ProfileTimeline:
+    timeline = ProfileTimeline()
+    if epoch.profiles is not None:
+        timeline.load(epoch.profiles, history.identifiers)
+    timeline.advance(clock_us)
+    return timeline
+
+
+class _Track:
+    """One variant on its way through the log."""
+
+    def __init__(self, history: History, variant: Variant) -> None:
+        self.history, self.variant = history, variant
+        self.engine: Engine | None = None
+        self.found: list[Raised] = []
+
+    def enter(self, epoch: Epoch) -> None:
+        """Take the inputs of an epoch into use."""
+        before, self.engine = self.engine, self._engine(epoch)
+        if before is None:
+            if epoch.position:
+                self._measure(epoch)
+        elif state.layout_key(before.program) == state.layout_key(self.engine.program):
+            state.load(self.engine, state.save(before))
+        else:
+            self._measure(epoch)
+            self._take_over_quiet_periods(self.engine)
+
+    def step(self, run: TransactionBatch, timeline: ProfileTimeline) -> None:
+        """Judge payments."""
+        if self.engine is not None:
+            self.found += [raised(alert) for alert in self.engine.step(run, timeline.table).alerts]
+
+    def undecided(self) -> dict[str, int]:
+        """Undecided verdicts by rule."""
+        counts = self.engine.undecided_by_field() if self.engine is not None else {}
+        return {rule: sum(names.values()) for rule, names in counts.items()}
+
+    def _engine(self, epoch: Epoch) -> Engine:
+        rules = self.variant.rules(epoch.rules)
+        if not rules.rules:
+            raise BacktestError(f"{self.history.name}: no rule is left to judge by ({self.variant.name}).")
+        named = {**epoch.lists, **self.variant.lists}
+        lists = {name: BoundList(name, str(each.version), tuple(each.words)) for name, each in named.items()}
+        loaded = LoadedInputs(plan(rules.rulebook()), rules.live, lists, epoch.rates, epoch.entities)
+        engine = Engine(loaded.program, engine_inputs(loaded, self.history.identifiers))
+        if self.variant.only_new:
+            engine.findings = OnlyNew(engine)
+        return engine
+
+    def _measure(self, epoch: Epoch) -> None:
+        """Measure the history up to the epoch with its inputs; what it raises was raised before."""
+        assert self.engine is not None
+        timeline, clock_us = _timeline(self.history, epoch, UNKNOWN), UNKNOWN
+        for batch in self.history.batches(0, epoch.position):
+            for run, after_us in timeline.runs(batch, clock_us):
+                self.engine.step(run, timeline.table)
+                clock_us = after_us
+        self.engine.undecided[:] = 0
+        self.engine.hits[:] = 0
+
+    def _take_over_quiet_periods(self, engine: Engine) -> None:
+        """Quiet periods follow the alerts that were raised, not those that other rules would have raised."""
+        last: dict[tuple[str, int], int] = {}
+        for alert in self.found:
+            if alert.kind in ("new", "shadow"):
+                code = self.history.identifiers.code_of_token(bytes.fromhex(alert.subject))
+                last[alert.rule, code] = max(alert.judged_at_us, last.get((alert.rule, code), UNKNOWN))
+        engine.findings.last_alert_us = last
+
+
+class OnlyNew(Findings):
+    """Findings that makes no alert of what falls into a quiet period.
+
+    A loose threshold hits a subject again and again; telling that the quiet period goes on needs three columns, an
+    alert with its payments and numbers needs all of them.
+    """
+
+    def alerts(self, rows: "np.ndarray", scene) -> list[Alert]:  # type: ignore[no-untyped-def]
+        if not len(rows):
+            return []
+        legs, batch, engine, rules = scene.legs, scene.batch, self.engine, self.engine.program.rulebook.rules
+        leg = rows[:, 0]
+        at, kind, row = legs.transaction[leg], legs.kind[leg], legs.row[leg]
+        is_creditor = legs.side[leg] == admission.CREDITOR
+        account = np.where(is_creditor, batch.creditor_account[at], batch.debtor_account[at]).tolist()
+        last, wanted = dict[tuple[str, int], int](), []
+        columns = zip(
+            rows[:, 1].tolist(), kind.tolist(), row.tolist(), account, legs.judged_us[leg].tolist(), strict=True
+        )
+        for number, key_kind, key_row, own_account, judged_us in columns:
+            rule = rules[number]
+            is_account = rule.alert.subject == "account" and key_kind == admission.HOLDER
+            subject = own_account if is_account else int(engine.admission.spaces[key_kind].code_of[key_row])
+            key = (rule.id, subject)
+            last_us = last.get(key, self.last_alert_us.get(key))
+            is_quiet = rule.kind != "obligation" and last_us is not None and judged_us < last_us + rule.alert.quiet_us
+            wanted.append(not is_quiet)
+            if not is_quiet and subject >= 0:
+                last[key] = judged_us
+        return super().alerts(rows[np.array(wanted)], scene)
