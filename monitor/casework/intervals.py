@@ -118,10 +118,21 @@ def sample_size(*, tolerable: float, confidence: float = CONFIDENCE, population:
     return low
 
 
-def most_if_none(sample: int, *, confidence: float = CONFIDENCE) -> float:
+def most_if_none(sample: int, *, confidence: float = CONFIDENCE, population: int | None = None) -> float:
     """The largest share that is still credible when none of ``sample`` items was found; 1 of nothing.
 
-    >>> round(most_if_none(59), 4), most_if_none(0)
-    (0.0495, 1.0)
+    With ``population`` the sample was drawn without replacement from so many items; nothing is left open when all of
+    them were looked at.
+
+    >>> round(most_if_none(59), 4), most_if_none(0), most_if_none(59, population=59), most_if_none(45, population=100)
+    (0.0495, 1.0, 0.0, 0.04)
     """
-    return 1.0 if sample == 0 else float(1 - (1 - confidence) ** (1 / sample))
+    if population is None:
+        return 1.0 if sample == 0 else float(1 - (1 - confidence) ** (1 / sample))
+    if not population:
+        return 0.0
+    low, high = 0, population
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if chance_of_none(sample, population, middle) > 1 - confidence else (low, middle - 1)
+    return low / population

@@ -2,7 +2,7 @@
 
 import typer
 
-from monitor.cli import cases, journal, refused, rules
+from monitor.cli import cases, journal, refused, rules, tune
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG
@@ -24,6 +24,7 @@ app.command()(explain)
 app.command(epilog=REPLAY_EPILOG)(replay)
 app.add_typer(cases.app, name="cases")
 app.add_typer(rules.app, name="rules")
+app.add_typer(tune.app, name="tune")
 app.add_typer(refused.app, name="refused")
 app.add_typer(journal.app, name="journal")
 

@@ -43,8 +43,8 @@ class Worth:
 
 def decided_alerts(store: CaseStore, run: str) -> list[DecidedAlert]:
     """All alerts of a run that joined a case as new, in the order of the log, with the decision of their case."""
-    columns = (alerts.c.alert_id, alerts.c.evidence, alerts.c.severity, cases.c.case_id, cases.c.state,
-               cases.c.outcome, cases.c.proposal)  # fmt: skip
+    columns = (alerts.c.alert_id, alerts.c.evidence, alerts.c.judged_at_us, alerts.c.severity,
+               cases.c.case_id, cases.c.state, cases.c.proposal)  # fmt: skip
     query = (
         sa.select(*columns)
         .join_from(alerts, case_alerts, alerts.c.alert_id == case_alerts.c.alert_id)
@@ -61,12 +61,12 @@ def decided_alerts(store: CaseStore, run: str) -> list[DecidedAlert]:
         outcome = _outcome(row.case_id, states, duplicates)
         proposed = json.loads(row.proposal)["outcome"] if row.proposal else None
         is_filed = "reported" in (outcome, proposed) or row.case_id in filed
-        alert = _raised(row.alert_id, json.loads(row.evidence), row.severity)
+        alert = _raised(row.alert_id, json.loads(row.evidence), row.severity, row.judged_at_us)
         found.append(DecidedAlert(alert, row.case_id, PRODUCTIVE.get(outcome or ""), is_filed, row.state))
     return found
 
 
-def _raised(alert_id: str, evidence: dict[str, object], severity: str) -> Raised:
+def _raised(alert_id: str, evidence: dict[str, object], severity: str, judged_at_us: int) -> Raised:
     source, subject = evidence["source"], evidence["subject"]
     assert isinstance(source, dict)
     assert isinstance(subject, dict)
@@ -74,11 +74,8 @@ def _raised(alert_id: str, evidence: dict[str, object], severity: str) -> Raised
     assert isinstance(positions, list)
     return Raised(
         alert_id, source["id"], subject["id"], int(str(evidence["position"])), str(evidence["leg_role"]),
-        UNKNOWN_TIME, "new", tuple(map(int, positions)), _text(evidence["segment"]), severity, str(evidence["text"]),
+        judged_at_us, "new", tuple(map(int, positions)), _text(evidence["segment"]), severity, str(evidence["text"]),
     )  # fmt: skip
-
-
-UNKNOWN_TIME = 0
 
 
 def _text(value: object) -> str | None:

@@ -28,6 +28,7 @@ from monitor.app.rerun_inputs import InputsThen
 from monitor.app.resolving import stored_token_key
 from monitor.app.store import data_folder
 from monitor.casework.position import LogInput
+from monitor.domain.time import TIME_MAX_US
 from monitor.domain.transaction import TransactionBatch
 from monitor.intake.entities import Entities
 from monitor.intake.identifiers import IdentifierTable
@@ -66,6 +67,8 @@ class History(Protocol):
     known_rules: dict[str, Rule]
     """Rules that a change may name: in force, or in the folders given."""
     notes: list[str]
+    latest_us: int
+    """The time by which values count as in force: the clock of the log, or the end of time for files."""
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[TransactionBatch]:
         """The accepted payments from position ``start`` up to ``stop``, in the order of the log."""
@@ -132,6 +135,7 @@ class FileHistory:
         self.known_rules = _all_rules(paths, lists)
         rules = {rule.id: rule for rule in loaded.program.rulebook.rules}
         self.epochs = [Epoch(0, RulesInForce(rules, loaded.live), lists, loaded.rates, loaded.entities, given.profiles)]
+        self.latest_us = TIME_MAX_US
         self._has_entities = given.inputs.entities is not None
         self._ids: list[tuple[np.ndarray, list[str]]] = []
 
@@ -196,7 +200,7 @@ class StoreHistory:
             raise BacktestError(
                 f"{given.place}: nothing was judged here yet. Run first:  aml run FILE --db {given.place}"
             )
-        self.stop, self.noted = position.log_position, noted
+        self.stop, self.noted, self.latest_us = position.log_position, noted, position.clock_us
         self.vault = PlainVault(self.folder / "vault", read_only=True)
         self.identifiers = self._identifiers(key)
         self.archive = InputArchive(self.folder)

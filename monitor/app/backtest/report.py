@@ -206,14 +206,13 @@ def _lost_head(*, with_case: bool = False) -> str:
 
 def _lost_row(each: LostAlert, made: Replay, *, with_case: bool = False) -> str:
     alert = each.alert
-    judged = _minute(alert.judged_at_us) if alert.judged_at_us else "at position " + str(alert.position)
     still = f'<div class="soft">still raised by {escape(", ".join(each.still))}</div>' if each.still else ""
     case = ""
     if with_case and each.decided is not None:
         words = each.decided.state.removeprefix("closed_").replace("_", " ")
         case = f"<td class=nowrap>{escape(each.decided.case_id[:12])}<div class=soft>{escape(words)}</div></td>"
     return (
-        f"<tr><td class=nowrap>{judged}</td><td class=nowrap>{escape(alert.rule)}</td>"
+        f"<tr><td class=nowrap>{_minute(alert.judged_at_us)}</td><td class=nowrap>{escape(alert.rule)}</td>"
         f"<td>{escape(made.subject(alert.subject))}</td>{case}<td>{escape(each.reason)}{still}</td>"
         f"<td>{escape(alert.text)}</td></tr>"
     )
