@@ -28,6 +28,7 @@ import numpy.typing as npt
 from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import replaying
+from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
 from monitor.app.kept_inputs import keep_input, keep_snapshot, peer_columns
 from monitor.app.profiles import ProfileFile, ProfileTimeline
@@ -101,6 +102,7 @@ class EmbeddedRun:
         self.profiles = ProfileTimeline()
         self.peer_columns = peer_columns(loaded.program)
         self.archive = InputArchive(files.folder)
+        self.filing = FilingDays(loaded.entities)
         self.pending: list[Alert] = []
         self.new_inputs: list[LogInput] = []
         self.start = SourcePosition(0, 0)
@@ -364,7 +366,7 @@ class EmbeddedRun:
             RUN, self.after.file, self.after.offset, self.position, self.clock_us, None, finished, details
         )
         self.store.commit_batch(
-            [stored_alert(alert) for alert in self.pending],
+            [stored_alert(alert, due_on=self.filing.due_of(alert)) for alert in self.pending],
             position,
             recorded_at_us=time.time_ns() // 1000,
             counters={name: count for name, count in self.progress.counts.items() if count},

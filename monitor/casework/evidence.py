@@ -17,15 +17,21 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert with its evidence as canonical JSON text, and the SHA-256 of that text, hex."""
+    """An alert with its evidence as canonical JSON text, and the SHA-256 of that text, hex.
+
+    ``due_on`` is the last day for filing, given for a match of an obligation.
+    """
 
     alert: Alert
     evidence: str
     evidence_digest: str
+    due_on: str | None = None
 
 
-def stored_alert(alert: Alert) -> StoredAlert:
+def stored_alert(alert: Alert, *, due_on: str | None = None) -> StoredAlert:
     """The alert with evidence made from it: subject as token, transactions as log positions.
+
+    ``due_on`` is needed where the alert is a match of an obligation: the calendar of the booking entity decides it.
 
     Raises:
         ValueError: The score is no number.
@@ -40,4 +46,4 @@ def stored_alert(alert: Alert) -> StoredAlert:
     # The encoders differ in how they write floats, and the score is the only one.
     body["score"] = msgspec.Raw(canonical_json(alert.score).encode())
     evidence = _ENCODER.encode(body)
-    return StoredAlert(alert, evidence.decode(), sha256(evidence).hexdigest())
+    return StoredAlert(alert, evidence.decode(), sha256(evidence).hexdigest(), due_on)

@@ -37,6 +37,8 @@ class ChainsRead:
     """The case that an alert joined, by alert id; alerts in shadow join none."""
     states: dict[str, str] = field(default_factory=dict)
     """The state that the last entry of a case's chain left it in."""
+    revisions: dict[str, str] = field(default_factory=dict)
+    """Digest of an obligation's revision by "chain revision"."""
 
 
 def check_entries(entries: Iterable[Entry], read: ChainsRead) -> Iterable[Finding]:
@@ -70,6 +72,8 @@ def _note_content(entry: Entry, read: ChainsRead) -> None:
         read.evidence[facts["alert"]] = facts["evidence_sha256"]
         if "state" in facts:
             read.members[facts["alert"]] = entry.chain
+    if "revision_sha256" in facts:
+        read.revisions[f"{entry.chain} {facts['obligation_revision']}"] = facts["revision_sha256"]
     if "note_sha256" in facts:
         read.notes[f"{entry.chain} {entry.seq}"] = facts["note_sha256"]
         read.note_authors[f"{entry.chain} {entry.seq}"] = (entry.actor, entry.at_us)
@@ -194,6 +198,48 @@ def evidence_columns(evidence: Mapping[str, Any]) -> dict[str, object]:
         "source_digest": source["digest"],
         "rulebook_digest": evidence["rulebook"],
     }
+
+
+def check_obligations(
+    read: ChainsRead, *, revisions: Iterable[tuple[str, str]], stored: Iterable[tuple[Mapping[str, Any], list[int]]]
+) -> Iterable[Finding]:
+    """Compare revisions with their digests, and each obligation's row with what its revisions add up to.
+
+    Args:
+        read: What :func:`check_entries` has filled.
+        revisions: ("id revision", stored content) of every revision, in the order of id and revision.
+        stored: The columns of every obligation and its payments.
+    """
+    last: dict[str, dict[str, Any]] = {}
+    payments: dict[str, set[int]] = {}
+
+    def followed() -> Iterable[tuple[str, str]]:
+        for key, content in revisions:
+            yield key, content
+            try:
+                body = json.loads(content)
+                held = payments.setdefault(key.split()[0], set())
+                held |= set(body["added"])
+                held -= set(body["removed"])
+                last[key.split()[0]] = body
+            except (ValueError, KeyError, TypeError):
+                continue  # no content that was ever written: its digest has been found wrong
+
+    yield from _check_texts("obligation revision", read.revisions, followed())
+    for columns, transactions in stored:
+        name = str(columns["obligation_id"])
+        body = last.pop(name, None)
+        if body is None:
+            yield Finding("added", f"obligation {name}", "it is there and has no revision")
+            continue
+        for column, value in columns.items():
+            if body.get(column) != value:
+                fact = f"its column {column} says {value!r}, its last revision {body.get(column)!r}"
+                yield Finding("content", f"obligation {name}", fact)
+        if transactions != sorted(payments[name]):
+            yield Finding("content", f"obligation {name}", "its payments are not those of its revisions")
+    for name in sorted(last):
+        yield Finding("missing", f"obligation {name}", "it has revisions and its row is gone")
 
 
 def check_places(

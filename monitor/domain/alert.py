@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from monitor.domain.deadline import Deadline
 from monitor.domain.time import format_time
 
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]
+ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = [one + other for one in ID_LETTERS for other in ID_LETTERS]
 """Two letters of base 32 (RFC 4648) for each ten bits."""
 
 
@@ -57,6 +58,22 @@ class ParameterInForce(msgspec.Struct, frozen=True, gc=False):
     jurisdiction: str | None
 
 
+class Duty(msgspec.Struct, frozen=True, gc=False):
+    """What a match of a rule of kind ``obligation`` adds: where it counts, and what the law asks.
+
+    ``period`` is a day (``2026-05-04``) or month (``2026-05``) of the booking entity; ``payment`` is the completing
+    payment's id in hex where single payments are reported. ``total`` names the measure that is the reported total.
+    """
+
+    direction: str
+    period_kind: str
+    period: str
+    payment: str | None
+    total: str | None
+    codes: dict[str, tuple[str, ...]]
+    deadline: Deadline
+
+
 class Alert(msgspec.Struct, frozen=True):
     """One alert. Identifiers are tokens (hex); ``position`` and ``transactions`` are log positions."""
 
@@ -90,6 +107,8 @@ class Alert(msgspec.Struct, frozen=True):
     """``quiet``, ``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``."""
     inputs: dict[str, str] = {}
     """Versions of lists and dates of rates that the verdict used."""
+    duty: Duty | None = None
+    """Given for rules of kind ``obligation``: such a match is no suspicion and joins no case."""
 
 
 def alert_id(*, rule: str, digest: str, subject_token: str, transaction: tuple[int, int], leg_role: str) -> str:
@@ -104,7 +123,8 @@ def alert_id(*, rule: str, digest: str, subject_token: str, transaction: tuple[i
 
 def alert_to_json(alert: Alert, *, subject_id: str, transaction_ids: list[str]) -> dict[str, Any]:
     """The documented line of ``--alerts`` and the stored evidence. Identifiers are resolved by the caller."""
-    return {
+    duty = alert.duty
+    body = {
         "alert_id": alert.alert_id,
         "event_time": format_time(alert.event_time_us),
         "subject": {"kind": alert.subject.kind, "id": subject_id},
@@ -147,3 +167,12 @@ def alert_to_json(alert: Alert, *, subject_id: str, transaction_ids: list[str]) 
         "marks": list(alert.marks),
         "inputs": alert.inputs,
     }
+    if duty is not None:
+        body["obligation"] = {
+            "direction": duty.direction,
+            "period_kind": duty.period_kind,
+            "period": duty.period,
+            "payment": duty.payment,
+            "codes": {name: list(words) for name, words in duty.codes.items()},
+        }
+    return body

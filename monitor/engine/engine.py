@@ -115,6 +115,7 @@ class Engine:
         self.peers = Peers(program.peers, program.hub_measure)
         self.firsts = Firsts()
         self.findings = Findings(self)
+        self.has_obligations = any(rule.kind == "obligation" for rule in program.rulebook.rules)
         self.undecided = np.zeros((len(program.rules), len(self.bound.program.operands) + 1), np.int64)
         self.hits = np.zeros(len(program.rules), np.int64)
         self.day: int | None = None
@@ -228,10 +229,9 @@ class Engine:
             room = found
 
     def _periods(self, facts: LegFacts) -> npt.NDArray[np.int64]:
-        """Calendar periods and time of day of each leg; zeros where no rule asks for them."""
-        if not (
-            any(layout.calendars for layout in self.bound.layouts) or FieldUse("time_of_day") in self.program.fields
-        ):
+        """Calendar periods and time of day of each leg; zeros where neither a rule nor an obligation asks for them."""
+        asks = any(layout.calendars for layout in self.bound.layouts) or self.has_obligations
+        if not (asks or FieldUse("time_of_day") in self.program.fields):
             return np.zeros((len(facts.entity), len(CALENDARS) + 1), np.int64)
         return self.inputs.entities.periods(facts.entity, facts.booked_us)
 

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.alert import Alert, Quantity, Subject, alert_id
+from monitor.domain.alert import Alert, Duty, Quantity, Subject, alert_id
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES
+from monitor.domain.obligation import period_text
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
-from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
+from monitor.domain.vocabulary import CALENDARS, RISK_RATINGS, SEVERITIES
 from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSON, ROLES, Legs
 from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
 from monitor.engine.views import LegValues, RuleView
 from monitor.rulebook.bytecode import OperandKind
+from monitor.rulebook.duty import PAYMENT
 from monitor.rulebook.rule import Rule
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 TRANSACTIONS_MAX = 200
 """Most transactions that an alert names; the newest ones."""
+_WORD = 2**64 - 1
 _SEVERITY_SCORE = {name: 0.2 * (number + 1) for number, name in enumerate(SEVERITIES)}
 
 
@@ -72,6 +75,8 @@ class Hits:
     profile_version: list[int]
     """UNKNOWN without a profile."""
     risk_rating: list[int]
+    periods: list[list[int]]
+    """By calendar, as :data:`monitor.domain.vocabulary.CALENDARS` orders them."""
     values: list[LegValues]
 
     @classmethod
@@ -98,6 +103,7 @@ class Hits:
             batch.booked_at_us[at].tolist(), batch.amount_minor[at].tolist(), batch.currency[at].tolist(),
             of_side("account"), of_side("holder"), facts.entity[leg].tolist(),
             facts.segment_code[leg].tolist(), of_profile("version"), of_profile("risk_rating"),
+            scene.periods[leg].tolist(),
             list(map(LegValues, *(column[leg].tolist() for column in columns))),
         )  # fmt: skip
 
@@ -244,7 +250,27 @@ def _alert(
         bank_snapshot=engine.peers.snapshot.version if engine.peers.snapshot else None,
         marks=marks,
         inputs=_inputs(engine, view, currency, hits.booked_us[n]),
+        duty=_duty(view, hits, n),
     )  # fmt: skip
+
+
+def _duty(view: RuleView, hits: Hits, n: int) -> Duty | None:
+    """Where a match of an obligation counts; ``None`` for a suspicion."""
+    terms = view.duty
+    if terms is None:
+        return None
+    is_single = terms.period_kind == PAYMENT
+    calendar = "day" if is_single else terms.period_kind
+    payment = f"{hits.id_hi[n] & _WORD:016x}{hits.id_lo[n] & _WORD:016x}" if is_single else None
+    return Duty(
+        direction=("in" if hits.side[n] == CREDITOR else "out") if terms.tells_direction else "any",
+        period_kind=terms.period_kind,
+        period=period_text(calendar, hits.periods[n][CALENDARS.index(calendar)]),
+        payment=payment,
+        total=terms.total,
+        codes=terms.codes,
+        deadline=terms.deadline,
+    )
 
 
 def _role(engine: "Engine", hits: Hits, n: int) -> str:

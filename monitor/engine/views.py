@@ -13,6 +13,7 @@ from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CALENDARS, CLOSED
 from monitor.engine.admission import KEY_KINDS
 from monitor.engine.sentences import fill, quantity_of_parts, writer
+from monitor.rulebook.duty import duty_terms
 from monitor.rulebook.plan import FieldUse, RulePlan
 from monitor.rulebook.rule import (
     Arithmetic,
@@ -90,6 +91,7 @@ class RuleView:
                 known.add(node.text)
                 self.computed[node.text] = node
                 self.shown.append((node.text, str(node.unit), writer(node.unit), self.reader(node), -1))
+        self.duty = duty_terms(self.rule)
         self.source = Source("rule", self.rule.id, self.rule.version, self.rule.digest)
         self.words = {
             node.text: (self.reader(node), SPOKEN[node.unit.detail or ""], str(node.unit))

@@ -1,7 +1,8 @@
 """The digest of a rule: SHA-256 over a canonical text of everything that decides.
 
-Titles, sources, tests, status and approval are not part of it: mending a sentence does not
-change what a rule does. Two files that decide alike have one digest, however they are laid out.
+Titles, sources, tests, status, approval and an obligation's deadline are not part of it: mending a sentence does not
+change what a rule does, and by when a report is due does not change what is reported. Two files that decide alike
+have one digest, however they are laid out.
 """
 
 import json

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from monitor.domain.countries import COUNTRY_CODE
+from monitor.domain.deadline import DEADLINE_DAYS_MAX, DEADLINE_KINDS, Deadline
 from monitor.domain.fields import FIELDS
 from monitor.domain.money import AMOUNT_MINOR_MAX, CURRENCY_CODE, parse_amount_minor
 from monitor.domain.units import COUNT, DURATION, SHARE, Kind, Unit, category, money
@@ -322,3 +323,25 @@ def approval(tree: Keyed, status: str, author: str | None) -> Approval | None:
                         "Two persons answer for what analysts are shown.",
                         "Let someone else approve it.")  # fmt: skip
     return Approval(by, entries.day(entry, "on", "approval"), record, is_example=False)
+
+
+def deadline(tree: Keyed, *, is_obligation: bool) -> Deadline | None:
+    """Until when an obligation has to be filed; needed there, and meaningless in a suspicion."""
+    form = "{days: 15, kind: calendar, after: period, cite: ...}"
+    node = tree.items.get("deadline")
+    if not is_obligation:
+        if node is not None:
+            raise RuleError(node.place, "a deadline in a suspicion", "Only what the law wants reported has a day by "
+                            "which it must be filed.", "Remove deadline, or write kind: obligation.")  # fmt: skip
+        return None
+    if node is None:
+        raise RuleError(tree.items["kind"].place, "an obligation without a deadline",
+                        "Who files it must see by when the law wants it.", f"Add deadline: {form}.")  # fmt: skip
+    entry = entries.keyed(node, "'deadline'", form)
+    entries.only_keys(entry, ("days", "kind", "after", "cite"), "deadline")
+    kind = entries.word(entry, "kind", "deadline", DEADLINE_KINDS)
+    if "after" in entry.items:
+        entries.word(entry, "after", "deadline", ("period",))
+    most = 28 if kind == "day_of_next_month" else DEADLINE_DAYS_MAX
+    days = entries.whole(entry, "days", "deadline", least=1, most=most)
+    return Deadline(days, kind, entries.text(entry, "cite", "deadline", "Name the law that sets the deadline."))

@@ -31,7 +31,7 @@ KINDS = ("suspicion", "obligation")
 _KEYS = (
     "id", "title", "typology", "kind", "status", "version", "author", "severity", "jurisdictions", "description",
     "references", "false_positives", "blind_spots", "parameters", "codes", "windows", "when", "alert", "approval",
-    "tests", "equivalent",
+    "tests", "equivalent", "deadline",
 )  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool
         ),
         codes=codes(tree, is_kept=is_kept),
         equivalent=checks.equivalent(tree),
+        deadline=checks.deadline(tree, is_obligation=kind == "obligation"),
         place=tree.place,
     )
     return replace(rule, digest=rule_digest(rule))

@@ -7,6 +7,7 @@ explanation read them. Nothing here computes.
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from monitor.domain.deadline import Deadline
 from monitor.domain.units import Unit
 
 ANY = "any"
@@ -248,6 +249,8 @@ class Rule:
     """Mutants that change no verdict, by name, each with its reason."""
     author: str | None = None
     """Who wrote it, where it says so; never who approves it."""
+    deadline: Deadline | None = None
+    """Until when an obligation has to be filed; ``None`` for suspicions. It decides no verdict: not in the digest."""
     digest: str = ""
     """SHA-256, hex, over what decides: parameters, windows, when, alert, jurisdictions, severity."""
     place: Place = Place("", 0)

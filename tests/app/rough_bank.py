@@ -40,7 +40,7 @@ alert:
   subject: {subject}
 {quiet}  text: >-
     {text}
-approval: {{by: A person, on: 2026-01-01, record: CR-{number}}}
+{deadline}approval: {{by: A person, on: 2026-01-01, record: CR-{number}}}
 tests:
   - name: a table that is not run
     start: 2026-05-04
@@ -125,7 +125,9 @@ RULES: tuple[dict[str, str], ...] = (
 def rule_text(number: int, given: dict[str, str]) -> str:
     """The file of one rule."""
     whole = {"kind": "suspicion", "where": "any", "subject": "customer", "quiet": "1d"} | given
-    whole["quiet"] = "" if whole["kind"] == "obligation" else f"  quiet: {whole['quiet']}\n"
+    is_obligation = whole["kind"] == "obligation"
+    whole["quiet"] = "" if is_obligation else f"  quiet: {whole['quiet']}\n"
+    whole["deadline"] = "deadline: {days: 15, kind: calendar, cite: A law}\n" if is_obligation else ""
     whole["parameters"] = "\n".join(filter(None, (given["parameters"], given.get("more"))))
     return _RULE.format(number=number, **{name: value for name, value in whole.items() if name != "more"})
 

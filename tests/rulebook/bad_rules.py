@@ -168,6 +168,15 @@ EDITS: dict[str, tuple[str, str]] = {
     "an amount with too many decimals": ("9000.00  alert", "9000.001  alert"),
 }  # fmt: skip
 
+DEADLINES = {
+    "a deadline of another kind": "{days: 15, kind: working, cite: A law}",
+    "a deadline of no days": "{days: 0, kind: calendar, cite: A law}",
+    "a day that not every month has": "{days: 31, kind: day_of_next_month, cite: A law}",
+    "a deadline without a source": "{days: 15, kind: calendar}",
+    "a deadline after something else": "{days: 15, kind: business, after: knowledge, cite: A law}",
+}
+"""Deadlines of an obligation, each with one mistake."""
+
 CONDITIONS: dict[str, str] = {
     "a count compared with money": "cash.deposits > total_above",
     "money compared with a count": "cash.total >= deposits_min",
@@ -225,6 +234,11 @@ def bad_rules() -> dict[str, str]:
     # Two currencies and no currency of the window: the second money parameter makes the sum ambiguous.
     spoiled["two currencies"] = GOOD.replace("unit: share", "unit: EUR")
     spoiled["another folder"] = GOOD.replace("typology: structuring", "typology: pass_through").replace("STR", "PAS")
+    obligation = GOOD.replace("kind: suspicion", "kind: obligation").replace("  quiet: 24h\n", "")
+    spoiled["an obligation without a deadline"] = obligation
+    for name, deadline in DEADLINES.items():
+        spoiled[name] = f"{obligation}deadline: {deadline}\n"
+    spoiled["a deadline in a suspicion"] = GOOD + "deadline: {days: 15, kind: calendar, cite: A law}\n"
     spoiled["a file of one list"] = "- " + GOOD.split("\n")[0]
     spoiled["an empty file"] = "\n"
     return spoiled | {name: with_when(condition) for name, condition in CONDITIONS.items()}

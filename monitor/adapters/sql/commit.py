@@ -1,4 +1,4 @@
-"""One commit of a run: alerts into cases, with journal entries and the position, in one transaction.
+"""One commit of a run: alerts into cases and obligations, with journal and position, in one transaction.
 
 Cost: a commit of n alerts makes a fixed number of statements per 500 alerts; rows go in as tuples with
 ``executemany`` (:mod:`monitor.adapters.sql.bulk`). Which cases exist for the subjects involved is one query.
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.bulk import insert_rows, update_rows
 from monitor.adapters.sql.ledger import append_entries, in_chunks
+from monitor.adapters.sql.obligations import ObligationFold
 from monitor.adapters.sql.rows import (
     ALERT_COLUMNS,
     CASE_CHANGES,
@@ -58,12 +59,14 @@ def commit(
 ) -> CommitResult:
     """Write it all through a connection whose transaction the caller ends. See ``CaseStore.commit_batch``."""
     fresh = _fresh(connection, alerts)
-    work = _Fold(_latest_cases(connection, fresh), policy, position.run)
+    owed = ObligationFold.of(connection, fresh)
+    work = _Fold(_latest_cases(connection, fresh), owed, policy, position.run)
     for stored in fresh:
         work.add(stored)
     rows = [alert_row(stored, run=position.run, recorded_at_us=recorded_at_us) for stored in fresh]
     insert_rows(connection, alert_table, ALERT_COLUMNS, rows)
     _write_cases(connection, work, recorded_at_us)
+    owed.write(connection, run=position.run, recorded_at_us=recorded_at_us)
     append_entries(connection, work.drafts, recorded_at_us=recorded_at_us)
     _write_inputs(connection, position.run, inputs, recorded_at_us)
     _write_position(connection, position, counters, recorded_at_us)
@@ -73,8 +76,9 @@ def commit(
 class _Fold:
     """The latest case of each subject while alerts are folded in, and what has to be written after."""
 
-    def __init__(self, latest: dict[SubjectKey, Case], policy: CaseworkPolicy, run: str) -> None:
+    def __init__(self, latest: dict[SubjectKey, Case], owed: ObligationFold, policy: CaseworkPolicy, run: str) -> None:
         self.latest = latest
+        self.owed = owed
         self.policy = policy
         self.shadow_chain = f"shadow:{run}"
         self.opened: dict[str, Case] = {}
@@ -84,8 +88,11 @@ class _Fold:
         self.drafts: list[Draft] = []
 
     def add(self, stored: StoredAlert) -> None:
-        """Fold one alert in."""
+        """Fold one alert in: a match of an obligation into that, any other into its case."""
         alert = stored.alert
+        if alert.duty is not None:
+            self.drafts.append(self.owed.add(stored))
+            return
         if alert.status == "shadow":
             self.drafts.append(shadow_draft(stored, self.shadow_chain))
             return
@@ -125,13 +132,17 @@ def _log_order(stored: StoredAlert) -> tuple[int, str, str, str]:
 
 
 def _latest_cases(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> dict[SubjectKey, Case]:
-    tokens = sorted({stored.alert.subject.token for stored in alerts if stored.alert.status != "shadow"})
+    tokens = sorted({each.alert.subject.token for each in alerts if _joins_a_case(each)})
     latest = {}
     for some in in_chunks(tokens):
         query = sa.select(cases).where(cases.c.is_latest, cases.c.subject_token.in_(some))
         for row in connection.execute(query).all():
             latest[row.subject_kind, row.subject_token] = case_of(row)
     return latest
+
+
+def _joins_a_case(stored: StoredAlert) -> bool:
+    return stored.alert.status != "shadow" and stored.alert.duty is None
 
 
 def _write_cases(connection: sa.Connection, work: _Fold, recorded_at_us: int) -> None:

@@ -7,16 +7,26 @@ from hashlib import sha256
 
 import sqlalchemy as sa
 
-from monitor.adapters.sql.schema import alerts, case_alerts, cases, journal, log_inputs, notes
+from monitor.adapters.sql.schema import (
+    alerts,
+    case_alerts,
+    cases,
+    journal,
+    log_inputs,
+    notes,
+    obligation_revisions,
+    obligations,
+)
 
+_TABLES = (alerts, cases, case_alerts, notes, journal, log_inputs, obligations, obligation_revisions)
 _LEFT_OUT = {
     "recorded_at_us", "previous_hash", "hash", "root",
 }  # fmt: skip
 
 
 def fingerprint(connection: sa.Connection) -> dict[str, str]:
-    """SHA-256, hex, by table: alerts, cases, case_alerts, notes, journal, log_inputs."""
-    return {table.name: _table(connection, table) for table in (alerts, cases, case_alerts, notes, journal, log_inputs)}
+    """SHA-256, hex, by table: all that hold content."""
+    return {table.name: _table(connection, table) for table in _TABLES}
 
 
 def _table(connection: sa.Connection, table: sa.Table) -> str:

@@ -6,8 +6,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from monitor.adapters.sql.bulk import insert_rows, update_rows
-from monitor.adapters.sql.rows import ENTRY_COLUMNS, entry_of, entry_row, root_of
-from monitor.adapters.sql.schema import alerts, case_alerts, cases, journal, journal_heads, journal_roots, notes
+from monitor.adapters.sql.rows import ENTRY_COLUMNS, entry_of, entry_row, obligation_columns, root_of
+from monitor.adapters.sql.schema import (
+    alerts,
+    case_alerts,
+    cases,
+    journal,
+    journal_heads,
+    journal_roots,
+    notes,
+    obligation_revisions,
+    obligations,
+)
 from monitor.casework.journal import Draft, Entry, Head, Root, append, make_root
 from monitor.casework.verification import (
     ChainsRead,
@@ -16,6 +26,7 @@ from monitor.casework.verification import (
     check_content,
     check_entries,
     check_heads,
+    check_obligations,
     check_places,
     check_roots,
 )
@@ -91,6 +102,7 @@ def verify(connection: sa.Connection, on_progress: Callable[[int], None] | None 
         members=_pairs(connection, case_alerts.c.alert_id, case_alerts.c.case_id),
         authors=_note_authors(connection),
     )
+    findings += check_obligations(read, revisions=_revision_texts(connection), stored=_obligation_columns(connection))
     return Verified(read.entries, len(read.heads), len(roots), roots[-1] if roots else None, tuple(findings))
 
 
@@ -119,6 +131,20 @@ def _note_authors(connection: sa.Connection) -> Iterator[tuple[str, tuple[str, i
     query = sa.select(notes.c.case_id, notes.c.journal_seq, notes.c.author, notes.c.at_us)
     for case_id, seq, author, at_us in connection.execution_options(yield_per=1000).execute(query):
         yield f"{case_id} {seq}", (author, at_us)
+
+
+def _revision_texts(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    query = sa.select(obligation_revisions).order_by(*obligation_revisions.primary_key.columns)
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        yield f"{row.obligation_id} {row.revision}", row.content
+
+
+def _obligation_columns(connection: sa.Connection) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    columns = [column for column in obligations.c if column.name not in ("run", "recorded_at_us")]
+    query = sa.select(*columns).order_by(obligations.c.obligation_id)
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        plain = obligation_columns(row)
+        yield plain, plain.pop("transactions")
 
 
 def _alert_columns(connection: sa.Connection) -> Iterator[tuple[str, dict[str, object]]]:

@@ -8,9 +8,11 @@ from sqlalchemy import Row
 
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.journal import Entry, Root, canonical_json
+from monitor.casework.obligations import obligation_of
 from monitor.casework.position import RunPosition
 from monitor.domain.alert import Subject
 from monitor.domain.case import Case, Proposal
+from monitor.domain.obligation import Obligation
 
 Values = dict[str, Any]
 RowValues = tuple[Any, ...]
@@ -36,6 +38,8 @@ ALERT_COLUMNS = (
     "recorded_at_us",
 )  # fmt: skip
 """The columns of an alert, in the order of :func:`alert_row`."""
+OBLIGATION_JSON = frozenset({"measures", "transactions", "codes", "inputs", "marks"})
+"""The columns of an obligation that hold canonical JSON."""
 ENTRY_COLUMNS = tuple(Entry.__slots__)
 """The columns of a journal entry, in the order of :func:`entry_row`."""
 
@@ -120,3 +124,14 @@ def position_of(row: Row[Any]) -> RunPosition:
         finished=row.finished,
         details=msgspec.json.decode(row.details),
     )
+
+
+def obligation_columns(row: Row[Any]) -> Values:
+    """The columns of an obligation as plain values."""
+    return {name: _decoded(value) if name in OBLIGATION_JSON else value for name, value in row._mapping.items()}
+
+
+def obligation_row(row: Row[Any]) -> Obligation:
+    """The obligation of a row."""
+    columns = obligation_columns(row)
+    return obligation_of(columns, columns["transactions"])

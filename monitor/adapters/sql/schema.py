@@ -223,3 +223,52 @@ log_inputs = Table(
     Column("content", Text),
     Column("recorded_at_us", BigInteger, nullable=False),
 )
+
+obligations = Table(
+    "obligations",
+    metadata,
+    Column("obligation_id", ID, primary_key=True),
+    Column("run", WORD, nullable=False),
+    Column("rule_id", WORD, nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("rule_digest", HASH, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("subject_kind", WORD, nullable=False),
+    Column("subject_token", TOKEN, nullable=False),
+    Column("booking_entity", Text),
+    Column("jurisdiction", Text),
+    Column("period_kind", WORD, nullable=False),
+    Column("period", String(10), nullable=False),
+    Column("payment", String(32)),
+    Column("direction", WORD, nullable=False),
+    Column("total", Text),
+    Column("measures", Text, nullable=False),
+    Column("transactions", Text, nullable=False),
+    Column("transactions_total", Integer, nullable=False),
+    Column("codes", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("due_on", String(10), nullable=False),
+    Column("due_cite", Text, nullable=False),
+    Column("first_met_us", BigInteger, nullable=False),
+    Column("last_revised_us", BigInteger, nullable=False),
+    Column("state", WORD, nullable=False),
+    Column("is_by_reconciliation", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("marks", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    CheckConstraint("state in ('trial', 'owed', 'revised', 'withdrawn')", name="state"),
+)
+Index("ix_obligations_due_on", obligations.c.due_on)
+Index("ix_obligations_rule_id_period", obligations.c.rule_id, obligations.c.period)
+
+obligation_revisions = Table(
+    "obligation_revisions",
+    metadata,
+    Column("obligation_id", ID, ForeignKey("obligations.obligation_id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("alert_id", ID, ForeignKey("alerts.alert_id"), unique=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("content_sha256", HASH, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+)
