@@ -6,6 +6,7 @@ Binding happens when a rulebook, a list or a rate table takes effect. The kernel
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 from monitor.engine.admission import HOLDER, KEY_KINDS
 from monitor.engine.layout import TableLayout, lay_out
-from monitor.rulebook.plan import Program
+from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
+from monitor.rulebook.plan import Program, TablePlan
 from monitor.rulebook.rule import ANY, Parameter, ParameterRow
 
 Encode = Callable[[IdentifierKind, str], int]
@@ -70,14 +72,27 @@ class Bound:
     parameter_rows: list[list[ParameterRow | None]]
     filter_starts: Int64s
     filter_stops: Int64s
-    filter_any_status: npt.NDArray[np.bool_]
-    rule_kind: Int32s
+    filters_by_class: tuple["FiltersByClass", ...]
+    """For each table."""
     rule_starts: Int64s
     rule_stops: Int64s
-    rule_any_status: npt.NDArray[np.bool_]
-    rule_applies: npt.NDArray[np.bool_]
+    rules_from: Int32s
+    """Shape (kinds of legs, jurisdictions, classes, 2): where the rules that can match begin and end in
+    ``rules_to_judge``."""
+    rules_to_judge: Int32s
     extra_kinds: tuple[int, ...]
     list_versions: dict[str, str]
+
+
+class FiltersByClass(NamedTuple):
+    """What of a table's filters is settled by a leg's class: bits that are set, and the filters still to be asked.
+
+    Those of class ``c`` are ``open[open_from[c]:open_from[c + 1]]``, places in the table.
+    """
+
+    settled: Int64s
+    open_from: Int32s
+    open: Int32s
 
 
 def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) -> Bound:
@@ -93,6 +108,7 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
     values, rows = _parameter_table(program, segments, jurisdictions, breaks, encode)
     leg_kinds = [HOLDER if rule.leg_kind == "holder" else KEY_KINDS.index(rule.leg_kind) for rule in program.rules]
     used = {name for _, _, name in program.sets if name is not None}
+    rules_from, rules_to_judge = _rules_by_class(program, leg_kinds, _applies(program, jurisdictions))
     return Bound(
         program=program,
         layouts=tuple(lay_out(table) for table in program.tables),
@@ -106,15 +122,39 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         parameter_rows=rows,
         filter_starts=np.array([f.start for f in program.filters], np.int64),
         filter_stops=np.array([f.stop for f in program.filters], np.int64),
-        filter_any_status=np.array([f.any_status for f in program.filters], bool),
-        rule_kind=np.array(leg_kinds, np.int32),
+        filters_by_class=tuple(_filters_by_class(program, table) for table in program.tables),
         rule_starts=np.array([r.start for r in program.rules], np.int64),
         rule_stops=np.array([r.stop for r in program.rules], np.int64),
-        rule_any_status=np.array([r.any_status for r in program.rules], bool),
-        rule_applies=_applies(program, jurisdictions),
+        rules_from=rules_from,
+        rules_to_judge=rules_to_judge,
         extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
         list_versions={name: lists[name].version for name in sorted(used)},
     )
+
+
+def _filters_by_class(program: Program, table: TablePlan) -> FiltersByClass:
+    verdicts = np.array([program.filters[number].by_class for number in table.filters], np.int8)
+    bits = np.int64(1) << (2 * np.arange(len(table.filters)))
+    settled = (np.where(verdicts == IS_TRUE, bits[:, None], 0)).sum(axis=0)
+    return FiltersByClass(settled.astype(np.int64), *_lists(verdicts.T == IS_OPEN))
+
+
+def _rules_by_class(
+    program: Program, leg_kinds: list[int], applies: npt.NDArray[np.bool_]
+) -> tuple[Int32s, Int32s]:  # fmt: skip
+    """For each kind of leg, jurisdiction and class the rules that are not settled as false, ascending."""
+    can_match = np.array([rule.by_class for rule in program.rules], np.int8).reshape(-1, CLASSES) != IS_FALSE
+    is_kind = np.array(leg_kinds, np.int64)[None, :] == np.arange(len(KEY_KINDS))[:, None]
+    chosen = is_kind[:, None, None, :] & applies.T[None, :, None, :] & can_match.T[None, None, :, :]
+    starts, rules = _lists(chosen.reshape(-1, len(leg_kinds)))
+    shape = (len(KEY_KINDS), applies.shape[1], CLASSES)
+    return np.lib.stride_tricks.sliding_window_view(starts, 2).reshape(*shape, 2).copy(), rules
+
+
+def _lists(chosen: npt.NDArray[np.bool_]) -> tuple[Int32s, Int32s]:
+    """For each row the columns chosen, one behind the other, and where each row's begin."""
+    starts = np.concatenate(([0], np.cumsum(chosen.sum(axis=1)))).astype(np.int32)
+    return starts, np.nonzero(chosen)[1].astype(np.int32)
 
 
 def _set_values(

@@ -265,10 +265,12 @@ def scratch() -> tuple[Int64s, Rows, Int64s]:
 @kernel
 def filter_masks(
     filters: Int64s,
-    any_status: npt.NDArray[np.bool_],
+    settled: Int64s,
+    open_from: Int32s,
+    open_filters: Int32s,
     starts: Int64s,
     stops: Int64s,
-    is_booked: npt.NDArray[np.bool_],
+    leg_class: Int64s,
     rows: Int64s,
     instructions: Int32s,
     operands: Int64s,
@@ -289,16 +291,17 @@ def filter_masks(
 ) -> None:
     """Write each leg's mask: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown.
 
-    ``masks`` is zero before; ``nothing`` and ``none`` stand for measures, which filters do not read.
+    ``settled`` has the bits that a leg's class settles, ``open_filters`` what is left to ask
+    (:class:`monitor.engine.binding.FiltersByClass`). ``masks`` is zero before; ``nothing`` and ``none`` stand for
+    measures, which filters do not read.
     """
     for i in range(len(rows)):
         if rows[i] < 0:
             continue
-        mask = np.int64(0)
-        for j in range(len(filters)):
+        mask = settled[leg_class[i]]
+        for n in range(open_from[leg_class[i]], open_from[leg_class[i] + 1]):
+            j = np.int64(open_filters[n])
             f = filters[j]
-            if not (is_booked[i] or any_status[f]):
-                continue
             truth = evaluate(starts[f], stops[f], i, instructions, operands, fields, nothing, none, parameters,
                              combination, constants, sets, set_values, peers, segment, truths, temporaries,
                              missing)  # fmt: skip
@@ -311,11 +314,10 @@ def filter_masks(
 def decide(
     leg_kind: Int32s,
     operation: Int32s,
-    is_booked: npt.NDArray[np.bool_],
+    leg_class: Int64s,
     jurisdiction: Int32s,
-    rule_kind: Int32s,
-    rule_any_status: npt.NDArray[np.bool_],
-    rule_applies: npt.NDArray[np.bool_],
+    rules_from: Int32s,
+    rules_to_judge: Int32s,
     starts: Int64s,
     stops: Int64s,
     instructions: Int32s,
@@ -336,7 +338,7 @@ def decide(
     temporaries: Rows,
     missing: Int64s,
 ) -> int:
-    """Judge all legs by all rules.
+    """Judge all legs by the rules that their kind, jurisdiction and class leave open.
 
     Writes (leg, rule) of what holds into ``hits`` and adds to ``undecided[rule, operand]``; returns the
     number of hits, which may exceed what fits: then call again with more room and fresh counts.
@@ -345,11 +347,9 @@ def decide(
     for i in range(len(leg_kind)):
         if operation[i] != 0:
             continue
-        for rule in range(len(rule_kind)):
-            if rule_kind[rule] != leg_kind[i] or not rule_applies[rule, jurisdiction[i]]:
-                continue
-            if not (is_booked[i] or rule_any_status[rule]):
-                continue
+        first = rules_from[leg_kind[i], jurisdiction[i], leg_class[i], 0]
+        for n in range(first, rules_from[leg_kind[i], jurisdiction[i], leg_class[i], 1]):
+            rule = rules_to_judge[n]
             missing[0] = -1
             truth = evaluate(starts[rule], stops[rule], i, instructions, operands, fields, measures, bounds, parameters,
                              combination, constants, sets, set_values, peers, segment, truths, temporaries,

@@ -24,7 +24,7 @@ from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
-from monitor.engine.legs import LegFacts, Scopes, build_fields, day_of, describe, plan_columns
+from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import WindowTable
@@ -165,7 +165,8 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods)
+        leg_class = classes_of(legs.side, batch.channel[legs.transaction], facts.is_booked)
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
@@ -196,9 +197,9 @@ class Engine:
             row = np.where(legs.kind == kind, legs.row, -1)
         mask = np.zeros(len(legs), np.int64)
         decide.filter_masks(
-            np.array(layout.filters, np.int64), bound.filter_any_status, bound.filter_starts, bound.filter_stops,
-            facts.is_booked, row, self.program.instructions, self.program.operands, scene.fields, bound.parameters,
-            facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, facts.segment,
+            np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_starts,
+            bound.filter_stops, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,
+            bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, facts.segment,
             _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
         arriving = Arriving(
@@ -216,8 +217,8 @@ class Engine:
         while True:
             hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
-                legs.kind, legs.operation, facts.is_booked, facts.jurisdiction, bound.rule_kind,
-                bound.rule_any_status, bound.rule_applies, bound.rule_starts, bound.rule_stops,
+                legs.kind, legs.operation, scene.leg_class, facts.jurisdiction, bound.rules_from,
+                bound.rules_to_judge, bound.rule_starts, bound.rule_stops,
                 self.program.instructions, self.program.operands, scene.fields, scene.measures, scene.bounds,
                 bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
                 facts.segment, hits, undecided, *decide.scratch(),

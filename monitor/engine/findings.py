@@ -47,6 +47,8 @@ class Scene:
     bounds: npt.NDArray[np.uint8]
     profiles: ProfileTable
     periods: npt.NDArray[np.int64]
+    leg_class: Int64s
+    """See :mod:`monitor.rulebook.dispatch`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import CALENDARS, DIRECTIONS, STATUSES
+from monitor.domain.vocabulary import CALENDARS, CHANNELS, DIRECTIONS, STATUSES
 from monitor.engine.admission import CREDITOR, HOLDER, NEVER, Legs
 from monitor.engine.compiled import kernel, prefetch
 from monitor.engine.conversion import Rates, convert_legs, no_rates
@@ -389,6 +389,12 @@ def build_fields(
     for column, name, argument in plan.firsts:
         firsts.fill(name, legs, facts.is_booked, matrix[:, argument], matrix[:, column])
     return matrix
+
+
+def classes_of(side: Int32s, channel: Int16s, is_booked: npt.NDArray[np.bool_]) -> Int64s:
+    """The class of each leg as :mod:`monitor.rulebook.dispatch` counts them."""
+    direction = np.where(side == CREDITOR, _CREDIT, _DEBIT)
+    return (direction * (len(CHANNELS) + 1) + channel.astype(np.int64) + 1) * 2 + is_booked
 
 
 def day_of(time_us: Int64s) -> Int64s:

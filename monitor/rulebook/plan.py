@@ -14,7 +14,8 @@ from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.rulebook.bytecode import Code
-from monitor.rulebook.codegen import ConditionCompiler, mentions_status, parameters_in, scale_of
+from monitor.rulebook.codegen import ConditionCompiler, parameters_in, scale_of
+from monitor.rulebook.dispatch import verdicts_by_class
 from monitor.rulebook.rule import Measure, Node, Parameter, Rule, Rulebook, Window
 
 HOLDER_KEYS = ("customer", "account")
@@ -41,11 +42,12 @@ class FieldUse:
 
 @dataclass(frozen=True, slots=True)
 class FilterPlan:
-    """A window's filter: its instructions, and whether it sees payments of any status."""
+    """A window's filter: its instructions, and where they need not be looked at."""
 
     start: int
     stop: int
-    any_status: bool
+    by_class: tuple[int, ...]
+    """What it says of each class of legs: see :mod:`monitor.rulebook.dispatch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class RulePlan:
 
     start: int
     stop: int
-    any_status: bool
+    by_class: tuple[int, ...]
     leg_kind: str
     """``holder`` or the key of its windows."""
     measures: dict[tuple[str, str], tuple[int, int]]
@@ -182,7 +184,7 @@ def _filter(columns: Columns, where: Node | None, rule: Rule | None) -> int:
     if key not in columns.filters:
         start, stop = ConditionCompiler(columns, rule, {}).condition(where)
         columns.filters[key] = len(columns.filter_plans)
-        columns.filter_plans.append(FilterPlan(start, stop, where is not None and mentions_status(where)))
+        columns.filter_plans.append(FilterPlan(start, stop, tuple(verdicts_by_class(where).tolist())))
     return columns.filters[key]
 
 
@@ -209,7 +211,7 @@ def _plan_rule(columns: Columns, rule: Rule) -> RulePlan:
     return RulePlan(
         start=start,
         stop=stop,
-        any_status=mentions_status(rule.when),
+        by_class=tuple(verdicts_by_class(rule.when).tolist()),
         leg_kind=keys.pop() if keys else "holder",
         measures=measures,
         parameters={name: columns.of_parameter(parameter) for name, parameter in rule.parameters.items()},

@@ -1,0 +1,85 @@
+"""Which conditions a payment can meet at all, told by three facts of its leg: direction, channel, whether booked.
+
+Most rules ask for one direction and a few channels. There are few combinations of these facts (*classes*), so what
+each condition says of each class is worked out once per rulebook: true, false, or open. A leg is then judged only by
+what is open in its class. That is partial evaluation of the condition with these facts known; a part that depends on
+anything else, or is unknown, stays open, so no verdict changes.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.vocabulary import CHANNELS, DIRECTIONS
+from monitor.rulebook.codegen import mentions_status
+from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node
+
+IS_FALSE, IS_TRUE, IS_OPEN = range(3)
+CLASSES = len(DIRECTIONS) * (len(CHANNELS) + 1) * 2
+"""The class of a leg is ``(direction * (channels + 1) + channel + 1) * 2 + is_booked`` with the codes of the
+vocabularies, -1 for an unknown channel."""
+
+Facts = dict[str, str | None]
+Verdicts = npt.NDArray[np.int8]
+
+
+def verdicts_by_class(node: Node | None) -> Verdicts:
+    """What a condition says of each class, shape (CLASSES,): ``IS_FALSE``, ``IS_TRUE`` or ``IS_OPEN``.
+
+    A condition that does not mention ``status`` is false for payments that are not booked.
+    """
+    of_status = node is not None and mentions_status(node)
+    found = [
+        IS_FALSE if not (is_booked or of_status) else IS_TRUE if node is None else _verdict(node, facts)
+        for facts, is_booked in _classes()
+    ]
+    return np.array(found, np.int8)
+
+
+def _classes() -> Iterator[tuple[Facts, bool]]:
+    for direction in DIRECTIONS:
+        for channel in (None, *CHANNELS):
+            yield {"direction": direction, "channel": channel}, False
+            yield {"direction": direction, "channel": channel, "status": "booked"}, True
+
+
+def _verdict(node: Node, facts: Facts) -> int:
+    match node:
+        case Logic(op="not"):
+            return _negated(_verdict(node.parts[0], facts))
+        case Logic():
+            settles, otherwise = (IS_FALSE, IS_TRUE) if node.op == "and" else (IS_TRUE, IS_FALSE)
+            parts = [_verdict(part, facts) for part in node.parts]
+            return settles if settles in parts else IS_OPEN if IS_OPEN in parts else otherwise
+        case Compare(op="==" | "!="):
+            return _compared(node, facts)
+        case Membership(list_name=None):
+            word = _word(node.item, facts)
+            return IS_OPEN if word is None else int((word in node.words) != node.negated)
+        case Call(function="known"):
+            argument = node.arguments[0]
+            return int(facts[argument.name] is not None) if _is_fact(argument, facts) else IS_OPEN  # type: ignore[attr-defined]
+    return IS_OPEN
+
+
+def _negated(verdict: int) -> int:
+    return {IS_FALSE: IS_TRUE, IS_TRUE: IS_FALSE}.get(verdict, IS_OPEN)
+
+
+def _compared(node: Compare, facts: Facts) -> int:
+    left, right = (_word(side, facts) for side in (node.left, node.right))
+    if left is None or right is None:
+        return IS_OPEN
+    return int((left == right) == (node.op == "=="))
+
+
+def _word(node: Node, facts: Facts) -> str | None:
+    """The word that a node stands for; ``None`` where the facts do not tell, or the channel is unknown."""
+    if isinstance(node, Literal):
+        return node.value if isinstance(node.value, str) else None
+    return facts[node.name] if isinstance(node, Name) and _is_fact(node, facts) else None
+
+
+def _is_fact(node: Node, facts: Facts) -> bool:
+    return isinstance(node, Name) and node.name in facts
