@@ -33,10 +33,12 @@ from monitor.cli.rule_tables import (
 from monitor.cli.rules_life import (
     APPROVE_HELP,
     COVERAGE_HELP,
+    DOCS_HELP,
     LOCK_HELP,
     NEW_HELP,
     approve_command,
     coverage_command,
+    docs_command,
     lock_command,
     new_command,
 )
@@ -177,6 +179,7 @@ def explain_command(
 
 app.command("new", epilog=NEW_HELP)(new_command)
 app.command("lock", epilog=LOCK_HELP)(lock_command)
+app.command("docs", epilog=DOCS_HELP)(docs_command)
 app.command("coverage", epilog=COVERAGE_HELP)(coverage_command)
 app.command("approve", epilog=APPROVE_HELP)(approve_command)
 

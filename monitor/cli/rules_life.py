@@ -18,10 +18,13 @@ from monitor.cli.rule_files import (
     ending,
     fail,
     is_rule_id,
+    loaded_approvals,
     look_at,
     rule_paths,
     today,
+    with_approvals,
 )
+from monitor.cli.rule_pages import pages
 from monitor.cli.rule_tables import counted, print_errors
 from monitor.rulebook.approvals import (
     APPROVALS_NAME,
@@ -32,6 +35,7 @@ from monitor.rulebook.approvals import (
     read_approvals,
     with_entry,
 )
+from monitor.rulebook.canonical import rulebook_digest
 from monitor.rulebook.coverage import (
     COVERAGE_NAME,
     README_NAME,
@@ -46,6 +50,8 @@ from monitor.rulebook.lock import LOCK_NAME, Lock, lock_text, read_lock, renew
 from monitor.rulebook.rule import Place, Rule
 from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.template import PACKS, NoTemplate, new_rule
+from monitor.rulebook.testing import run_test
+from monitor.rulebook.testing_reference import ReferenceTables
 
 LOCK_HELP = ending(
     (
@@ -59,6 +65,14 @@ LOCK_HELP = ending(
         "a change was refused, or with --check: lock and rules differ",
         "a rule file or the lock could not be read; nothing was written",
     ),
+)
+DOCS_HELP = ending(
+    (
+        "aml rules docs                                  every rule, into rule-pages/",
+        "aml rules docs AML-STR-001 --on 2026-03-31      the values of that day",
+        "aml rules docs --approvals bank/approvals.yaml --out examination",
+    ),
+    ("written", "no such rule", "a rule file could not be read; the others are written"),
 )
 COVERAGE_HELP = ending(
     (
@@ -146,6 +160,44 @@ def coverage_command(
     if not old:
         print(f"The tables in {folder} are current.")
     raise typer.Exit(FAILED if check and old else PASSED)
+
+
+def docs_command(
+    rule: RuleArguments = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="where the pages go")] = Path("rule-pages"),
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="values in force on DATE (default: today)")] = None,
+    approvals: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the bank's own approvals (default: beside the rules)")
+    ] = None,
+) -> None:
+    """Write a page for each rule and an index, for examiners: HTML that needs no network."""
+    day = on or today()
+    start_us = day_us(day)
+    rules, errors = chosen(rule)
+    paths = rule_paths(rule)
+    approved = loaded_approvals(rules, approvals, paths)
+    rules = with_approvals(rules, approved)
+    lock: Lock = {}
+    for folder in dict.fromkeys(map(lock_folder, paths)):
+        lock |= _read(folder / LOCK_NAME)
+    if rule:
+        lock = {each.id: lock[each.id] for each in rules if each.id in lock}
+    engine = ReferenceTables()
+    made = pages(
+        rules,
+        texts={each.id: Path(each.place.file).read_text(encoding="utf-8") for each in rules},
+        lock=lock,
+        results={each.id: [run_test(each, test, engine) for test in each.tests] for each in rules},
+        rulebook=rulebook_digest(iter(rules)),
+        day=day,
+        day_us=start_us,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (out / name).write_text(text, encoding="utf-8")
+    print_errors(Console(stderr=True, highlight=False), [*errors, *approved.problems])
+    print(f"{counted(len(rules), 'rule')} as of {day}: {out / 'index.html'}")
+    raise typer.Exit(UNREADABLE if errors else PASSED)
 
 
 def _ids_in(path: Path) -> set[str]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from monitor.domain.time import format_time
 from monitor.rulebook.parameters import value_in_force
-from monitor.rulebook.rule import ANY, Logic, Node, Parameter, Rule
+from monitor.rulebook.rule import ANY, Logic, Name, Node, Parameter, Rule
+from monitor.rulebook.walk import walk
 from monitor.rulebook.worded import duration_in_words, in_words, measure_in_words, value_in_words, window_in_words
 
 
@@ -75,7 +76,7 @@ def _paragraph(rule: Rule, conditions: tuple[str, ...], values: tuple[ValueInFor
     clause = ", and ".join(_with_values(each, known) for each in conditions)
     sentences = [
         rule.description,
-        f"In {where} it looks at every payment that is booked and raises an alert if {clause}.",
+        f"In {where} it looks at every payment{_booked(rule)} and raises an alert if {clause}.",
         *(f'"{window.name}" holds {_with_values(window_in_words(window), known)}.' for window in rule.windows.values()),
         f"The alert is about the {rule.alert.subject.replace('_', ' ')}.",
     ]
@@ -84,6 +85,12 @@ def _paragraph(rule: Rule, conditions: tuple[str, ...], values: tuple[ValueInFor
     elif rule.alert.quiet_us:
         sentences.append(f"Further matches stay quiet for {duration_in_words(rule.alert.quiet_us)}.")
     return " ".join(sentences)
+
+
+def _booked(rule: Rule) -> str:
+    """A condition that asks for the status sees payments that were not booked."""
+    asks = any(isinstance(node, Name) and node.name == "status" for node in walk(rule.when))
+    return "" if asks else " that is booked"
 
 
 def _with_values(clause: str, known: dict[str, str]) -> str:
