@@ -36,11 +36,13 @@ from monitor.cli.rules_life import (
     DOCS_HELP,
     LOCK_HELP,
     NEW_HELP,
+    SCHEMA_HELP,
     approve_command,
     coverage_command,
     docs_command,
     lock_command,
     new_command,
+    schema_command,
 )
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.rulebook.explain import explain_rule
@@ -179,6 +181,7 @@ def explain_command(
 
 app.command("new", epilog=NEW_HELP)(new_command)
 app.command("lock", epilog=LOCK_HELP)(lock_command)
+app.command("schema", epilog=SCHEMA_HELP)(schema_command)
 app.command("docs", epilog=DOCS_HELP)(docs_command)
 app.command("coverage", epilog=COVERAGE_HELP)(coverage_command)
 app.command("approve", epilog=APPROVE_HELP)(approve_command)

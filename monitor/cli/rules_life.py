@@ -49,6 +49,7 @@ from monitor.rulebook.load import load_rules
 from monitor.rulebook.lock import LOCK_NAME, Lock, lock_text, read_lock, renew
 from monitor.rulebook.rule import Place, Rule
 from monitor.rulebook.rule_error import RuleError
+from monitor.rulebook.schema import schema_text
 from monitor.rulebook.template import PACKS, NoTemplate, new_rule
 from monitor.rulebook.testing import run_test
 from monitor.rulebook.testing_reference import ReferenceTables
@@ -74,6 +75,7 @@ DOCS_HELP = ending(
     ),
     ("written", "no such rule", "a rule file could not be read; the others are written"),
 )
+SCHEMA_HELP = ending(("aml rules schema > rules/rule.schema.json",), ("printed",))
 COVERAGE_HELP = ending(
     (
         "aml rules coverage                  after a rule was added or changed",
@@ -198,6 +200,11 @@ def docs_command(
     print_errors(Console(stderr=True, highlight=False), [*errors, *approved.problems])
     print(f"{counted(len(rules), 'rule')} as of {day}: {out / 'index.html'}")
     raise typer.Exit(UNREADABLE if errors else PASSED)
+
+
+def schema_command() -> None:
+    """Print the JSON Schema of the rule file, for editors; rules/rule.schema.json is a copy."""
+    print(schema_text(), end="")
 
 
 def _ids_in(path: Path) -> set[str]:
