@@ -14,6 +14,7 @@ from monitor.rulebook import checks, entries, tables
 from monitor.rulebook.approvals import APPROVALS_NAME
 from monitor.rulebook.canonical import rule_digest, rulebook_digest
 from monitor.rulebook.codes import codes
+from monitor.rulebook.contradictions import refuse_contradictions
 from monitor.rulebook.document import Keyed, Scalar, read_document
 from monitor.rulebook.expression import Scope, compile_condition
 from monitor.rulebook.lists import NamedList, load_list, vocabulary_of_lists
@@ -98,6 +99,7 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool
     vocabularies = vocabulary_of_lists(lists)
     measured = windows(tree, parameters, vocabularies)
     when = _when(tree, Scope(parameters, measured, vocabularies, currency_of(parameters)))
+    refuse_contradictions(tree, when, measured)
     expressions = [when, *(window.where for window in measured.values() if window.where)]
     used_lists = frozenset(
         node.list_name for root in expressions for node in walk(root) if isinstance(node, Membership) and node.list_name
