@@ -179,12 +179,12 @@ def explain_command(
                           jurisdiction=jurisdiction)  # fmt: skip
 
 
-app.command("new", epilog=NEW_HELP)(new_command)
-app.command("lock", epilog=LOCK_HELP)(lock_command)
-app.command("schema", epilog=SCHEMA_HELP)(schema_command)
-app.command("docs", epilog=DOCS_HELP)(docs_command)
-app.command("coverage", epilog=COVERAGE_HELP)(coverage_command)
-app.command("approve", epilog=APPROVE_HELP)(approve_command)
+app.command("new", epilog=NEW_HELP, short_help="Begin a rule: a draft whose tests fail.")(new_command)
+app.command("lock", epilog=LOCK_HELP, short_help="Bring rules.lock up to date, or check it.")(lock_command)
+app.command("approve", epilog=APPROVE_HELP, short_help="Approve a rule for this bank.")(approve_command)
+app.command("docs", epilog=DOCS_HELP, short_help="Write a page for each rule, for examiners.")(docs_command)
+app.command("coverage", epilog=COVERAGE_HELP, short_help="Write the tables of typologies and data.")(coverage_command)
+app.command("schema", epilog=SCHEMA_HELP, short_help="Print the JSON Schema for editors.")(schema_command)
 
 
 def _print_json_lines(results: list[TestResult], mutants: list[MutantResult]) -> None:

@@ -45,7 +45,7 @@ from monitor.rulebook.coverage import (
     readme_part,
     with_generated,
 )
-from monitor.rulebook.load import load_rules
+from monitor.rulebook.load import load_rules, shipped_rules
 from monitor.rulebook.lock import LOCK_NAME, Lock, lock_text, read_lock, renew
 from monitor.rulebook.rule import Place, Rule
 from monitor.rulebook.rule_error import RuleError
@@ -110,12 +110,14 @@ def new_command(
     rules: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the packs are (default: rules/)")] = None,
 ) -> None:
     """Begin a rule: a draft with every entry, under the next free id, whose tests fail until you have written them."""
-    folder = lock_folder(rules or Path("rules"))
+    given = rules or Path("rules")
+    folder = lock_folder(given) if given.exists() else given
     known, errors = load_rules([folder]) if folder.exists() else ([], [])
     taken = {rule.id for rule in known} | _read(folder / LOCK_NAME).keys()
+    is_own = folder.resolve() != shipped_rules().resolve()
     taken |= {each for error in errors for each in _ids_in(Path(error.place.file))}
     try:
-        made = new_rule(typology, title, pack=pack, taken=taken, day=today())
+        made = new_rule(typology, title, pack=pack, taken=taken, day=today(), is_own=is_own)
     except NoTemplate as error:
         fail(str(error))
     path = folder / made.file

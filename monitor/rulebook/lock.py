@@ -5,7 +5,8 @@ status changed, oldest first, so that the life of a rule can be read from it yea
 with the rule files and refuses what would make an old alert point at another rule:
 
 - An id is taken for ever. A rule that ran keeps its file and retires; the file of a draft may be deleted.
-- Another digest needs a higher version, and a version never falls.
+- Another digest needs a higher version, and a version never falls. A draft that never ran may change freely: no alert
+  names its version.
 - Status goes draft, shadow, active, retired. Two steps back are allowed. From active to shadow, because taking a rule
   off the analysts' desks must be possible at once, and it still runs and is recorded. From shadow to draft, because a
   trial may show that the rule must be written anew; not once it has been active, because then alerts cite it, and a
@@ -218,7 +219,7 @@ def _version(rule: Rule, states: tuple[LockedState, ...]) -> Iterator[RuleError]
     elif rule.digest != last.digest and last.status == "retired":
         yield RuleError(rule.place, f"the retired rule {rule.id} has changed",
                         "It is kept to explain old alerts as they were.", "Bring the former text back.")  # fmt: skip
-    elif rule.digest != last.digest and rule.version == last.version:
+    elif rule.digest != last.digest and rule.version == last.version and any(s.status != "draft" for s in states):
         yield RuleError(
             rule.place,
             f"{rule.id} has changed and is still version {rule.version}",

@@ -26,6 +26,8 @@ PACKS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "general": (("any",), "USD", "everywhere"),
 }
 """The folders below ``rules/``: countries of the booking entities, currency, name."""
+OWN_FROM = 500
+"""Numbers below are the product's, from here on the bank's, so that a later release never takes an id of the bank."""
 _NUMBER_MAX = 999
 _TITLE = re.compile(r"[A-Za-z][^\n\"{}\\]*")
 
@@ -47,7 +49,9 @@ class NewRule:
         return [(n, line.strip()) for n, line in enumerate(self.text.split("\n"), 1) if FILL_IN in line]
 
 
-def new_rule(typology: str, title: str, *, pack: str, taken: Collection[str], day: str) -> NewRule:
+def new_rule(
+    typology: str, title: str, *, pack: str, taken: Collection[str], day: str, is_own: bool = False
+) -> NewRule:
     """A draft for a rule.
 
     Args:
@@ -56,6 +60,7 @@ def new_rule(typology: str, title: str, *, pack: str, taken: Collection[str], da
         pack: One of :data:`PACKS`.
         taken: Every id that was ever given away.
         day: Today, such as 2026-11-24.
+        is_own: The rule is the bank's and no part of the product.
 
     Raises:
         NoTemplate: A word is unknown, the title makes no file name, or the typology has no number left.
@@ -69,7 +74,7 @@ def new_rule(typology: str, title: str, *, pack: str, taken: Collection[str], da
         raise NoTemplate("The title is one line of at most 100 characters that begins with a letter, without quotes "
                          'and braces, such as "Cash in many branches".')  # fmt: skip
     letters = TYPOLOGIES[typology][0]
-    free = (f"AML-{letters}-{n:03}" for n in range(1, _NUMBER_MAX + 1))
+    free = (f"AML-{letters}-{n:03}" for n in range(OWN_FROM if is_own else 1, _NUMBER_MAX + 1))
     rule_id = next((each for each in free if each not in taken), None)
     if rule_id is None:
         raise NoTemplate(f"All numbers of AML-{letters} are taken.")

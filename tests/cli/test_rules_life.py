@@ -110,18 +110,25 @@ def test_a_broken_file_of_approvals_is_left_alone(folder):
 
 
 def test_a_new_rule_takes_no_id_of_the_lock_or_of_a_file_that_cannot_be_read(folder):
-    write(folder, "id: AML-STR-002\ntitle: [\n", "broken.yaml")
+    write(folder, "id: AML-STR-501\ntitle: [\n", "broken.yaml")
     (folder / "rules.lock").write_text(
-        "AML-STR-001:\n  - {version: 1, status: deleted, since: 2026-01-01, digest: aa}\n", encoding="utf-8"
+        "AML-STR-500:\n  - {version: 1, status: deleted, since: 2026-01-01, digest: aa}\n", encoding="utf-8"
     )
     result = aml_rules("new", "structuring", "Cash in many branches", "--pack", "us")
     assert result.exit_code == 0, result.output
-    assert "AML-STR-003 is a draft in rules/us/structuring/cash_in_many_branches.yaml" in result.output
+    assert "AML-STR-502 is a draft in rules/us/structuring/cash_in_many_branches.yaml" in result.output
     assert "cash_in_many_branches.yaml:8: author: FILL IN" in result.output
-    assert aml_rules("test", "AML-STR-003", "rules/us/structuring/cash_in_many_branches.yaml").exit_code == 1
+    assert aml_rules("test", "AML-STR-502", "rules/us/structuring/cash_in_many_branches.yaml").exit_code == 1
     again = aml_rules("new", "structuring", "Cash in many branches", "--pack", "us")
     assert again.exit_code == 1
     assert "there is such a file already" in again.output
+
+
+def test_a_new_rule_makes_the_folder_of_the_rules_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = aml_rules("new", "cash", "Cash at night", "--pack", "us")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "rules" / "us" / "cash" / "cash_at_night.yaml").is_file()
 
 
 def test_coverage_check_fails_until_the_tables_are_written(folder):

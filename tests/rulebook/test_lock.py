@@ -70,6 +70,13 @@ def test_another_digest_needs_a_higher_version_and_adds_a_line():
     ]
 
 
+def test_a_draft_that_never_ran_changes_freely():
+    changed = rule("draft", digest="bb" * 32)
+    assert facts(locked("draft"), changed) == []
+    assert facts(locked("draft"), replace(changed, status="shadow")) == []
+    assert facts(locked("draft", "shadow", "draft"), changed) == ["AML-STR-900 has changed and is still version 1"]
+
+
 def test_a_refused_change_is_not_in_the_lock():
     renewal = renew(locked("shadow"), [rule(digest="bb" * 32)], on="2026-11-24")
     assert renewal.changes == ()

@@ -33,6 +33,11 @@ def test_the_next_number_is_the_first_that_nobody_ever_had():
         made(taken={f"AML-STR-{n:03}" for n in range(1000)})
 
 
+def test_the_numbers_of_a_bank_are_apart_from_those_of_the_product():
+    own = new_rule("cash", "Cash at night", pack="us", taken={"AML-CSH-500"}, day="2026-11-24", is_own=True)
+    assert own.rule_id == "AML-CSH-501"
+
+
 def test_the_file_is_named_after_the_title():
     assert made().file == "us/structuring/cash_in_many_branches.yaml"
 
