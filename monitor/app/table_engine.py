@@ -40,6 +40,8 @@ _OWN_WORDS = {"merchant_category": IdentifierKind.MERCHANT_CATEGORY, "instructin
               "reason": IdentifierKind.REASON, "screening_list": IdentifierKind.SCREENING_LIST,
               "link": IdentifierKind.LINK}  # fmt: skip
 _CLOSED_WORDS = ("instrument", "wallet", "screening")
+_LAST_DAY = np.iinfo(np.int64).max
+"""No day comes after it, so that a table never publishes a bank snapshot of its own."""
 
 
 @dataclass(slots=True)
@@ -206,7 +208,7 @@ class _Play:
     def _put_snapshot(self) -> None:
         """The peers and hubs of the test hold throughout; without any, there is no snapshot."""
         peers, engine = self.engine.peers, self.engine
-        engine.day = None
+        engine.day = _LAST_DAY
         if not self.test.peers and not self.test.hubs:
             return
         quantiles = np.full((1, max(len(peers.peers), 1)), UNKNOWN, np.int64)
