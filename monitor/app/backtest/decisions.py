@@ -55,7 +55,7 @@ def decided_alerts(store: CaseStore, run: str) -> list[DecidedAlert]:
     with store.reading() as connection:
         rows = list(connection.execute(query))
         filed, duplicates = _from_journal(connection)
-        states = dict(connection.execute(sa.select(cases.c.case_id, cases.c.outcome)).tuples().all())
+        states = {row.case_id: row.outcome for row in connection.execute(sa.select(cases.c.case_id, cases.c.outcome))}
     found = []
     for row in rows:
         outcome = _outcome(row.case_id, states, duplicates)

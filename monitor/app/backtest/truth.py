@@ -128,16 +128,19 @@ def _labelled(
     wanted = set(typologies) or {rule.typology} & known
     chosen = [row for row in rows if not wanted or row[1] in wanted]
     names = sorted({case for _, _, case in chosen})
-    case_of = {transaction: names.index(case) for transaction, _, case in chosen}
-    places = positions_of(history, list(case_of))
+    number_of = {name: number for number, name in enumerate(names)}
+    cases_of: dict[str, set[int]] = {}
+    for transaction, _, case in chosen:
+        cases_of.setdefault(transaction, set()).add(number_of[case])
+    places = positions_of(history, list(cases_of))
     if not places:
         raise BacktestError(f"{path}: none of its payments is in {history.name}. Give the labels of this history.")
     last_us = dict.fromkeys(range(len(names)), 0)
     by_position: dict[int, list[tuple[int, str | None]]] = {}
     for transaction, (position, booked_us) in places.items():
-        number = case_of[transaction]
-        by_position.setdefault(position, []).append((number, None))
-        last_us[number] = max(last_us[number], booked_us)
+        for number in cases_of[transaction]:
+            by_position.setdefault(position, []).append((number, None))
+            last_us[number] = max(last_us[number], booked_us)
     cases = [TruthCase(name, True, last_us[number]) for number, name in enumerate(names)]
     truth = TruthSet(f"{_cases(len(cases), 'labelled')} of {', '.join(sorted(wanted))}", cases, by_position, True)
     if not wanted:
