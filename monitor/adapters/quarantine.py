@@ -111,13 +111,9 @@ class Quarantine:
     def read(self, reason: Reason | None = None, *, retried: bool = True) -> Iterator[RefusedRecord]:
         """Refused records in the order of the log, of one reason if given; ``retried=False`` leaves those out
         that were taken out to be run again."""
-        taken = self._taken()
-        with self.path.open("rb") as file:
-            for text in file:
-                line = msgspec.json.decode(text, type=_Line)
-                retried_to = None if line.is_profile else taken.get(line.position)
-                if (reason is None or line.reason is reason) and (retried or retried_to is None):
-                    yield _record(line, retried_to)
+        for record in read_refused(self.path.parent):
+            if (reason is None or record.refusal.reason is reason) and (retried or record.retried_to is None):
+                yield record
 
     def counts(self) -> Counter[Reason]:
         """Number of refused records by reason, retried ones included."""
@@ -169,11 +165,29 @@ class Quarantine:
         finally:
             os.close(file)
 
-    def _taken(self) -> dict[int, str]:
-        if not self._retried.exists():
-            return {}
-        notes = [line for line in self._retried.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-        return {note.position: note.file for note in (msgspec.json.decode(line, type=_Retry) for line in notes)}
+
+def read_refused(folder: Path) -> Iterator[RefusedRecord]:
+    """The refused records of a store in the order of the log; nothing is opened for writing, so a run may go on.
+
+    A last line that is being written is left out.
+    """
+    path = folder / QUARANTINE_FILE
+    if not path.exists():
+        return
+    taken = _taken(folder / RETRIED_FILE)
+    with path.open("rb") as file:
+        for text in file:
+            if text.endswith(b"\n"):
+                line = msgspec.json.decode(text, type=_Line)
+                yield _record(line, None if line.is_profile else taken.get(line.position))
+
+
+def _taken(path: Path) -> dict[int, str]:
+    """By position, the file to which a record was taken out."""
+    if not path.exists():
+        return {}
+    notes = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return {note.position: note.file for note in (msgspec.json.decode(line, type=_Retry) for line in notes)}
 
 
 def _line(refusal: Refusal, refused_at: str, is_profile: bool) -> _Line:

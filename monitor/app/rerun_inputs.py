@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ class InputsThen:
 
     def _up_to_here(self, kind: str, name: str) -> list[LogInput]:
         return [n for n in self.noted if (n.kind, n.name) == (kind, name) and n.position <= self.position]
+
+    def live(self, rules: Sequence[Rule]) -> frozenset[str]:
+        """The ids of the rules that were approved, out of all rules in force.
+
+        The log keeps a digest of them only. Where neither "with the examples" nor "without" gives it, every active
+        rule counts as approved: an obligation is rather owed than forgotten.
+        """
+        noted, active = self.last("approvals", "rules"), [rule for rule in rules if rule.status == "active"]
+        own = frozenset(rule.id for rule in active if rule.approval is not None and not rule.approval.is_example)
+        all_of = frozenset(rule.id for rule in active if rule.approval is not None)
+        if noted is not None and noted.digest == sha256("\n".join(sorted(own)).encode()).hexdigest():
+            return own
+        return all_of
 
 
 def _content(noted: LogInput) -> str:

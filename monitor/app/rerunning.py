@@ -102,7 +102,7 @@ class Rerunner:
         """
         position = int(evidence["position"])
         then, rule = InputsThen(self.archive, self.noted, position), self.rule(evidence)
-        people = _People(self, then)
+        people = People(self, then)
         linked = self._linked(
             evidence, rule, with_accounts="account" in kept_inputs.kept_keys(self.archive, then.rulebook())
         )
@@ -173,7 +173,7 @@ def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule) -> PlainLeg:
 
 
 @dataclass(slots=True)
-class _People:
+class People:
     """Profiles, opening times and joint holders as of each payment."""
 
     files: Rerunner

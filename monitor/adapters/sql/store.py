@@ -36,11 +36,13 @@ from monitor.adapters.sql import opening
 from monitor.adapters.sql.commit import CommitResult, commit
 from monitor.adapters.sql.fingerprint import fingerprint
 from monitor.adapters.sql.ledger import root_with_hash, verify
+from monitor.adapters.sql.obligations import record
 from monitor.adapters.sql.opening import BUSY_SECONDS, StoreBusy, StoreError, StoreMissing
 from monitor.adapters.sql.rows import position_of
 from monitor.adapters.sql.run_lock import RunLock, lock_run
 from monitor.adapters.sql.schema import alerts, log_inputs, run_counters, run_positions
 from monitor.casework.evidence import StoredAlert
+from monitor.casework.obligations import Folded
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.casework.verification import Verified
@@ -107,6 +109,16 @@ class CaseStore:
                 policy=self.policy,
                 recorded_at_us=recorded_at_us,
             )
+
+    def record_obligations(self, folded: Sequence[Folded], *, run: str, recorded_at_us: int) -> None:
+        """Store revisions that a reconciliation found, with their journal entries, in one transaction.
+
+        Raises:
+            ValueError: An obligation was revised since it was read; nothing is stored.
+            StoreBusy: Another writer does not finish in time.
+        """
+        with self.writing() as connection:
+            record(connection, folded, run=run, recorded_at_us=recorded_at_us)
 
     def position(self, run: str) -> RunPosition | None:
         """Where the run stands; ``None`` before its first commit."""
