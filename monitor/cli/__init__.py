@@ -2,7 +2,7 @@
 
 import typer
 
-from monitor.cli import cases, journal, refused, rules, tune
+from monitor.cli import cases, journal, obligations, refused, rules
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG
@@ -23,6 +23,7 @@ app.command()(simulate)
 app.command()(explain)
 app.command(epilog=REPLAY_EPILOG)(replay)
 app.add_typer(cases.app, name="cases")
+app.add_typer(obligations.app, name="obligations")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tune.app, name="tune")
 app.add_typer(refused.app, name="refused")
