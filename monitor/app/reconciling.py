@@ -6,7 +6,7 @@ own period however late it came, also where the engine refused it as too late; w
 The rules, rates and lists are those in force now.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-from monitor.adapters.sql.obligations import list_obligations
+from monitor.adapters.sql.obligations import standing_at
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault
 from monitor.app import kept_inputs
@@ -60,8 +60,8 @@ class Reconciliation:
     keys: int
     rules: tuple[str, ...]
     compared: Compared
-    undecided: Counter[tuple[str, str]]
-    """Legs by rule and first missing field."""
+    undecided: dict[tuple[str, str], list[int]]
+    """Log positions of the payments that a rule could not decide, by rule and first missing field."""
     unread_of_the_day: tuple[str, ...]
     """Places of refused payments that nobody could read and that state this day."""
     unread_of_unknown_day: int
@@ -81,7 +81,7 @@ class Reconciliation:
 class _Counts:
     legs: int = 0
     keys: int = 0
-    undecided: Counter[tuple[str, str]] = field(default_factory=Counter)
+    undecided: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Reconciler:
@@ -96,8 +96,7 @@ class Reconciler:
         folder = data_folder(Path(db)) if "://" not in str(db) else None
         key = stored_token_key(folder) if folder else None
         self.store: CaseStore = open_store(db)
-        self.stood = self.store.position(RUN)
-        if folder is None or key is None or self.stood is None or not (folder / "history").is_dir():
+        if folder is None or key is None or not self.store.position(RUN) or not (folder / "history").is_dir():
             self.store.close()
             raise CannotReconcile(
                 f"{db}: there is no recorded history beside this store, so nothing can be computed anew. Give --db the "
@@ -105,8 +104,8 @@ class Reconciler:
             )
         self.folder = folder
         self.vault = PlainVault(folder / "vault", read_only=True)
+        self.then: InputsThen
         self.files = Rerunner(folder, key, open_tokens(folder, key), self.store.inputs(RUN))
-        self.then = InputsThen(self.files.archive, self.files.noted, self.stood.log_position)
 
     def __enter__(self) -> "Reconciler":
         return self
@@ -126,22 +125,23 @@ class Reconciler:
             HistoryLost: The history and the vault do not belong together.
             DamagedError: A part of the history cannot be read.
         """
-        assert self.stood is not None
+        with self.store.reading() as connection:
+            periods = [day.isoformat(), day.isoformat()[:7]]
+            stood, recorded = standing_at(connection, RUN, rule=rule, periods=periods, entity=entity)
+        assert stood is not None
+        self.then = InputsThen(self.files.archive, self.files.noted, stood.log_position)
         everything = kept_inputs.kept_rules(self.files.archive, self.then.rulebook(), self.then.lists())
         rules = [each for each in everything if each.kind == "obligation" and rule in (None, each.id)]
         if not rules:
             raise CannotReconcile(
                 f"there is no obligation rule {rule} in force." if rule else "the rules in force hold no obligation."
             )
-        stretch = self._read(rules, day)
+        stretch = self._read(rules, day, stop=stood.log_position)
         counts, expected = _Counts(), list[ObligationFacts]()
         live = self.then.live(everything)
         for each in rules:
             expected += self._expected(each, stretch, day, counts, is_trial=each.id not in live)
         expected = [facts for facts in expected if entity in (None, facts.key.booking_entity)]
-        with self.store.reading() as connection:
-            periods = [day.isoformat(), day.isoformat()[:7]]
-            recorded = list_obligations(connection, rule=rule, periods=periods, entity=entity)
         digests = {each.id: each.digest for each in rules}
         unread = [record.refusal.place for record, moment in stretch.unread if may_be_of(moment, day)]
         return Reconciliation(
@@ -154,10 +154,10 @@ class Reconciler:
             undecided=counts.undecided,
             unread_of_the_day=tuple(unread),
             unread_of_unknown_day=sum(moment is None for _, moment in stretch.unread),
-            is_finished=self.stood.finished,
+            is_finished=stood.finished,
             expected=tuple(expected),
             recorded=tuple(recorded),
-            position=self.stood.log_position,
+            position=stood.log_position,
         )
 
     def record(self, found: Reconciliation, *, at_us: int, actor: str) -> int:
@@ -178,9 +178,8 @@ class Reconciler:
 
     # What the law wants ---------------------------------------------------------------------------------
 
-    def _read(self, rules: Sequence[Rule], day: date) -> Stretch:
+    def _read(self, rules: Sequence[Rule], day: date, *, stop: int) -> Stretch:
         """All records that can belong to the day, its month where a rule asks for it, and what windows look back on."""
-        assert self.stood is not None
         windows = [window for rule in rules for window in rule.windows.values()]
         is_monthly = any(window.calendar == "month" for window in windows)
         first = day.replace(day=1) if is_monthly else day
@@ -190,7 +189,7 @@ class Reconciler:
         remembers = any(isinstance(node, Call) and node.function in _MEMORY for rule in rules for node in nodes(rule))
         return read_stretch(
             self.folder, start_us=None if remembers else start_us, end_us=_time_us(last + timedelta(days=3)),
-            stop=self.stood.log_position,
+            stop=stop,
         )  # fmt: skip
 
     def _expected(
@@ -205,8 +204,7 @@ class Reconciler:
         wanted = day.isoformat()[:7] if calendar == "month" else day.isoformat()
         found: list[ObligationFacts] = []
         for group in _groups(rule, legs, lambda leg: _period(inputs, leg, calendar), wanted):
-            counts.keys += 1
-            last: dict[PeriodKey, PlainLeg] = {}
+            before, last = counts.legs, dict[PeriodKey, PlainLeg]()
             # Of the legs of one payment and role all are judged or none, in their order.
             by_place: dict[tuple[int, str], deque[PlainLeg]] = defaultdict(deque)
             for leg in sorted(group, key=lambda each: each.order):
@@ -217,9 +215,10 @@ class Reconciler:
                     continue
                 counts.legs += 1
                 if verdict.verdict == "unknown":
-                    counts.undecided[rule.id, verdict.missing or "?"] += 1
+                    counts.undecided[rule.id, verdict.missing or "?"].append(leg.position)
                 if verdict.verdict == "true" and verdict.subject is not None:
                     last[_key(terms, leg, wanted, rows[leg.position])] = leg
+            counts.keys += counts.legs > before
             found += [
                 self._facts(rule, tokens, terms, key, leg, group, inputs, is_trial=is_trial)
                 for key, leg in last.items()

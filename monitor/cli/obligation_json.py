@@ -80,7 +80,7 @@ def difference_json(each: Difference, *, resolve: Resolve, transaction_id: Calla
     }
 
 
-def reconciliation_json(found: Reconciliation) -> Json:
+def reconciliation_json(found: Reconciliation, *, transaction_id: Callable[[int], str]) -> Json:
     """The proof: the last line of ``aml obligations reconcile --json``."""
     compared = found.compared
     return {
@@ -95,7 +95,8 @@ def reconciliation_json(found: Reconciliation) -> Json:
         "equal": compared.equal,
         "differences": len(compared.differences),
         "undecided": [
-            {"rule": rule, "missing": missing, "legs": count} for (rule, missing), count in found.undecided.items()
+            {"rule": rule, "missing": missing, "transactions": list(map(transaction_id, positions))}
+            for (rule, missing), positions in sorted(found.undecided.items())
         ],
         "unread": list(found.unread_of_the_day),
         "unread_of_unknown_day": found.unread_of_unknown_day,

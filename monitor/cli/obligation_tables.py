@@ -117,9 +117,9 @@ def print_reconciliation(
     compared = found.compared
     for each in compared.differences:
         _print_difference(console, each, resolve, transaction_id)
-    for (rule, missing), count in sorted(found.undecided.items()):
-        legs = "leg" if count == 1 else "legs"
-        console.print(Text(f"undecided: {count} {legs} of {rule}: {_lacking(missing)}", style="yellow"), soft_wrap=True)
+    for (rule, missing), positions in sorted(found.undecided.items()):
+        words = f"undecided by {rule}, {_lacking(missing)}: {_ids(positions, transaction_id)}"
+        console.print(Text(words, style="yellow"), soft_wrap=True)
     for place in found.unread_of_the_day[:UNREAD_SHOWN_MAX]:
         words = f"unread: the payment at {place} states this day and could not be read; see aml refused list"
         console.print(Text(words, style="bold red"), soft_wrap=True)
@@ -155,10 +155,14 @@ def _print_difference(
             console.print(f"  {name}: recorded {before}, owed {after}", markup=False, soft_wrap=True)
     for words, positions in (("not counted by the run", each.lacking), ("counted by the run only", each.beyond)):
         if positions:
-            ids = ", ".join(map(transaction_id, positions[:IDS_SHOWN_MAX]))
-            more = f" and {len(positions) - IDS_SHOWN_MAX} more" if len(positions) > IDS_SHOWN_MAX else ""
-            console.print(f"  {words}: {ids}{more}", markup=False, soft_wrap=True)
+            console.print(f"  {words}: {_ids(positions, transaction_id)}", markup=False, soft_wrap=True)
     console.print(f"  reason: {each.reason}", markup=False, soft_wrap=True)
+
+
+def _ids(positions: Sequence[int], transaction_id: Callable[[int], str]) -> str:
+    """The source's own ids of some payments; of many the first ones, and how many more there are."""
+    ids = ", ".join(map(transaction_id, positions[:IDS_SHOWN_MAX]))
+    return f"{ids} and {len(positions) - IDS_SHOWN_MAX} more" if len(positions) > IDS_SHOWN_MAX else ids
 
 
 def _lacking(missing: str) -> str:

@@ -139,7 +139,7 @@ def reconcile_command(
             if as_json:
                 for each in found.compared.differences:
                     _print_json(difference_json(each, resolve=resolver(db), transaction_id=reconciler.transaction_id))
-                _print_json(reconciliation_json(found))
+                _print_json(reconciliation_json(found, transaction_id=reconciler.transaction_id))
             else:
                 console = Console(highlight=False)
                 print_reconciliation(

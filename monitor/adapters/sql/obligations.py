@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.bulk import insert_rows, update_rows
 from monitor.adapters.sql.ledger import append_entries, in_chunks
-from monitor.adapters.sql.rows import OBLIGATION_JSON, RowValues, obligation_row
-from monitor.adapters.sql.schema import obligation_revisions, obligations
+from monitor.adapters.sql.rows import OBLIGATION_JSON, RowValues, obligation_row, position_of
+from monitor.adapters.sql.schema import obligation_revisions, obligations, run_positions
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.journal import Draft, canonical_json
 from monitor.casework.obligations import Folded, columns_of, met
+from monitor.casework.position import RunPosition
 from monitor.domain.obligation import Obligation, Revision, obligation_id
 from monitor.domain.obligation import PeriodKey as Key
 
@@ -125,6 +126,15 @@ def list_obligations(
         query = query.where(obligations.c.period.in_(periods))
     query = query.order_by(obligations.c.due_on, obligations.c.rule_id, obligations.c.obligation_id)
     return [obligation_row(row) for row in connection.execute(query.limit(limit) if limit is not None else query)]
+
+
+def standing_at(
+    connection: sa.Connection, run: str, *, rule: str | None, periods: Sequence[str], entity: str | None
+) -> tuple[RunPosition | None, list[Obligation]]:
+    """Where the run stands, and the obligations of some periods as of there: one state of the store."""
+    row = connection.execute(sa.select(run_positions).where(run_positions.c.run == run)).one_or_none()
+    found = list_obligations(connection, rule=rule, periods=periods, entity=entity)
+    return (position_of(row) if row else None), found
 
 
 def count_by_state(connection: sa.Connection) -> dict[str, int]:
