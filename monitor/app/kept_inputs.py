@@ -146,6 +146,19 @@ def kept_rules(archive: InputArchive, manifest: str, lists: Mapping[str, NamedLi
     return [kept_rule(archive, manifest, name, kept[name]["digest"], lists) for name in sorted(kept)]
 
 
+def kept_approval(archive: InputArchive, content: str, rule: Rule) -> Approval | None:
+    """The bank's approval of a rule as it was in force; ``None`` where there was none for this digest."""
+    for each in json.loads(archive.read(content)):
+        if (each["rule"], each["digest"]) == (rule.id, rule.digest):
+            return Approval(each["by"], each["on"], each["record"], is_example=False)
+    return None
+
+
+def kept_digests(archive: InputArchive, manifest: str) -> dict[str, str]:
+    """The digest of each rule of a kept rulebook, by id."""
+    return {rule_id: entry["digest"] for rule_id, entry in json.loads(archive.read(manifest))["rules"].items()}
+
+
 def kept_keys(archive: InputArchive, manifest: str) -> frozenset[str]:
     """The keys of all windows of a kept rulebook: their clocks decide when a payment was judged."""
     return frozenset(json.loads(archive.read(manifest))["keys"])

@@ -2,7 +2,7 @@
 
 import typer
 
-from monitor.cli import cases, journal, obligations, refused, rules
+from monitor.cli import cases, journal, obligations, refused, rules, tune
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.money import CURRENCY_CODE
-from monitor.domain.vocabulary import RULE_STATUSES, SEVERITIES, SUBJECT_KINDS
+from monitor.domain.vocabulary import CALENDARS, RULE_STATUSES, SEVERITIES, SUBJECT_KINDS
 from monitor.rulebook.checks import PARAMETERS_MAX, ROWS_MAX
 from monitor.rulebook.codes import CODE_CHARACTERS_MAX, FINCEN_SUBTYPES, PBC_LARGE_VALUE
 from monitor.rulebook.lists import VOCABULARIES
@@ -17,7 +17,7 @@ from monitor.rulebook.load import KINDS
 from monitor.rulebook.rule import ANY
 from monitor.rulebook.tables import TESTS_MAX
 from monitor.rulebook.typologies import TYPOLOGIES
-from monitor.rulebook.windows import CALENDARS, MEASURES_MAX, WINDOWS_MAX
+from monitor.rulebook.windows import MEASURES_MAX, WINDOWS_MAX
 
 SCHEMA_NAME = "rule.schema.json"
 _LENGTH = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
