@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import ENOENT
 from functools import cache, lru_cache
@@ -32,8 +32,9 @@ from monitor.rulebook.approvals import (
     find_approvals,
     read_approvals,
 )
+from monitor.rulebook.canonical import rulebook_digest
 from monitor.rulebook.plan import Program, plan
-from monitor.rulebook.rule import Approval, Rule, Rulebook
+from monitor.rulebook.rule import ANY, Approval, Rule, Rulebook
 from monitor.rulebook.rule_error import RuleError
 
 DEFAULT_ENTITY = "BANK"
@@ -108,6 +109,8 @@ class LoadedInputs:
     rates: Rates | None
     entities: Entities
     errors: list[RuleError] = field(default_factory=list)
+    elsewhere: int = 0
+    """How many rules are for jurisdictions in which the bank has no booking entity."""
     approvals: dict[str, Approval] = field(default_factory=dict)
     """The bank's approvals in force by rule id, out of its own overlay."""
 
@@ -157,15 +160,24 @@ def load_inputs(given: GivenInputs) -> LoadedInputs:
     rulebook, errors = load.load_rulebook(paths, lists)
     approved = load_approvals(rulebook.rules, [given.approvals] if given.approvals else find_approvals(paths))
     used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
+    entities = load_entities(given.entities) if given.entities else default_entities()
+    rulebook, elsewhere = within_reach(rulebook, {entity.country for entity in entities.entities.values()})
     return LoadedInputs(
         program=plan(rulebook),
         live=frozenset(rule.id for rule in rulebook.rules if _is_live(rule, given.approve_examples, approved)),
         lists=used,
         rates=load_rates(given.rates) if given.rates else None,
-        entities=load_entities(given.entities) if given.entities else default_entities(),
+        entities=entities,
+        elsewhere=elsewhere,
         errors=[*list_errors, *errors, *approved.problems],
         approvals=approved.by_rule,
     )
+
+
+def within_reach(rulebook: Rulebook, countries: Collection[str]) -> tuple[Rulebook, int]:
+    """The rules that apply where the bank books, and how many do not: their windows would be measured for nobody."""
+    kept = tuple(r for r in rulebook.rules if ANY in r.jurisdictions or not set(r.jurisdictions).isdisjoint(countries))
+    return Rulebook(kept, rulebook_digest(iter(kept))), len(rulebook.rules) - len(kept)
 
 
 def load_approvals(rules: Sequence[Rule], files: Sequence[Path]) -> Approved:
