@@ -97,6 +97,7 @@ def rule_page(
         _windows(explanation.windows),
         f"<p>The analyst reads:</p><blockquote>{escape(rule.alert.text)}</blockquote>",
         "<details><summary>As written in the rule file</summary>" + f"<pre>{escape(text)}</pre></details>",
+        _deadline(rule),
         "<h2>Data that it needs</h2>",
         f"<p>{', '.join(f'<code>{escape(name)}</code>' for name in data_needed(rule))}</p>",
         "<h2>Innocent hits, and what to do</h2>" + _list(rule.false_positives),
@@ -173,6 +174,16 @@ def _approval(rule: Rule) -> str:
         f"<p>{_STATUS[rule.status]} Approved by <strong>{escape(it.by)}</strong> on {escape(it.on)}, record "
         f"<strong>{escape(it.record)}</strong>.{author}</p>"
     )
+
+
+def _deadline(rule: Rule) -> str:
+    if rule.deadline is None:
+        return ""
+    it = rule.deadline
+    days = counted(it.days, f"{it.kind} day") + " after the end of the period"
+    if it.kind == "day_of_next_month":
+        days = f"day {it.days} of the month after"
+    return f"<h2>Until when it is filed</h2><p>By {escape(days)}. {escape(it.cite)}.</p>"
 
 
 def _short_approval(rule: Rule) -> str:

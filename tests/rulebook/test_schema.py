@@ -63,8 +63,8 @@ def mistakes(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
                 is_wrong = isinstance(value, str) and (
                     len(value) < wanted if word[:3] == "min" else len(value) > wanted
                 )
-            case "minimum":
-                is_wrong = is_a(value, "number") and value < wanted
+            case "minimum" | "maximum":
+                is_wrong = is_a(value, "number") and (value < wanted if word == "minimum" else value > wanted)
             case "minItems" | "maxItems":
                 is_wrong = isinstance(value, list) and (
                     len(value) < wanted if word[:3] == "min" else len(value) > wanted
