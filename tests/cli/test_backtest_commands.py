@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from monitor.adapters.sql.store import open_store
 from monitor.cli import app
-from tests.app.backtest.bank import Bank, alerted, decide, simulated_bank
+from tests.app.backtest.bank import Bank, alerted, decide, rules_with, simulated_bank
 
 STR = "AML-STR-001"
 WALK = ("--parameter", "total_above", "--from", "6000.00", "--to", "14000.00", "--steps", "5")
@@ -178,8 +178,6 @@ def test_a_walk_that_cannot_be_made_is_status_2_with_one_message(bank: Bank, wor
 
 
 def test_an_obligation_is_not_tuned(bank: Bank, tmp_path: Path):
-    from tests.app.backtest.bank import rules_with
-
     folder = rules_with(tmp_path / "rules", {STR: ("kind: suspicion", "kind: obligation")})
     path = next(path for path in folder.rglob("*.yaml") if STR in path.read_text().splitlines()[0])
     path.write_text(path.read_text().replace("  quiet: 24h\n", "").replace("quiet\n", "alert\n"))

@@ -59,8 +59,8 @@ def _no_cases(grid: Grid) -> str:
 
 def _no_early_cases(grid: Grid) -> str:
     return (
-        f"No case lies in the first part of the history ({grid.current.recall} found in all), so no value can be chosen "
-        "on it and checked on the rest. Give a longer history, another --split, or draw a sample with --review."
+        f"No case lies in the first part of the history ({grid.current.recall} found in all), so no value can be "
+        "chosen on it and checked on the rest. Give a longer history, another --split, or draw a sample with --review."
     )
 
 

@@ -32,6 +32,8 @@ _MONTH_DAYS = 30.4375
 _SHARE_DECIMALS = 3
 """Steps of a share are rounded to so many decimals, or to as many as its ends have."""
 
+_NOTHING = Share(0, 0)
+
 Value = int | Decimal
 
 
@@ -59,6 +61,17 @@ class Walk:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the history: alerts a month, and recall of the cases that lie in it."""
+
+    per_month: float
+    recall: Share
+
+
+_EMPTY = Part(0.0, _NOTHING)
+
+
 @dataclass(slots=True)
 class Point:
     """What one set of values gives. ``first`` and ``last`` are the two parts of the history."""
@@ -69,18 +82,10 @@ class Point:
     customers: int = 0
     by_segment: dict[str, int] = field(default_factory=dict)
     per_month: float = 0.0
-    recall: Share = Share(0, 0)
-    precision: Share = Share(0, 0)
-    first: "Part" = None  # type: ignore[assignment]
-    last: "Part" = None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the history: alerts a month, and recall of the cases that lie in it."""
-
-    per_month: float
-    recall: Share
+    recall: Share = _NOTHING
+    precision: Share = _NOTHING
+    first: Part = _EMPTY
+    last: Part = _EMPTY
 
 
 @dataclass(slots=True)

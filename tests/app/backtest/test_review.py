@@ -5,6 +5,7 @@ import io
 import json
 import stat
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_the_list_does_not_say_which_side(files: tuple[Path, Path]):
     assert list(rows[0]) == list(COLUMNS)
     sides = [json.loads(key.read_text())["items"][row["item"]]["side"] for row in rows]
     # In random order: the sides are mixed all through the list.
-    assert sum(one != other for one, other in zip(sides, sides[1:], strict=False)) > 5
+    assert sum(one != other for one, other in pairwise(sides)) > 5
     assert {ABOVE, BELOW} == set(sides)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
