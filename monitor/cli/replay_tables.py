@@ -10,7 +10,7 @@ from rich.text import Text
 from monitor.app.backtest.comparison import Delta, LostAlert, summary
 from monitor.app.backtest.match import CLASSES
 from monitor.app.backtest.replay import Replay
-from monitor.casework.intervals import Share
+from monitor.casework.intervals import Share, percent
 from monitor.cli.sentence import Sentence
 from monitor.domain.time import format_time
 
@@ -95,7 +95,9 @@ def _print_worth(console: Console, made: Replay) -> None:
 
 
 def _share(share: Share) -> Text:
-    return Text(str(share)) if share.of else Text("·", "dim")
+    if not share.of:
+        return Text("·", "dim")
+    return Text(f"{share.found}/{share.of}  {percent(share.found, share.of):>6}")
 
 
 def _print_lost(console: Console, title: str, lost: Sequence[LostAlert], made: Replay) -> None:

@@ -53,6 +53,8 @@ def test_a_replay_shows_counts_writes_the_report_and_says_what_is_next(bank: Ban
     assert f"aml tune {STR}" in page
     assert out.read_text().startswith("<!doctype html>")
     assert max(len(line) for line in page.splitlines() if str(tmp_path) not in line and str(bank.db) not in line) <= 80
+    assert "…" not in page
+    assert "precision before" in page
     status, text = aml("replay", bank.db, "--with", f"{STR}.total_above=8000.00", "--json")
     body = json.loads(text)
     assert status == 0

@@ -14,7 +14,7 @@ from monitor.domain.time import DAY_US, format_time
 
 ROWS_MAX = 500
 """Most lost, and most new, alerts that the page lists; --json has all."""
-CUSTOMERS_MAX = 25
+CUSTOMERS_MAX = 15
 BARS_MAX = 40
 
 
@@ -25,11 +25,12 @@ def replay_page(made: Replay) -> str:
         _head(made),
         _summary(made),
         _tiles(made),
+        _blocking(made),
         _section("Alerts a day", _volume(made)) if totals.before or totals.after else "",
         _section("New and lost by rule", _bars(found.by_rule) + _deltas("rule", found.by_rule, totals)),
         _section("New and lost by segment", _bars(found.by_segment) + _deltas("segment", found.by_segment, totals)),
-        _customers(made),
         _decisions(made),
+        _customers(made),
         _lost(made),
         _new(made),
         _apart(made),
@@ -174,29 +175,26 @@ def _share(share: Share) -> str:
     )
 
 
-def _lost(made: Replay) -> str:
-    found = made.comparison
-    if not found.lost and not found.blocking:
+def _blocking(made: Replay) -> str:
+    """What had led to a report: the first thing to look at."""
+    found = made.comparison.blocking
+    if not found:
         return ""
-    blocking = ""
-    if found.blocking:
-        rows = "".join(_lost_row(each, made, with_case=True) for each in found.blocking)
-        people = "".join(f"<li>{escape(each.by)}, record {escape(each.record)}</li>" for each in made.overrides)
-        by = f"<p>Overridden by:</p><ul>{people}</ul>" if people else ""
-        blocking = (
-            f'<p class="strong">These had led to a report:</p><div class="scroll"><table>{_lost_head(with_case=True)}'
-            f"{rows}</table></div>{by}"
-        )
-    shown = found.lost[:ROWS_MAX]
-    more = (
-        f'<p class="soft">{len(found.lost) - len(shown)} more; --json has all.</p>'
-        if len(found.lost) > ROWS_MAX
-        else ""
-    )
-    rows = "".join(_lost_row(each, made) for each in shown)
-    every = f"<p>All {len(found.lost)} lost alerts, the gravest and newest first:</p>" if found.blocking else ""
-    table = f'<div class="scroll"><table>{_lost_head()}{rows}</table></div>' if shown else ""
-    return _section("Lost alerts", blocking + every + table + more)
+    rows = "".join(_lost_row(each, made, with_case=True) for each in found)
+    people = "".join(f"<li>{escape(each.by)}, record {escape(each.record)}</li>" for each in made.overrides)
+    by = f"<p>Taken upon themselves by:</p><ul>{people}</ul>" if people else ""
+    table = f'<div class="scroll"><table>{_lost_head(with_case=True)}{rows}</table></div>'
+    return _section("Lost, and had led to a report", table + by)
+
+
+def _lost(made: Replay) -> str:
+    lost = made.comparison.lost
+    if not lost:
+        return ""
+    rows = "".join(_lost_row(each, made) for each in lost[:ROWS_MAX])
+    more = f'<p class="soft">{len(lost) - ROWS_MAX} more; --json has all.</p>' if len(lost) > ROWS_MAX else ""
+    words = f'<p class="soft">All {len(lost)}, the gravest and newest first.</p>'
+    return _section("Lost alerts", f'{words}<div class="scroll"><table>{_lost_head()}{rows}</table></div>{more}')
 
 
 def _lost_head(*, with_case: bool = False) -> str:
