@@ -24,6 +24,8 @@ IDS_SHOWN_MAX = 8
 UNREAD_SHOWN_MAX = 10
 WIDE = 110
 """From this many columns on the list shows entity and direction in columns of their own."""
+NARROW = 90
+"""Below this many columns the list leaves out the period and the number of payments."""
 _STATE_STYLE = {"trial": "dim", "owed": "", "revised": "yellow", "withdrawn": "dim"}
 _PERIODS = {
     "day": "business day",
@@ -51,22 +53,37 @@ def print_obligations(
     if not rows:
         console.print("None fits.") if strip else None
         return
-    is_wide = console.width >= WIDE
-    titles = ["Due", "Obligation", "Rule", "Subject", "Period", *(["Entity", "Way"] if is_wide else []), "Total",
-              "Pay", "State"]  # fmt: skip
+    cells = [_cells(each, resolve) for each in rows]
+    left_out = set() if console.width >= WIDE else {"Entity", "Way"}
+    if console.width < NARROW:
+        left_out |= {"Period", "Pay"}
     table = _table()
+    titles = [title for title in cells[0] if title not in left_out]
     for title in titles:
-        shrinks = title in ("Subject", "Entity")
-        table.add_column(title, no_wrap=True, overflow="ellipsis", justify="right" if title in ("Total", "Pay") else
-                         "left", max_width=20 if shrinks else None)  # fmt: skip
-    for each in rows:
-        wide = [each.booking_entity or "-", each.direction] if is_wide else []
-        cells = (each.due_on, short_id(each.obligation_id), each.rule_id, resolve(each.subject.token), each.period,
-                 *wide, _total(each), str(each.transactions_total))  # fmt: skip
-        table.add_row(*map(Text, cells), Text(_state(each.state), style=_STATE_STYLE[each.state]))
+        # An id is never cut, since people type it; in a narrow terminal the subject gives way.
+        width = None if title == "Subject" else max(len(title), *(line[title].cell_len for line in cells))
+        table.add_column(title, no_wrap=True, overflow="ellipsis", width=width, max_width=20 if width is None else None,
+                         justify="right" if title in ("Total", "Pay") else "left")  # fmt: skip
+    for line in cells:
+        table.add_row(*(line[title] for title in titles))
     console.print(table)
     if matching > len(rows):
         console.print(f"{len(rows)} of {matching} obligations; --limit shows more.", style="dim")
+
+
+def _cells(each: Obligation, resolve: Resolve) -> dict[str, Text]:
+    return {
+        "Due": Text(each.due_on),
+        "Obligation": Text(short_id(each.obligation_id)),
+        "Rule": Text(each.rule_id),
+        "Subject": Text(resolve(each.subject.token)),
+        "Period": Text(each.period),
+        "Entity": Text(each.booking_entity or "-"),
+        "Way": Text(each.direction),
+        "Total": Text(_total(each)),
+        "Pay": Text(str(each.transactions_total)),
+        "State": Text(_state(each.state), style=_STATE_STYLE[each.state]),
+    }
 
 
 def print_obligation(
@@ -200,7 +217,8 @@ def _revisions(revisions: Sequence[Mapping[str, Any]], total: str | None) -> Tab
         why = revision["reason"] or (f"alert {revision['alert'][:10]}" if revision["alert"] else "")
         table.add_row("", str(revision["revision"]), Text(_minute(revision["at_us"]), style="dim"),
                       Text(_state(revision["state"])), Text(number, justify="right"),
-                      Text(f"{' '.join(changed) or 'same'} payments"), Text(f"{revision['cause']}: {why}"))  # fmt: skip
+                      Text(f"payments {' '.join(changed) or 'as before'}"),
+                      Text(f"{revision['cause']}: {why}"))  # fmt: skip
     return table
 
 
