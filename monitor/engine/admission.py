@@ -115,6 +115,10 @@ class Legs:
     def __len__(self) -> int:
         return len(self.transaction)
 
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Legs":
+        """The legs where ``kept`` is true."""
+        return Legs(*(getattr(self, name)[kept] for name in self.__slots__))
+
     def slice(self, start: int, stop: int) -> "Legs":
         """Legs ``start`` to ``stop`` as views."""
         return Legs(*(getattr(self, name)[start:stop] for name in self.__slots__))

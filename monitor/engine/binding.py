@@ -22,7 +22,8 @@ from monitor.engine.admission import HOLDER, KEY_KINDS
 from monitor.engine.layout import TableLayout, lay_out
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
 from monitor.rulebook.plan import Program, TablePlan
-from monitor.rulebook.rule import ANY, Parameter, ParameterRow
+from monitor.rulebook.rule import ANY, Call, Parameter, ParameterRow
+from monitor.rulebook.walk import nodes
 
 Encode = Callable[[IdentifierKind, str], int]
 """Gives the code of an identifier, a new one where it is new."""
@@ -80,6 +81,8 @@ class Bound:
     """Shape (kinds of legs, jurisdictions, classes, 2): where the rules that can match begin and end in
     ``rules_to_judge``."""
     rules_to_judge: Int32s
+    is_looked_at: npt.NDArray[np.bool_]
+    """Shape (kinds of legs, classes): whether any rule or filter of the kind is not settled as false."""
     extra_kinds: tuple[int, ...]
     list_versions: dict[str, str]
 
@@ -127,6 +130,7 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         rule_stops=np.array([r.stop for r in program.rules], np.int64),
         rules_from=rules_from,
         rules_to_judge=rules_to_judge,
+        is_looked_at=_looked_at(program, leg_kinds),
         extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
         list_versions={name: lists[name].version for name in sorted(used)},
     )
@@ -149,6 +153,25 @@ def _rules_by_class(
     starts, rules = _lists(chosen.reshape(-1, len(leg_kinds)))
     shape = (len(KEY_KINDS), applies.shape[1], CLASSES)
     return np.lib.stride_tricks.sliding_window_view(starts, 2).reshape(*shape, 2).copy(), rules
+
+
+def _looked_at(program: Program, leg_kinds: list[int]) -> npt.NDArray[np.bool_]:
+    """By kind and class, whether a leg can matter.
+
+    A holder's always does: peers and hubs are measured over all of them. So does any of a kind whose rules ask for what
+    occurs first, because that is remembered of every leg.
+    """
+    looked_at = np.zeros((len(KEY_KINDS), CLASSES), bool)
+    looked_at[HOLDER] = True
+    for rule, kind, source in zip(program.rules, leg_kinds, program.rulebook.rules, strict=True):
+        looked_at[kind] |= np.array(rule.by_class) != IS_FALSE
+        if any(isinstance(node, Call) and node.function == "first_seen" for node in nodes(source)):
+            looked_at[kind] = True
+    for table in program.tables:
+        kind = KEY_KINDS.index(table.by)
+        for number in table.filters:
+            looked_at[kind] |= np.array(program.filters[number].by_class) != IS_FALSE
+    return looked_at
 
 
 def _lists(chosen: npt.NDArray[np.bool_]) -> tuple[Int32s, Int32s]:

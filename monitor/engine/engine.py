@@ -158,6 +158,7 @@ class Engine:
 
     def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
+        legs, leg_class = self._looked_at(batch, legs)
         facts = self._facts(batch, legs, profiles)
         periods = self._periods(facts)
         fields = build_fields(
@@ -165,12 +166,19 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        leg_class = classes_of(legs.side, batch.channel[legs.transaction], facts.is_booked)
         scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
         return self.findings.alerts(self._decide(scene), scene)
+
+    def _looked_at(self, batch: TransactionBatch, legs: Legs) -> tuple[Legs, Int64s]:
+        """The legs that some rule or filter of their kind may be about, and their classes; and all that take back."""
+        leg_class = classes_of(legs.side, batch.channel[legs.transaction], batch.status[legs.transaction])
+        if self.bound.is_looked_at.all():
+            return legs, leg_class
+        kept = self.bound.is_looked_at[legs.kind, leg_class] | (legs.operation != 0)
+        return (legs, leg_class) if kept.all() else (legs.where(kept), leg_class[kept])
 
     def _facts(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> LegFacts:
         """Who, where and when of each leg; new segments and entities are numbered in the order of the log."""
@@ -199,8 +207,8 @@ class Engine:
         decide.filter_masks(
             np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_starts,
             bound.filter_stops, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,
-            bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table, facts.segment,
-            _NOTHING, _NONE, *decide.scratch(), mask,
+            bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
+            facts.segment, _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
         arriving = Arriving(
             legs.operation, row, legs.judged_us, scene.batch.position[legs.transaction], legs.target, mask,

@@ -391,10 +391,11 @@ def build_fields(
     return matrix
 
 
-def classes_of(side: Int32s, channel: Int16s, is_booked: npt.NDArray[np.bool_]) -> Int64s:
+def classes_of(side: Int32s, channel: Int16s, status: Int16s) -> Int64s:
     """The class of each leg as :mod:`monitor.rulebook.dispatch` counts them."""
     direction = np.where(side == CREDITOR, _CREDIT, _DEBIT)
-    return (direction * (len(CHANNELS) + 1) + channel.astype(np.int64) + 1) * 2 + is_booked
+    found: Int64s = (direction * (len(CHANNELS) + 1) + channel.astype(np.int64) + 1) * 2 + (status == _BOOKED)
+    return found
 
 
 def day_of(time_us: Int64s) -> Int64s:
