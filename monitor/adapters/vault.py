@@ -1,9 +1,9 @@
 """The vault: what names people, apart from what the engine works on.
 
-It holds the identifiers behind the codes, the transaction ids, names and remittance texts by log position,
-and the original bytes as they were read. The engine, the alerts and the journal hold tokens and positions only; screens
-and reports ask the vault. :class:`Vault` is the port; :class:`PlainVault` keeps everything in plain files
-(issue 2), in formats that an encrypting vault can wrap block by block.
+It holds the identifiers behind the codes, the transaction ids and, by log position, names, addresses, identifications
+and remittance texts, and the original bytes as they were read. The engine, the alerts and the journal hold tokens and
+positions only; screens and reports ask the vault. :class:`Vault` is the port; :class:`PlainVault` keeps everything in
+plain files (issue 2), in formats that an encrypting vault can wrap block by block.
 
 **Commits.** Everything is appended. :meth:`Vault.commit` makes it durable; the caller then records position and
 number of identifiers in its own transaction. After a crash it calls :meth:`Vault.truncate_to` with what it recorded,
@@ -34,6 +34,8 @@ CACHED_BLOCKS_MAX = 8
 """Decoded blocks of texts kept for reading; the one used longest ago goes first."""
 
 _POSITION = "position"
+_ALWAYS = ("debtor_name", "creditor_name", "remittance")
+"""Columns that every block has: those of the first release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Texts:
     debtor_name: str | None
     creditor_name: str | None
     remittance: str | None
+    debtor_address: str | None = None
+    creditor_address: str | None = None
+    debtor_identification: str | None = None
+    creditor_identification: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Vault(Protocol):
         """The source's own id of the record at a log position; ``None`` if it was refused or is beyond the end."""
 
     def texts(self, position: int) -> Texts | None:
-        """Names and remittance text of the record at a log position."""
+        """Names, addresses, identifications and remittance text of the record at a log position."""
 
     def append_raw(self, first: int, stop: int, data: bytes) -> None:
         """Keep the original bytes of the records ``first <= position < stop``."""
@@ -99,7 +105,7 @@ class PlainVault:
     >>> with TemporaryDirectory() as folder:
     ...     vault = PlainVault(Path(folder))
     ...     none = pa.array([None], pa.string())
-    ...     vault.append_texts(np.array([0]), TextColumns(pa.array(["T1"]), pa.array(["Ann"]), none, none), stop=1)
+    ...     vault.append_texts(np.array([0]), TextColumns(pa.array(["T1"]), pa.array(["Ann"]), *[none] * 6), stop=1)
     ...     vault.commit()
     ...     (vault.transaction_id(0), vault.texts(0).debtor_name)
     ('T1', 'Ann')
@@ -163,7 +169,8 @@ class PlainVault:
             row = int(np.searchsorted(positions, position))
             if row == len(positions) or positions[row] != position:
                 return None
-        return Texts(*(batch.column(name)[row].as_py() for name in Texts.__slots__))
+        held = set(batch.schema.names)
+        return Texts(*(batch.column(name)[row].as_py() if name in held else None for name in Texts.__slots__))
 
     def append_raw(self, first: int, stop: int, data: bytes) -> None:
         self._writer.hand_over(lambda: self._raw.append(first, stop, _packed(data)))
@@ -238,8 +245,9 @@ class PlainVault:
 
 
 def _pack_texts(first: int, stop: int, positions: Int64s, texts: TextColumns) -> bytes:
-    """Positions are written only where a refused record left a gap."""
+    """A column is written where a record has such a text; positions only where a refused record left a gap."""
     columns = {name: getattr(texts, name) for name in Texts.__slots__}
+    columns = {name: column for name, column in columns.items() if name in _ALWAYS or column.null_count < len(column)}
     if len(positions) != stop - first:
         columns[_POSITION] = pa.array(positions)
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

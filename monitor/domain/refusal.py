@@ -25,6 +25,7 @@ class Reason(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     CURRENCY_UNKNOWN = "currency_unknown"
     COUNTRY_UNKNOWN = "country_unknown"
+    CODE_MALFORMED = "code_malformed"
     AMOUNT_NOT_DECIMAL = "amount_not_decimal"
     AMOUNT_TOO_PRECISE = "amount_too_precise"
     AMOUNT_NOT_POSITIVE = "amount_not_positive"
@@ -54,9 +55,10 @@ REMEDIES: dict[Reason, str] = {
     Reason.WORD_UNKNOWN: "A word is not in the field's vocabulary. Map it with --mapping.",
     Reason.IDENTIFIER_EMPTY: "An identifier is empty. Leave the field out where it is not known.",
     Reason.IDENTIFIER_TOO_LONG: "An identifier has more than 128 bytes.",
-    Reason.TEXT_TOO_LONG: "A name or remittance text has more than 1 000 bytes.",
+    Reason.TEXT_TOO_LONG: "A name, address, identification or remittance text has more than 1 000 bytes.",
     Reason.CURRENCY_UNKNOWN: "The currency is not in ISO 4217.",
     Reason.COUNTRY_UNKNOWN: "The country is not in ISO 3166-1 alpha-2.",
+    Reason.CODE_MALFORMED: "A code is not of its standard's form; a merchant category is a text of four digits.",
     Reason.AMOUNT_NOT_DECIMAL: "The amount is no plain decimal number such as 1234.50.",
     Reason.AMOUNT_TOO_PRECISE: "The amount has more decimals than the currency. It is not rounded; ask the sender.",
     Reason.AMOUNT_NOT_POSITIVE: "The amount is zero or negative. A reversal names its original in 'reverses'.",

@@ -27,6 +27,7 @@ Text = Annotated[str, Field(max_length=TEXT_BYTES_MAX)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
 Moment = Annotated[str, Field(description="ISO 8601 with a zone, such as 2026-05-04T09:00:00Z.",
                               json_schema_extra={"format": "date-time"})]  # fmt: skip
+PartyKind = Literal["person", "business", "government", "bank"]
 
 
 class Transaction(BaseModel):
@@ -72,11 +73,49 @@ class Transaction(BaseModel):
     on_behalf_of: Identifier | None = Field(None, description="For whom it was carried out.")
     device: Identifier | None = Field(None, description="The device that it was ordered from.")
     branch: Identifier | None = Field(None, description="Branch, terminal or machine.")
+    instrument: Literal["cashiers_cheque", "money_order", "travellers_cheque", "bank_draft", "prepaid_card",
+                        "voucher"] | None = Field(None, description="What the payment buys or pays in.")  # fmt: skip
+    merchant_category: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = Field(
+        None, description="Merchant category code of ISO 18245, four digits as text."
+    )
+    instructing_agent: Identifier | None = Field(
+        None, description="BIC of the bank that instructed ours, if it is not the other side's own."
+    )
+    reason: Identifier | None = Field(
+        None,
+        description="Why it was rejected or returned (ISO 20022, such as AC04), or the bank's word for why an attempt "
+        "ended: declined_identification, withdrawn_on_report, reduced_on_report.",
+    )
+    goods_country: Country | None = Field(None, description="Country that the goods paid for come from or go to.")
+    wallet: Literal["hosted", "self_hosted"] | None = Field(
+        None, description="Who holds the keys of the other side's crypto-assets: a provider, or their owner alone."
+    )
+    screening: Literal["clear", "possible", "confirmed"] | None = Field(
+        None, description="What the bank's screening of the other side's name found; possible is not decided yet."
+    )
+    screening_list: Identifier | None = Field(None, description="The list that the screening hit.")
+    link: Identifier | None = Field(None, description="What the bank says links payments: a contract, an order.")
+    debtor_kind: PartyKind | None = Field(None, description="What the payer is.")
+    creditor_kind: PartyKind | None = Field(None, description="What the payee is.")
+    debtor_address: Text | None = Field(None, description="Address of the payer, as given.")
+    creditor_address: Text | None = Field(None, description="Address of the payee, as given.")
+    debtor_identification: Text | None = Field(
+        None, description="Identity number of the payer, or date and place of birth, as given."
+    )
+    creditor_identification: Text | None = Field(
+        None, description="Identity number of the payee, or date and place of birth, as given."
+    )
 
 
 GIVEN = ("debtor_name", "debtor_address", "debtor_identification",
          "creditor_name", "creditor_address", "creditor_identification")  # fmt: skip
 """What the law wants to travel with a payment; the position is the bit in ``given``, the debtor's first."""
+
+FILLERS = ("N/A", "N.A.", "NA", "NONE", "NULL", "NIL", "UNKNOWN", "NOT KNOWN", "NOT PROVIDED", "NOT AVAILABLE",
+           "NOT APPLICABLE", "NO NAME", "NO ADDRESS", "ANONYMOUS", "TEST", "TBD",
+           "未知", "不详", "未提供", "匿名")  # fmt: skip
+"""Texts that stand where nothing was given: they set no bit of ``given``. ASCII letters count in either case; the last
+four are Chinese for unknown, not clear, not provided and anonymous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +126,7 @@ class TransactionBatch:
     a 64-bit column mean "not known". Identifier codes index the identifier table of the run; one
     code space serves all kinds. ``debtor_holder`` is the code whose legs the payment joins: the customer
     if ours, the account where the source names no customers, ``-1`` for an outside party. ``given`` holds a bit for
-    each of :data:`GIVEN` that the record carries.
+    each of :data:`GIVEN` that the record carries and that says something (:data:`FILLERS`).
     """
 
     position: Int64s

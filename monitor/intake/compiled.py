@@ -30,6 +30,7 @@ SOURCES = (
     "intake/convert.py",
     "intake/entities.py",
     "intake/fast_values.py",
+    "intake/given.py",
     "intake/identifiers.py",
     "intake/json_scan.py",
     "intake/json_write.py",

@@ -4,14 +4,17 @@
 writes its numbers, or declines. What it declines is read by :mod:`monitor.intake.slow_decode`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.time import HOUR_US, UNKNOWN
-from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
-from monitor.domain.vocabulary import CHANNELS, STATUSES
-from monitor.intake.compiled import kernel, store_i64
+from monitor.domain.transaction import GIVEN, IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
+from monitor.domain.vocabulary import CHANNELS, INSTRUMENTS, PARTY_KINDS, SCREENINGS, STATUSES, WALLETS
+from monitor.intake.compiled import kernel, load_i64, load_u8, store_i64
 from monitor.intake.fast_values import amount_at, country_at, currency_at, time_at
+from monitor.intake.given import says_something_at
 from monitor.intake.identifiers import find
 from monitor.intake.record_fields import (
     AMOUNT,
@@ -24,61 +27,95 @@ from monitor.intake.record_fields import (
     CREDITOR_COUNTRY,
     CREDITOR_COUNTRY_CODE,
     CREDITOR_CUSTOMER,
-    CREDITOR_NAME,
+    CREDITOR_KIND,
+    CREDITOR_KIND_CODE,
     CURRENCY,
     CURRENCY_CODE,
     DEBTOR_ACCOUNT,
     DEBTOR_COUNTRY,
     DEBTOR_COUNTRY_CODE,
     DEBTOR_CUSTOMER,
-    DEBTOR_NAME,
+    DEBTOR_KIND,
+    DEBTOR_KIND_CODE,
+    FIELD_NUMBER,
+    FIRST_FURTHER,
+    FURTHER,
+    GIVEN_BITS,
+    GOODS_COUNTRY,
+    GOODS_COUNTRY_CODE,
     IDENTIFIERS,
+    INSTRUMENT,
+    INSTRUMENT_CODE,
+    MERCHANT_CATEGORY,
     MINOR,
     RECEIVED_AT,
     RECEIVED_US,
-    REMITTANCE,
     REVERSES,
+    SCREENING,
+    SCREENING_CODE,
     STATUS,
     STATUS_CODE,
+    TEXTS,
     TRANSACTION_ID,
+    WALLET,
+    WALLET_CODE,
     length_of,
     start_of,
 )
 from monitor.intake.words import word_finder, word_table
 
-_IDENTIFIERS = np.array(sorted(IDENTIFIERS), np.int64)
+_FIRST_IDENTIFIERS = np.array(sorted(field for field in IDENTIFIERS if field < FIRST_FURTHER), np.int64)
+_FURTHER_IDENTIFIERS = np.array(sorted(field for field in IDENTIFIERS if field >= FIRST_FURTHER), np.int64)
+_FIRST_TEXTS = np.array([field for field in TEXTS[1:] if field < FIRST_FURTHER], np.int64)
+_FURTHER_TEXTS = np.array([field for field in TEXTS if field >= FIRST_FURTHER], np.int64)
+_GIVEN_FIELDS = np.array([FIELD_NUMBER[name] for name in GIVEN], np.int64)
 _ENTITY_KIND = int(IdentifierKind.ENTITY)
 _REVERSED, _RETURNED = STATUSES.index("reversed"), STATUSES.index("returned")
 _BOOKED = STATUSES.index("booked")
 _find_channel = word_finder(word_table(CHANNELS))
 _find_status = word_finder(word_table(STATUSES))
+_find_instrument = word_finder(word_table(INSTRUMENTS))
+_find_wallet = word_finder(word_table(WALLETS))
+_find_screening = word_finder(word_table(SCREENINGS))
+_find_party_kind = word_finder(word_table(PARTY_KINDS))
 
 ANY_ENTITY = 0
 """In place of the address of the table of known entities: every name is accepted."""
 
 
 @kernel
-def _lengths_fit(spans):  # type: ignore[no-untyped-def]
-    for index in range(len(_IDENTIFIERS)):
-        field = _IDENTIFIERS[index]
+def _fit(spans, identifiers, texts):  # type: ignore[no-untyped-def]
+    for index in range(len(identifiers)):
+        field = identifiers[index]
         if start_of(spans, field) >= 0 and not 1 <= length_of(spans, field) <= IDENTIFIER_BYTES_MAX:
             return False
-    for field in (DEBTOR_NAME, CREDITOR_NAME, REMITTANCE):
-        if start_of(spans, field) >= 0 and length_of(spans, field) > TEXT_BYTES_MAX:
+    for index in range(len(texts)):
+        if start_of(spans, texts[index]) >= 0 and length_of(spans, texts[index]) > TEXT_BYTES_MAX:
             return False
-    return start_of(spans, TRANSACTION_ID) >= 0
+    return True
+
+
+@kernel
+def _lengths_fit(spans):  # type: ignore[no-untyped-def]
+    return start_of(spans, TRANSACTION_ID) >= 0 and _fit(spans, _FIRST_IDENTIFIERS, _FIRST_TEXTS)
+
+
+@kernel
+def _country(base, spans, values, field, column):  # type: ignore[no-untyped-def]
+    start, code = start_of(spans, field), np.int64(-1)
+    if start >= 0:
+        code = country_at(base + start, length_of(spans, field))
+        if code < 0:
+            return False
+    store_i64(values + 8 * column, code)
+    return True
 
 
 @kernel
 def _countries(base, spans, values):  # type: ignore[no-untyped-def]
-    for field, column in ((DEBTOR_COUNTRY, DEBTOR_COUNTRY_CODE), (CREDITOR_COUNTRY, CREDITOR_COUNTRY_CODE)):
-        start, code = start_of(spans, field), np.int64(-1)
-        if start >= 0:
-            code = country_at(base + start, length_of(spans, field))
-            if code < 0:
-                return False
-        store_i64(values + 8 * column, code)
-    return True
+    return _country(base, spans, values, DEBTOR_COUNTRY, DEBTOR_COUNTRY_CODE) and _country(
+        base, spans, values, CREDITOR_COUNTRY, CREDITOR_COUNTRY_CODE
+    )
 
 
 @kernel
@@ -138,6 +175,69 @@ def _parties(base, spans, entities, accounts_are_ours):  # type: ignore[no-untyp
     return accounts_are_ours and (start_of(spans, DEBTOR_ACCOUNT) >= 0 or start_of(spans, CREDITOR_ACCOUNT) >= 0)
 
 
+def _word_reader(find_word: Any, field: int, column: int) -> Any:
+    """A kernel that writes the code of a field's word, -1 where absent; false where there is no such word."""
+
+    @kernel
+    def read(base, spans, values):  # type: ignore[no-untyped-def]
+        start, code = start_of(spans, field), np.int64(-1)
+        if start >= 0:
+            code = find_word(base + start, length_of(spans, field))
+            if code < 0:
+                return False
+        store_i64(values + 8 * column, code)
+        return True
+
+    return read
+
+
+_instrument = _word_reader(_find_instrument, INSTRUMENT, INSTRUMENT_CODE)
+_wallet = _word_reader(_find_wallet, WALLET, WALLET_CODE)
+_screening = _word_reader(_find_screening, SCREENING, SCREENING_CODE)
+_debtor_kind = _word_reader(_find_party_kind, DEBTOR_KIND, DEBTOR_KIND_CODE)
+_creditor_kind = _word_reader(_find_party_kind, CREDITOR_KIND, CREDITOR_KIND_CODE)
+
+
+@kernel
+def _is_merchant_category(base, spans):  # type: ignore[no-untyped-def]
+    start = start_of(spans, MERCHANT_CATEGORY)
+    if start < 0:
+        return True
+    for place in range(4):
+        if not 48 <= load_u8(base + start + place) <= 57:
+            return False
+    return length_of(spans, MERCHANT_CATEGORY) == 4
+
+
+@kernel
+def _further(base, spans, values):  # type: ignore[no-untyped-def]
+    """The fields that most records lack."""
+    return (
+        _fit(spans, _FURTHER_IDENTIFIERS, _FURTHER_TEXTS)
+        and _is_merchant_category(base, spans)
+        and _country(base, spans, values, GOODS_COUNTRY, GOODS_COUNTRY_CODE)
+        and _instrument(base, spans, values)
+        and _wallet(base, spans, values)
+        and _screening(base, spans, values)
+        and _debtor_kind(base, spans, values)
+        and _creditor_kind(base, spans, values)
+    )
+
+
+@kernel
+def _given(base, spans, values):  # type: ignore[no-untyped-def]
+    """Note which names, addresses and identifications say something."""
+    bits, has_further = np.int64(0), load_i64(values + 8 * FURTHER) != 0
+    for bit in range(len(_GIVEN_FIELDS)):
+        field = _GIVEN_FIELDS[bit]
+        if field < FIRST_FURTHER or has_further:
+            start = start_of(spans, field)
+            if start >= 0 and says_something_at(base + start, length_of(spans, field)):
+                bits |= np.int64(1) << bit
+    store_i64(values + 8 * GIVEN_BITS, bits)
+    return True
+
+
 @kernel
 def convert_row(base, spans, values, entities, accounts_are_ours):  # type: ignore[no-untyped-def]
     """Write the numbers of one row; false where the row is not plainly right.
@@ -145,7 +245,7 @@ def convert_row(base, spans, values, entities, accounts_are_ours):  # type: igno
     Args:
         base: Address that the spans count from.
         spans: Address of the row's spans.
-        values: Address of the row's values, where the numbers go.
+        values: Address of the row's values, where the numbers go; ``FURTHER`` is set.
         entities: Address of the table header of known booking entities, or ``ANY_ENTITY``.
         accounts_are_ours: Whether an account makes a side the bank's own.
     """
@@ -156,4 +256,6 @@ def convert_row(base, spans, values, entities, accounts_are_ours):  # type: igno
         and _countries(base, spans, values)
         and _words(base, spans, values)
         and _parties(base, spans, entities, accounts_are_ours)
+        and (load_i64(values + 8 * FURTHER) == 0 or _further(base, spans, values))
+        and _given(base, spans, values)
     )

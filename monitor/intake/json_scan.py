@@ -23,7 +23,7 @@ from monitor.intake.compiled import (
 )
 from monitor.intake.convert import ANY_ENTITY, convert_row
 from monitor.intake.fast_values import is_utf8
-from monitor.intake.record_fields import AMOUNT, FAST, FIELDS, SLOW, VALUES
+from monitor.intake.record_fields import AMOUNT, FAST, FIELDS, FIRST_FURTHER, FURTHER, SLOW, VALUES
 from monitor.intake.words import word_finder, word_table
 
 RECORD_BYTES_MAX = 65_536
@@ -125,10 +125,11 @@ def _scan_value(base, at, field, spans):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _scan_object(base, at, spans):  # type: ignore[no-untyped-def]
+def _scan_object(base, at, spans, values):  # type: ignore[no-untyped-def]
     """Note the spans of a flat object that starts at ``at``; the place of the line's end, or -1."""
-    for field in range(_FIELDS):
+    for field in range(FIRST_FURTHER):
         store_i64(spans + 8 * field, np.int64(-1))
+    store_i64(values + 8 * FURTHER, np.int64(0))
     if load_u8(at) != _OPEN:
         return np.int64(-1)
     seen = np.int64(0)
@@ -144,6 +145,10 @@ def _scan_object(base, at, spans):  # type: ignore[no-untyped-def]
         field = _find_key(at, length)
         if field < 0 or (seen >> field) & 1:
             return np.int64(-1)
+        if field >= FIRST_FURTHER and seen >> FIRST_FURTHER == 0:
+            for further in range(FIRST_FURTHER, _FIELDS):
+                store_i64(spans + 8 * further, np.int64(-1))
+            store_i64(values + 8 * FURTHER, np.int64(1))
         seen |= np.int64(1) << field
         at = _skip_space(at + length + 1)
         if load_u8(at) != _COLON:
@@ -170,7 +175,7 @@ def scan_lines(buffer, size, entities, accounts_are_ours, lines, spans, values, 
         accounts_are_ours: Whether an account makes a side the bank's own.
         lines: Out, shape (rows, 3): start, end and number of the line within the chunk, from 0.
         spans: Out, shape (rows, 2 * fields).
-        values: Out, shape (rows, 8).
+        values: Out, shape (rows, 16).
         state: Out, shape (rows,).
 
     Returns:
@@ -185,7 +190,7 @@ def scan_lines(buffer, size, entities, accounts_are_ours, lines, spans, values, 
         if load_u8(first) == _NEWLINE and first - start <= RECORD_BYTES_MAX:
             at = first + 1
         else:
-            end = _scan_object(base, first, spans_at)
+            end = _scan_object(base, first, spans_at, values_at)
             is_plain = 0 <= end <= start + RECORD_BYTES_MAX
             is_plain = is_plain and convert_row(base, spans_at, values_at, known, accounts_are_ours)
             end = end if end >= 0 else _end_of_line(first)

@@ -35,6 +35,21 @@ FIELDS = (
     "on_behalf_of",
     "device",
     "branch",
+    "instrument",
+    "merchant_category",
+    "instructing_agent",
+    "reason",
+    "goods_country",
+    "wallet",
+    "screening",
+    "screening_list",
+    "link",
+    "debtor_kind",
+    "creditor_kind",
+    "debtor_address",
+    "creditor_address",
+    "debtor_identification",
+    "creditor_identification",
 )
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 (
@@ -63,10 +78,30 @@ FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
     ON_BEHALF_OF,
     DEVICE,
     BRANCH,
+    INSTRUMENT,
+    MERCHANT_CATEGORY,
+    INSTRUCTING_AGENT,
+    REASON,
+    GOODS_COUNTRY,
+    WALLET,
+    SCREENING,
+    SCREENING_LIST,
+    LINK,
+    DEBTOR_KIND,
+    CREDITOR_KIND,
+    DEBTOR_ADDRESS,
+    CREDITOR_ADDRESS,
+    DEBTOR_IDENTIFICATION,
+    CREDITOR_IDENTIFICATION,
 ) = range(len(FIELDS))
 
 REQUIRED = (TRANSACTION_ID, BOOKED_AT, AMOUNT, CURRENCY)
-TEXTS = (TRANSACTION_ID, DEBTOR_NAME, CREDITOR_NAME, REMITTANCE)
+FIRST_FURTHER = INSTRUMENT
+"""Most records carry none of the fields from here on, so a kernel looks at their spans only where one is named
+(``FURTHER``), and the spans are not even set otherwise."""
+
+TEXTS = (TRANSACTION_ID, DEBTOR_NAME, CREDITOR_NAME, REMITTANCE,
+         DEBTOR_ADDRESS, CREDITOR_ADDRESS, DEBTOR_IDENTIFICATION, CREDITOR_IDENTIFICATION)  # fmt: skip
 """Fields whose text is handed on, in the order of :class:`monitor.intake.records.TextColumns`."""
 
 INTERNED = (
@@ -82,16 +117,37 @@ INTERNED = (
     (ON_BEHALF_OF, IdentifierKind.CUSTOMER),
     (DEVICE, IdentifierKind.DEVICE),
     (BRANCH, IdentifierKind.BRANCH),
+    (MERCHANT_CATEGORY, IdentifierKind.MERCHANT_CATEGORY),
+    (INSTRUCTING_AGENT, IdentifierKind.AGENT),
+    (REASON, IdentifierKind.REASON),
+    (SCREENING_LIST, IdentifierKind.SCREENING_LIST),
+    (LINK, IdentifierKind.LINK),
 )
-"""Fields that become codes, in the order in which a row's codes are given."""
+"""Fields that become codes, in the order in which a row's codes are given; further ones last."""
 
 IDENTIFIERS = frozenset({TRANSACTION_ID, REVERSES, *(field for field, _ in INTERNED)})
 
-BOOKED_US, RECEIVED_US, MINOR, CURRENCY_CODE, CHANNEL_CODE, STATUS_CODE, DEBTOR_COUNTRY_CODE, CREDITOR_COUNTRY_CODE = (
-    range(8)
-)
-"""Columns of ``values``, the table of what is converted to numbers row by row."""
-VALUES = 8
+(
+    BOOKED_US,
+    RECEIVED_US,
+    MINOR,
+    CURRENCY_CODE,
+    CHANNEL_CODE,
+    STATUS_CODE,
+    DEBTOR_COUNTRY_CODE,
+    CREDITOR_COUNTRY_CODE,
+    GIVEN_BITS,
+    FURTHER,
+    INSTRUMENT_CODE,
+    WALLET_CODE,
+    SCREENING_CODE,
+    DEBTOR_KIND_CODE,
+    CREDITOR_KIND_CODE,
+    GOODS_COUNTRY_CODE,
+) = range(16)
+"""Columns of ``values``, the table of what is converted to numbers row by row. ``FURTHER`` is not zero where the
+record names a further field; else neither the spans of these fields nor the columns behind are set."""
+VALUES = 16
 
 FAST, SLOW, MENDED, REFUSED = range(4)
 """States of a row: understood by the kernel, to be read slowly, understood slowly, refused."""

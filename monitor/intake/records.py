@@ -56,6 +56,10 @@ class TextColumns:
     debtor_name: pa.Array
     creditor_name: pa.Array
     remittance: pa.Array
+    debtor_address: pa.Array
+    creditor_address: pa.Array
+    debtor_identification: pa.Array
+    creditor_identification: pa.Array
 
 
 @dataclass(frozen=True, slots=True)

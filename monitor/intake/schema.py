@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.domain.refusal import REMEDIES, Reason
-from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX, Transaction
+from monitor.domain.transaction import FILLERS, IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX, Transaction
 from monitor.intake.json_scan import RECORD_BYTES_MAX
 from monitor.intake.profile_page import PROFILE_PAGE, PROFILE_SCHEMA, profile_json_schema, profile_page
 from monitor.intake.record_fields import FIELD_NUMBER, FIELDS, REQUIRED
@@ -57,16 +57,25 @@ _RULES = f"""
 - A field that is absent and one that is `null` mean the same: not known. An empty identifier is refused.
 - At least one side must be the bank's own: `debtor_customer` or `creditor_customer` is given. Sources that name no
   customers at all are read with the accounts as holders (`subject: account` in a mapping).
-- Identifiers have 1 to {IDENTIFIER_BYTES_MAX} bytes of UTF-8, names and remittance at most {TEXT_BYTES_MAX:,} bytes,
-  a record at most {RECORD_BYTES_MAX:,} bytes. Identifiers are compared byte by byte; nothing is trimmed or folded.
+- Identifiers have 1 to {IDENTIFIER_BYTES_MAX} bytes of UTF-8, names, addresses, identifications and remittance at
+  most {TEXT_BYTES_MAX:,} bytes, a record at most {RECORD_BYTES_MAX:,} bytes.
+  Identifiers are compared byte by byte; nothing is trimmed or folded.
 - Texts hold any character but NUL and unpaired surrogates.
 - Times are `YYYY-MM-DDTHH:MM:SS` with `Z` or an offset (`+02:00`, `+0200`, `+02`), from 1970 to 2099. A space may
   stand for the `T`, seconds may be left out, decimals beyond the sixth must be zeros. Leap seconds are refused.
 - Amounts are plain decimals, as text (`"12.50"`) or as a JSON number (`12.5`, `1.25e1`), with no more decimals than
   the currency has; zeros behind do not count.
-- Words of a list (channel, status) are exact: `Cash` is not `cash`. Countries and currencies are upper case.
+- Words of a list (channel, status, instrument and others) are exact: `Cash` is not `cash`. Countries and currencies
+  are upper case.
 - Unknown and repeated fields are refused: a misspelt field would otherwise be a missing one.
 - `status` `reversed` and `returned` need `reverses`, the `transaction_id` of the original.
+
+## What counts as given
+
+Names, addresses and identifications go to the vault; rules never see them, only whether the record carries them
+(`name_given`, `counterparty_address_given` and so on). A text counts as given where it says something. It does not
+where it is blank, where all its characters but blanks are the same (`XXX`, `.`, `- -`), and where it is one of these,
+blanks at its ends and the case of letters aside: {", ".join(f"`{filler}`" for filler in FILLERS)}.
 
 ## The same record again
 

@@ -10,8 +10,15 @@ received later and is still the same record. It covers values, not spelling: the
 ``1.5`` or ``"1.50"`` and another offset of the same instant do not change it; an absent status is ``booked`` and
 an absent booking entity is the default one. The words that are hashed: ``booked_at`` in microseconds; the amount in
 minor units; the codes of currency, channel and status; the codes of both countries and one bit for each text that is
-present; the two halves of ``reverses`` if present; the keyed hash of each identifier that is present; and each name
-and remittance text that is present as its length and its bytes. ``transaction_id`` is what the digest is filed under.
+present; the two halves of ``reverses`` if present; the keyed hash of each identifier that is present; each name
+and remittance text that is present as its length and its bytes. Then, of the further fields, which most records lack:
+the keyed hash of each identifier that is present; the codes of instrument, wallet, screening, both kinds and goods
+country in one word, if any is known; and each address and identification as its length and its bytes. So
+every field of the record is covered, and ``given`` with the texts that it is made of. ``transaction_id`` is what the
+digest is filed under.
+
+**Further fields cost records nothing that lack them.** Their columns are filled before, and the kernel goes to
+them only where the row names one; where no row of a chunk does, their texts are not gathered either.
 """
 
 from typing import NamedTuple
@@ -46,20 +53,26 @@ from monitor.intake.record_fields import (
     BOOKING_ENTITY,
     CHANNEL_CODE,
     CREDITOR_COUNTRY_CODE,
-    CREDITOR_NAME,
+    CREDITOR_KIND_CODE,
     CURRENCY_CODE,
     DEBTOR_COUNTRY_CODE,
-    DEBTOR_NAME,
+    DEBTOR_KIND_CODE,
+    FIRST_FURTHER,
+    FURTHER,
+    GIVEN_BITS,
+    GOODS_COUNTRY_CODE,
+    INSTRUMENT_CODE,
     INTERNED,
     MINOR,
     RECEIVED_US,
     REFUSED,
-    REMITTANCE,
     REVERSES,
+    SCREENING_CODE,
     STATUS_CODE,
     TEXTS,
     TRANSACTION_ID,
     VALUES,
+    WALLET_CODE,
     length_of,
     start_of,
 )
@@ -70,13 +83,17 @@ from monitor.intake.words import word_at
 _FIELDS = np.array([field for field, _ in INTERNED], np.int64)
 _KINDS = np.array([int(kind) for _, kind in INTERNED], np.int64)
 _CODES = len(INTERNED)
-_UNDIGESTED_TEXTS = np.array([DEBTOR_NAME, CREDITOR_NAME, REMITTANCE], np.int64)
+_FIRST_CODES = sum(field < FIRST_FURTHER for field, _ in INTERNED)
+_FIRST_TEXTS = sum(field < FIRST_FURTHER for field in TEXTS)
 _TEXT_FIELDS = np.array(TEXTS, np.int64)
-_DIGEST_WORDS_MAX = 6 + _CODES + len(_UNDIGESTED_TEXTS) * (2 + TEXT_BYTES_MAX // 8)
+_REVERSES_BIT = _FIRST_CODES + _FIRST_TEXTS - 1
+_SMALL_BIT = _CODES + len(TEXTS)
+"""The bits of the digest's word of presence: a record without further fields has the digest that it had before them."""
+_DIGEST_WORDS_MAX = 7 + _CODES + len(TEXTS) * (2 + TEXT_BYTES_MAX // 8)
 _BLOCK_ROWS = 24
 """Rows whose identifiers are hashed before the first of them is looked up: some 200 cache lines asked for at once."""
-_CODE_BITS = np.uint64(0xFFFF)
-_S16, _S32 = np.uint64(16), np.uint64(32)
+_CODE_BITS, _WORD_BITS = np.uint64(0xFFFF), np.uint64(0xFF)
+_S8, _S16, _S32 = np.uint64(8), np.uint64(16), np.uint64(32)
 _U0 = np.uint64(0)
 (
     _DEBTOR_ACCOUNT,
@@ -91,11 +108,21 @@ _U0 = np.uint64(0)
     _ON_BEHALF_OF,
     _DEVICE,
     _BRANCH,
+    _MERCHANT_CATEGORY,
+    _INSTRUCTING_AGENT,
+    _REASON,
+    _SCREENING_LIST,
+    _LINK,
 ) = range(_CODES)
+_SMALL = np.array(
+    [INSTRUMENT_CODE, WALLET_CODE, SCREENING_CODE, DEBTOR_KIND_CODE, CREDITOR_KIND_CODE, GOODS_COUNTRY_CODE], np.int64
+)
+"""Further values that columns of 16 bits hold, in their order in ``narrow``; the country, the widest, last."""
+_GIVEN, _FIRST_SMALL, _NARROW = 5, 6, 6 + len(_SMALL)
 
 
 class Columns(NamedTuple):
-    """Columns of a batch grouped by width, as the kernel writes them: shapes (8, n), (5, n), (14, n)."""
+    """Columns of a batch grouped by width, as the kernel writes them: shapes (8, n), (12, n), (19, n)."""
 
     wide: npt.NDArray[np.int64]
     narrow: npt.NDArray[np.int16]
@@ -123,7 +150,7 @@ def sealed(
 
     Args:
         buffer: Bytes that the spans point into, padded.
-        rows: ``spans`` (n, 2 * fields), ``values`` (n, 8) and ``state`` (n,).
+        rows: ``spans`` (n, 2 * fields), ``values`` (n, 16) and ``state`` (n,).
         identifiers: Where codes come from; new ones are added.
         keys: Keys of ids and digests.
         positions: Log position of each row, shape (n,).
@@ -133,13 +160,16 @@ def sealed(
     spans, values, state = rows
     accepted = np.flatnonzero(state != REFUSED)
     n = len(accepted)
+    texts = len(TEXTS) if n and values[accepted, FURTHER].any() else _FIRST_TEXTS
     columns = Columns(
         wide=np.empty((8, n), np.int64),
-        narrow=np.empty((5, n), np.int16),
+        narrow=np.empty((_NARROW, n), np.int16),
         codes=np.empty((_CODES + 2, n), np.int32),
-        text_offsets=np.empty((len(TEXTS), n + 1), np.int32),
-        text_present=np.zeros((len(TEXTS), (n + 7) // 8), np.uint8),
+        text_offsets=np.empty((texts, n + 1), np.int32),
+        text_present=np.zeros((texts, (n + 7) // 8), np.uint8),
     )
+    columns.narrow[_FIRST_SMALL:] = -1
+    columns.codes[_FIRST_CODES:_CODES] = -1
     words, hashes = np.empty(_DIGEST_WORDS_MAX, np.uint64), np.empty(_BLOCK_ROWS * _CODES, np.uint64)
     header = identifiers.room(n * _CODES, len(buffer))
     _seal(buffer, accepted, spans, values, header, keys, default_entity, accounts_are_ours, words, hashes, columns)
@@ -175,30 +205,31 @@ def _batch(positions: Int64s, columns: Columns) -> TransactionBatch:
         on_behalf_of=codes[_ON_BEHALF_OF],
         device=codes[_DEVICE],
         branch=codes[_BRANCH],
-        instrument=np.full(len(positions), -1, np.int16),
-        wallet=np.full(len(positions), -1, np.int16),
-        screening=np.full(len(positions), -1, np.int16),
-        debtor_kind=np.full(len(positions), -1, np.int16),
-        creditor_kind=np.full(len(positions), -1, np.int16),
-        goods_country=np.full(len(positions), -1, np.int16),
-        given=np.zeros(len(positions), np.int16),
-        merchant_category=np.full(len(positions), -1, np.int32),
-        instructing_agent=np.full(len(positions), -1, np.int32),
-        reason=np.full(len(positions), -1, np.int32),
-        screening_list=np.full(len(positions), -1, np.int32),
-        link=np.full(len(positions), -1, np.int32),
+        instrument=narrow[_FIRST_SMALL],
+        wallet=narrow[_FIRST_SMALL + 1],
+        screening=narrow[_FIRST_SMALL + 2],
+        debtor_kind=narrow[_FIRST_SMALL + 3],
+        creditor_kind=narrow[_FIRST_SMALL + 4],
+        goods_country=narrow[_FIRST_SMALL + 5],
+        given=narrow[_GIVEN],
+        merchant_category=codes[_MERCHANT_CATEGORY],
+        instructing_agent=codes[_INSTRUCTING_AGENT],
+        reason=codes[_REASON],
+        screening_list=codes[_SCREENING_LIST],
+        link=codes[_LINK],
     )
 
 
 def _texts(buffer: Uint8s, accepted: Int64s, spans: npt.NDArray[np.int32], columns: Columns) -> TextColumns:
-    n, arrays = len(accepted), []
-    for index, field in enumerate(TEXTS):
+    n, arrays = len(accepted), list[pa.Array]()
+    for index, field in enumerate(TEXTS[: len(columns.text_offsets)]):
         offsets = columns.text_offsets[index]
         data = np.empty(int(offsets[n]) + PADDING_BYTES, np.uint8)
         _gather(buffer, accepted, spans, field, offsets, data)
         present = None if field == TRANSACTION_ID else pa.py_buffer(columns.text_present[index])
         buffers = [present, pa.py_buffer(offsets), pa.py_buffer(data)]
         arrays.append(pa.Array.from_buffers(pa.string(), n, buffers))
+    arrays += [pa.nulls(n, pa.string())] * (len(TEXTS) - len(arrays))
     return TextColumns(*arrays)
 
 
@@ -213,7 +244,7 @@ def _gather(buffer, accepted, spans, field, offsets, data):  # type: ignore[no-u
 
 @kernel
 def _packed(one, two, three):  # type: ignore[no-untyped-def]
-    high = (np.uint64(three) & _CODE_BITS) << _S32
+    high = np.uint64(three) << _S32
     return (np.uint64(one) & _CODE_BITS) | ((np.uint64(two) & _CODE_BITS) << _S16) | high
 
 
@@ -228,12 +259,12 @@ def _identifier_span(spans, place, default_start, default_length):  # type: igno
 
 
 @kernel
-def _hash_ahead(base, first, stop, accepted, spans, table, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
+def _hash_ahead(base, first, stop, accepted, spans, values, table, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
     """Hash the identifiers of some rows into ``hashes`` and ask for everything their look-ups will touch."""
     count, at = 0, address_of(hashes)
     for index in range(first, stop):
         row = address_of(spans) + 4 * accepted[index] * spans.shape[1]
-        for place in range(_CODES):
+        for place in range(_CODES if values[accepted[index], FURTHER] else _FIRST_CODES):
             start, length = _identifier_span(row, place, default_start, default_length)
             if start >= 0:
                 hashed = hash_identifier(table, _KINDS[place], base + start, length)
@@ -247,13 +278,15 @@ def _hash_ahead(base, first, stop, accepted, spans, table, default_start, defaul
 
 
 @kernel
-def _seal_codes(base, spans, table, codes, index, words, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
-    """Codes of one row from the hashes at ``hashes``, which also go to ``words``.
+def _seal_codes(base, spans, table, codes, index, words, default_entity, hashes, places):  # type: ignore[no-untyped-def]
+    """Some codes of one row from the hashes at ``hashes``, which also go to ``words``.
 
     The place behind the words, that behind the hashes, and a bit per field.
     """
+    first, stop = places
+    default_start, default_length = default_entity
     present = np.int64(0)
-    for place in range(_CODES):
+    for place in range(first, stop):
         start, length = _identifier_span(spans, place, default_start, default_length)
         code = np.int64(-1)
         if start >= 0:
@@ -262,19 +295,19 @@ def _seal_codes(base, spans, table, codes, index, words, default_start, default_
             code = intern_hashed(table, hashed, _KINDS[place], base + start, length)
             store_u64(words, hashed)
             words += 8
-            present |= 1 << place
+            present |= np.int64(1) << (place if first == 0 else place + _FIRST_TEXTS)
         codes[place, index] = code
     return words, hashes, present
 
 
 @kernel
-def _digest_texts(base, spans, words):  # type: ignore[no-untyped-def]
-    """Put names and remittance into ``words``; the place behind, and a bit per field."""
+def _digest_texts(base, spans, words, first, stop, first_bit):  # type: ignore[no-untyped-def]
+    """Put some texts into ``words``; the place behind, and a bit per field."""
     present = np.int64(0)
-    for place in range(len(_UNDIGESTED_TEXTS)):
-        start, length = start_of(spans, _UNDIGESTED_TEXTS[place]), length_of(spans, _UNDIGESTED_TEXTS[place])
+    for place in range(first, stop):
+        start, length = start_of(spans, _TEXT_FIELDS[place]), length_of(spans, _TEXT_FIELDS[place])
         if start >= 0:
-            present |= 1 << (_CODES + place)
+            present |= np.int64(1) << (first_bit + place - first)
             store_i64(words, length)
             words += 8
             for step in range(0, length, 8):
@@ -284,13 +317,30 @@ def _digest_texts(base, spans, words):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _seal_texts(spans, offsets, present, index):  # type: ignore[no-untyped-def]
-    for place in range(len(_TEXT_FIELDS)):
-        is_present = start_of(spans, _TEXT_FIELDS[place]) >= 0
+def _seal_texts(spans, has_further, offsets, present, index):  # type: ignore[no-untyped-def]
+    for place in range(len(offsets)):
+        is_present = (place < _FIRST_TEXTS or has_further) and start_of(spans, _TEXT_FIELDS[place]) >= 0
         length = length_of(spans, _TEXT_FIELDS[place]) if is_present else np.int64(0)
         offsets[place, index + 1] = offsets[place, index] + length
         if is_present:
             present[place, index >> 3] |= np.uint8(1 << (index & 7))
+
+
+@kernel
+def _seal_small(values, narrow, index, words):  # type: ignore[no-untyped-def]
+    """Further codes of a row; those known go to ``words`` together. The place behind, and a bit."""
+    together, is_any = _U0, False
+    for place in range(len(_SMALL)):
+        code = load_i64(values + 8 * _SMALL[place])
+        narrow[_FIRST_SMALL + place, index] = code
+        together |= (np.uint64(code) & (_CODE_BITS if place + 1 == len(_SMALL) else _WORD_BITS)) << (
+            _S8 * np.uint64(place)
+        )
+        is_any = is_any or code >= 0
+    if not is_any:
+        return words, np.int64(0)
+    store_u64(words, together)
+    return words + 8, np.int64(1) << _SMALL_BIT
 
 
 @kernel
@@ -302,9 +352,10 @@ def _seal_values(values, wide, narrow, index, words, present):  # type: ignore[n
     wide[0, index], wide[1, index], wide[5, index] = booked, load_i64(values + 8 * RECEIVED_US), minor
     narrow[0, index], narrow[1, index], narrow[2, index] = currency, channel, status
     narrow[3, index], narrow[4, index] = debtor, creditor
+    narrow[_GIVEN, index] = load_i64(values + 8 * GIVEN_BITS)
     store_i64(words, booked)
     store_i64(words + 8, minor)
-    store_u64(words + 16, _packed(currency, channel, status))
+    store_u64(words + 16, _packed(currency, channel, status & 0xFFFF))
     store_u64(words + 24, _packed(debtor, creditor, present))
 
 
@@ -321,7 +372,7 @@ def _seal_ids(base, spans, key_0, key_1, wide, index, words):  # type: ignore[no
     wide[6, index], wide[7, index] = np.int64(high), np.int64(low)
     store_u64(words, high)
     store_u64(words + 8, low)
-    return words + 16, np.int64(1 << (_CODES + len(_UNDIGESTED_TEXTS)))
+    return words + 16, np.int64(1 << _REVERSES_BIT)
 
 
 @kernel
@@ -336,14 +387,28 @@ def _seal(  # type: ignore[no-untyped-def]
     for index in range(len(accepted)):
         if index % _BLOCK_ROWS == 0:
             stop = min(index + _BLOCK_ROWS, len(accepted))
-            _hash_ahead(base, index, stop, accepted, spans, table, default_start, default_length, hashes)
+            _hash_ahead(base, index, stop, accepted, spans, values, table, default_start, default_length, hashes)
             hash_at = address_of(hashes)
         span = address_of(spans) + 4 * accepted[index] * spans.shape[1]
-        end, one = _seal_ids(base, span, keys[0], keys[1], wide, index, words + 32)
-        end, hash_at, two = _seal_codes(base, span, table, codes, index, end, default_start, default_length, hash_at)
-        end, three = _digest_texts(base, span, end)
-        _seal_values(address_of(values) + 8 * accepted[index] * VALUES, wide, narrow, index, words, one | two | three)
-        _seal_texts(span, offsets, present, index)
+        value = address_of(values) + 8 * accepted[index] * VALUES
+        has_further = load_i64(value + 8 * FURTHER) != 0
+        end, named = _seal_ids(base, span, keys[0], keys[1], wide, index, words + 32)
+        end, hash_at, found = _seal_codes(
+            base, span, table, codes, index, end, default_entity, hash_at, (0, _FIRST_CODES)
+        )
+        named |= found
+        end, found = _digest_texts(base, span, end, 1, _FIRST_TEXTS, _FIRST_CODES)
+        named |= found
+        if has_further:
+            end, hash_at, found = _seal_codes(
+                base, span, table, codes, index, end, default_entity, hash_at, (_FIRST_CODES, _CODES)
+            )
+            end, small = _seal_small(value, narrow, index, end)
+            named |= found | small
+            end, found = _digest_texts(base, span, end, _FIRST_TEXTS, len(_TEXT_FIELDS), _CODES + _FIRST_TEXTS)
+            named |= found
+        _seal_values(value, wide, narrow, index, words, named)
+        _seal_texts(span, has_further, offsets, present, index)
         wide[4, index] = np.int64(hash_words(keys[2], keys[3], words, (end - words) >> 3))
         debtor, creditor = codes[_DEBTOR_CUSTOMER, index], codes[_CREDITOR_CUSTOMER, index]
         if accounts_are_ours:

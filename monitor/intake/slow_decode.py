@@ -28,10 +28,11 @@ from monitor.domain.money import AMOUNT_MINOR_MAX, DECIMALS
 from monitor.domain.money import CURRENCY_CODE as CODE_OF_CURRENCY
 from monitor.domain.refusal import Reason
 from monitor.domain.time import HOUR_US, MINUTE_US, SECOND_US, TIME_MAX_US, TIME_MIN_US, UNKNOWN
-from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.transaction import GIVEN, IDENTIFIER_BYTES_MAX, TEXT_BYTES_MAX
+from monitor.domain.vocabulary import CHANNELS, INSTRUMENTS, PARTY_KINDS, SCREENINGS, STATUSES, WALLETS
+from monitor.intake.given import says_something
 from monitor.intake.json_scan import RECORD_BYTES_MAX
-from monitor.intake.record_fields import FIELD_NUMBER, FIELDS, IDENTIFIERS, REQUIRED
+from monitor.intake.record_fields import FIELD_NUMBER, FIELDS, FIRST_FURTHER, IDENTIFIERS, REQUIRED
 
 DEPTH_MAX = 16
 SHOWN_MAX = 60
@@ -42,7 +43,18 @@ _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:(Z)|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII
 )
 _DECIMAL = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
-_NAMES_AND_REMITTANCE = ("debtor_name", "creditor_name", "remittance")
+_MERCHANT_CATEGORY = re.compile(r"[0-9]{4}", re.ASCII)
+_COUNTRIES = ("debtor_country", "creditor_country", "goods_country")
+_WORDS = {
+    "channel": CHANNELS,
+    "status": STATUSES,
+    "instrument": INSTRUMENTS,
+    "wallet": WALLETS,
+    "screening": SCREENINGS,
+    "debtor_kind": PARTY_KINDS,
+    "creditor_kind": PARTY_KINDS,
+}
+_FURTHER = FIELDS[FIRST_FURTHER:]
 _EXPONENT_MAX = 1_000
 """Exponents beyond are taken as this: either way the amount is out of every range."""
 
@@ -77,7 +89,7 @@ class Record:
     """An accepted record: texts by field, and numbers as :mod:`monitor.intake.record_fields` lists them."""
 
     texts: Mapping[str, bytes]
-    values: tuple[int, int, int, int, int, int, int, int]
+    values: tuple[int, ...]
 
 
 def read_json(line: bytes) -> dict[str, object]:
@@ -126,7 +138,7 @@ def check_record(fields: Mapping[str, object], expected: Expectations) -> Record
         if name not in FIELD_NUMBER:
             refuse(Reason.FIELD_UNKNOWN, f"{_shown(name)} is not a field of a transaction")
     texts: dict[str, bytes] = {}
-    numbers = dict.fromkeys(("received_at", "debtor_country", "creditor_country", "channel"), -1)
+    numbers = dict.fromkeys((*_COUNTRIES, *_WORDS), -1)
     numbers["received_at"], numbers["status"] = UNKNOWN, 0
     for name in FIELDS:
         value = fields.get(name)
@@ -142,11 +154,13 @@ def check_record(fields: Mapping[str, object], expected: Expectations) -> Record
             numbers[name] = time_us(name, value)
         elif name == "currency":
             numbers[name] = _code(name, value, CODE_OF_CURRENCY, Reason.CURRENCY_UNKNOWN)
-        elif name in ("debtor_country", "creditor_country"):
+        elif name in _COUNTRIES:
             numbers[name] = _code(name, value, COUNTRY_CODE, Reason.COUNTRY_UNKNOWN)
-        elif name in ("channel", "status"):
-            words = CHANNELS if name == "channel" else STATUSES
-            numbers[name] = _code(name, value, {word: code for code, word in enumerate(words)}, Reason.WORD_UNKNOWN)
+        elif name in _WORDS:
+            codes = {word: code for code, word in enumerate(_WORDS[name])}
+            numbers[name] = _code(name, value, codes, Reason.WORD_UNKNOWN)
+        elif name == "merchant_category":
+            texts[name] = _merchant_category(value)
         else:
             texts[name] = _text(name, value)
     _check_together(texts, numbers, fields, expected)
@@ -161,6 +175,14 @@ def check_record(fields: Mapping[str, object], expected: Expectations) -> Record
             numbers["status"],
             numbers["debtor_country"],
             numbers["creditor_country"],
+            sum(1 << bit for bit, name in enumerate(GIVEN) if says_something(texts.get(name, b""))),
+            int(any(fields.get(name) is not None for name in _FURTHER)),
+            numbers["instrument"],
+            numbers["wallet"],
+            numbers["screening"],
+            numbers["debtor_kind"],
+            numbers["creditor_kind"],
+            numbers["goods_country"],
         ),
     )
 
@@ -269,6 +291,13 @@ def _text(name: str, value: object) -> bytes:
     elif len(encoded) > TEXT_BYTES_MAX:
         refuse(Reason.TEXT_TOO_LONG, f"{name}: {_shown(text)} has {len(encoded)} bytes")
     return encoded
+
+
+def _merchant_category(value: object) -> bytes:
+    text = _string("merchant_category", value)
+    if not _MERCHANT_CATEGORY.fullmatch(text):
+        refuse(Reason.CODE_MALFORMED, f"merchant_category: {_shown(text)} is not four digits such as 6051")
+    return text.encode()
 
 
 def _check_together(

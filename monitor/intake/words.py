@@ -18,6 +18,12 @@ _SHIFT = np.uint64(56)
 _S64, _U8, _S29, _S43 = np.uint64(64), np.uint64(8), np.uint64(29), np.uint64(43)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _U0 = np.uint64(0)
+_S2, _HIGH_BITS, _LOW_BITS = np.uint64(2), np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
+_FROM_A, _BEHIND_Z = (
+    np.uint64((0x80 - ord("a")) * 0x0101010101010101),
+    np.uint64((0x7F - ord("z")) * 0x0101010101010101),
+)
+"""What carries a letter from ``a`` on into the high bit of its byte, and one behind ``z``."""
 
 
 class WordTable(NamedTuple):
@@ -31,13 +37,13 @@ class WordTable(NamedTuple):
 
 @cache
 def word_table(words: Sequence[str]) -> WordTable:
-    """A table of up to a few dozen ASCII words of 1 to 24 bytes; a word's place is its code.
+    """A table of up to a few dozen words of 1 to 24 bytes; a word's place is its code.
 
     >>> table = word_table(("cash", "wire"))
     >>> np.sort(table.slots)[-2:].tolist()
     [0, 1]
     """
-    encoded = [word.encode("ascii") for word in words]
+    encoded = [word.encode() for word in words]
     numbers = np.array([np.frombuffer(word.ljust(WORD_BYTES_MAX, b"\0"), "<u8") for word in encoded], np.uint64)
     lengths = np.array([len(word) for word in encoded], np.int64)
     folded = [_fold(row.tolist(), len(word)) for row, word in zip(numbers, encoded, strict=True)]
@@ -66,6 +72,14 @@ def word_at(at, length):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def upper_case(word):  # type: ignore[no-untyped-def]
+    """Eight bytes with their ASCII letters in upper case."""
+    low = word & _LOW_BITS
+    is_letter = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~word & _HIGH_BITS
+    return word ^ (is_letter >> _S2)
+
+
+@kernel
 def folded(one, two, three, length):  # type: ignore[no-untyped-def]
     """Three words and a length as one number, not yet spread."""
     mixed = one ^ ((two << _S29) | (two >> (_S64 - _S29))) ^ ((three << _S43) | (three >> (_S64 - _S43)))
@@ -74,13 +88,37 @@ def folded(one, two, three, length):  # type: ignore[no-untyped-def]
 
 def word_finder(table: WordTable) -> Any:
     """A kernel ``find(at, length)`` that gives the code of the word there, or ``-1``."""
-    multiplier, slots, words, lengths = table
+    find_among = _finder_among(table)
 
     @kernel
     def find(at, length):  # type: ignore[no-untyped-def]
         if length < 1 or length > WORD_BYTES_MAX:
             return np.int64(-1)
         one, two, three = word_at(at, length), word_at(at + 8, length - 8), word_at(at + 16, length - 16)
+        return find_among(one, two, three, length)
+
+    return find
+
+
+def folded_word_finder(table: WordTable) -> Any:
+    """As :func:`word_finder` for a table without lower-case ASCII letters; those of the text count as upper case."""
+    find_among = _finder_among(table)
+
+    @kernel
+    def find(at, length):  # type: ignore[no-untyped-def]
+        if length < 1 or length > WORD_BYTES_MAX:
+            return np.int64(-1)
+        one, two = upper_case(word_at(at, length)), upper_case(word_at(at + 8, length - 8))
+        return find_among(one, two, upper_case(word_at(at + 16, length - 16)), length)
+
+    return find
+
+
+def _finder_among(table: WordTable) -> Any:
+    multiplier, slots, words, lengths = table
+
+    @kernel
+    def find_among(one, two, three, length):  # type: ignore[no-untyped-def]
         code = np.int64(slots[(folded(one, two, three, length) * multiplier) >> _SHIFT])
         if code < 0 or lengths[code] != length:
             return np.int64(-1)
@@ -88,4 +126,4 @@ def word_finder(table: WordTable) -> Any:
             return np.int64(-1)
         return code
 
-    return find
+    return find_among

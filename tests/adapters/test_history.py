@@ -227,7 +227,7 @@ def test_a_part_of_another_format_is_refused_with_what_to_do(tmp_path: Path) -> 
     path = tmp_path / "day=1970-01-01" / "part-0000000000000000.parquet"
     path.parent.mkdir()
     pq.write_table(table_of(rows([1], []), TOKENS), path)
-    with pytest.raises(DamagedError, match="the history is of format 1 and this release reads 2"):
+    with pytest.raises(DamagedError, match="the history is of format 1 and this release reads 3"):
         HistoryStore(tmp_path)
 
 

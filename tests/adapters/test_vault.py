@@ -32,14 +32,17 @@ def put(vault: PlainVault, values: list[str | None], first: int, stop: int) -> N
     kept = [position for position in range(first, stop) if values[position] is not None]
     ids = pa.array([values[position] for position in kept], pa.string())
     names = pa.array([f"name {position}" if position % 2 else None for position in kept], pa.string())
+    addresses = pa.array([f"road {position}" if position % 7 == 3 else None for position in kept], pa.string())
     none = pa.array([None] * len(kept), pa.string())
-    vault.append_texts(np.array(kept, np.int64), TextColumns(ids, names, none, names), stop=stop)
+    texts = TextColumns(ids, names, none, names, none, addresses, none, addresses)
+    vault.append_texts(np.array(kept, np.int64), texts, stop=stop)
     vault.append_raw(first, stop, repr(values[first:stop]).encode())
 
 
 def expected_texts(values: list[str | None], position: int) -> Texts | None:
     name = f"name {position}" if position % 2 else None
-    return None if values[position] is None else Texts(name, None, name)
+    road = f"road {position}" if position % 7 == 3 else None
+    return None if values[position] is None else Texts(name, None, name, None, road, None, road)
 
 
 def check(vault: PlainVault, values: list[str | None]) -> None:
@@ -108,7 +111,7 @@ def test_a_cut_within_a_block_keeps_what_is_in_front(tmp_path: Path) -> None:
     vault.commit()
     vault.truncate_to(4, 0)
     assert [vault.transaction_id(position) for position in range(6)] == ["T0", "T1", "T2", "T3", None, None]
-    assert vault.texts(3) == Texts("name 3", None, "name 3")
+    assert vault.texts(3) == expected_texts(values, 3)
     assert vault.texts(5) is None
     put(vault, values, 4, 10)
     check(vault, values)

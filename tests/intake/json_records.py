@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES, DECIMALS
-from monitor.domain.transaction import TransactionBatch
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.transaction import FILLERS, GIVEN, TransactionBatch
+from monitor.domain.vocabulary import CHANNELS, CLOSED, PARTY_KINDS, STATUSES
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.jsonl import JsonLinesDecoder
-from monitor.intake.record_fields import FIELDS
+from monitor.intake.record_fields import FIELD_NUMBER, FIELDS, FIRST_FURTHER
 from monitor.intake.records import DecodedChunk, RecordChunk, SourcePosition, TextColumns
 
 KEY = b"a key of the tests, 32 bytes long"
@@ -29,6 +29,12 @@ PLAIN: dict[str, object] = {
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 identifiers = st.sampled_from(["A", "B", "DE02120300000000202051"]) | st.text(characters, min_size=1, max_size=32)
 texts = st.text(characters, max_size=60)
+fillers = st.builds(
+    lambda before, text, after: before + text + after,
+    st.sampled_from(["", " ", "\t"]),
+    st.sampled_from([*FILLERS, *map(str.lower, FILLERS), "", "X", "xX", "- -", "éé", "无无", "NONES", "Ann"]),
+    st.sampled_from(["", " ", "\n "]),
+)
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,19 @@ def transactions(draw: st.DrawFn) -> dict[str, object]:
         "channel": st.sampled_from(CHANNELS),
         "debtor_country": st.sampled_from(COUNTRIES),
         "creditor_country": st.sampled_from(COUNTRIES),
-        **dict.fromkeys(("debtor_name", "creditor_name", "remittance"), texts),
+        "remittance": texts,
+        **dict.fromkeys(GIVEN, texts | fillers),
+        **dict.fromkeys(("debtor_kind", "creditor_kind"), st.sampled_from(PARTY_KINDS)),
+        **{name: st.sampled_from(CLOSED[name]) for name in ("instrument", "wallet", "screening")},
+        "goods_country": st.sampled_from(COUNTRIES),
+        "merchant_category": st.integers(0, 9999).map(lambda number: f"{number:04d}"),
         "booking_entity": st.sampled_from(["HQ", "FR-01"]),
     }
-    for name in FIELDS:
-        if name not in found and draw(st.booleans()):
+    names = FIELDS if draw(st.booleans()) else FIELDS[:FIRST_FURTHER]
+    if draw(st.integers(0, 3)) == 0:
+        names = (*FIELDS[:FIRST_FURTHER], draw(st.sampled_from(FIELDS[FIRST_FURTHER:])))
+    for name in names:
+        if name not in found and (draw(st.booleans()) or len(names) == FIRST_FURTHER + 1 == FIELD_NUMBER[name]):
             found[name] = draw(optional.get(name, identifiers))
         elif name not in found and draw(st.integers(0, 5)) == 0:
             found[name] = None

@@ -25,7 +25,7 @@ from monitor.intake.json_write import json_lines
 from monitor.intake.jsonl import JsonLinesDecoder
 from monitor.intake.mapping import MappingError
 from monitor.intake.record_fields import FIELDS
-from monitor.intake.records import DecodedChunk, RecordChunk, SourcePosition
+from monitor.intake.records import DecodedChunk, RecordChunk, SourcePosition, TextColumns
 from monitor.intake.table_readers import CsvReader, ParquetReader
 from monitor.intake.tabular import TableDecoder, record_bytes
 
@@ -64,8 +64,9 @@ def outcome(chunks: list[DecodedChunk]) -> tuple[dict[str, list[int]], list[Any]
         name: np.concatenate([getattr(chunk.batch, name) for chunk in chunks]).tolist()
         for name in TransactionBatch.__slots__
     }
-    names = ("transaction_id", "debtor_name", "creditor_name", "remittance")
-    texts = [[text for chunk in chunks for text in getattr(chunk.texts, name).to_pylist()] for name in names]
+    texts = [
+        [text for chunk in chunks for text in getattr(chunk.texts, name).to_pylist()] for name in TextColumns.__slots__
+    ]
     return columns, texts, [(r.position, r.reason) for chunk in chunks for r in chunk.refusals]
 
 
