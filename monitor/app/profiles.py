@@ -2,8 +2,8 @@
 
 All versions of a profiles file are read at the start. A version recorded by the clock of the log (the latest
 ``booked_at`` so far) is in force; a later one waits, and is put in force between the two payments where the
-clock passes it. So the engine never sees a profile before it was recorded, however the stream is cut. Openings of
-accounts and joint holders belong to the version that names them, and end with it.
+clock passes it. So the engine never sees a profile before it was recorded, however the stream is cut. Kinds
+and openings of accounts and joint holders belong to the version that names them, and end with it.
 """
 
 from collections.abc import Iterator
@@ -70,7 +70,15 @@ class ProfileTimeline:
         entry_start, entries = _sorted_spans(joined("accounts"), order)
         holder_start, held = _sorted_spans(joined("holders"), entries)
         account, holder = joined("account")[entries].astype(np.int32), joined("holder")[held].astype(np.int32)
-        said = AccountsOfVersions(entry_start, account, joined("opened_us")[entries], holder_start, holder)
+        kind = joined("account_kind")[entries]
+        said = AccountsOfVersions(
+            entry_start=entry_start,
+            account=account,
+            opened_us=joined("opened_us")[entries],
+            kind=np.where(kind < 0, UNKNOWN, kind),
+            holder_start=holder_start,
+            holder=holder,
+        )
         self.accounts = NamedAccounts(said)
 
     def advance(self, clock_us: int) -> None:
@@ -104,15 +112,6 @@ class ProfileTimeline:
             start = stop
 
 
-_NOT_YET_READ = (
-    "expected_monthly_cash",
-    "is_occasional",
-    "screening",
-    "credentials_changed_us",
-    "exemption_reviewed_us",
-)
-
-
 def _sorted_spans(counts: Int64s, order: Int64s) -> tuple[Int64s, Int64s]:
     """Where each span begins when spans of ``counts`` entries are put in ``order``, and the entries in that order."""
     starts, sorted_counts = (np.cumsum(counts) - counts)[order], counts[order]
@@ -133,8 +132,10 @@ def _values(joined) -> Int64s:  # type: ignore[no-untyped-def]
         "declared_monthly_income": np.where(income == UNKNOWN, UNKNOWN, income // 12),
         "expected_monthly_in": joined("expected_in_minor"),
         "expected_monthly_out": joined("expected_out_minor"),
+        "expected_monthly_cash": joined("expected_cash_minor"),
         "customer_since_us": joined("customer_since_us"),
         "birth_us": np.where(birth == UNKNOWN, UNKNOWN, birth * DAY_US),
-        **{name: np.full(len(birth), UNKNOWN, np.int64) for name in _NOT_YET_READ},
+        "credentials_changed_us": joined("credentials_changed_us"),
+        "exemption_reviewed_us": joined("exemption_reviewed_us"),
     }
     return np.column_stack([columns[name] if name in columns else known(name) for name in PROFILE_COLUMNS])

@@ -1,7 +1,7 @@
 """Profiles as they were known at a time of the log, out of the kept profiles file, for the slow evaluator.
 
 The version in force at a payment is the newest one recorded by the clock of the log there, the payment included; of
-versions recorded at the same moment the one with the highest number. Opening times and joint holders of an account
+versions recorded at the same moment the one with the highest number. Kind, opening and joint holders of an account
 are what the versions in force then name, over all customers.
 """
 
@@ -17,7 +17,7 @@ import msgspec
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import DAY_US, UNKNOWN
-from monitor.domain.vocabulary import CUSTOMER_KINDS, RISK_RATINGS
+from monitor.domain.vocabulary import ACCOUNT_KINDS, CUSTOMER_KINDS, RISK_RATINGS, SCREENINGS
 from monitor.engine.profiles import HOLDERS_MAX
 from monitor.intake.profiles import AccountRecord, ProfileRecord, profile_of
 from monitor.rulebook.reference.transactions import ProfileValue
@@ -95,6 +95,11 @@ class KeptProfiles:
         known = [named.opened_us for named in self._named(account, clock_us) if named.opened_us != UNKNOWN]
         return known[-1] if known else None
 
+    def kind(self, account: str | None, clock_us: int) -> str | None:
+        """What account it is, as known then: the kind that was recorded last."""
+        known = [named.kind for named in self._named(account, clock_us) if named.kind >= 0]
+        return ACCOUNT_KINDS[known[-1]] if known else None
+
     def joint_holders(self, account: str | None, but: str, clock_us: int) -> list[str]:
         """The further holders of an account that has several then."""
         named = self._named(account, clock_us)
@@ -129,11 +134,12 @@ def _lines(path: Path) -> Iterable[bytes]:
 
 
 def profile_fields(
-    profile: ProfileRecord | None, *, opened_us: int | None, booked_at_us: int
+    profile: ProfileRecord | None, *, opened_us: int | None, account_kind: str | None, booked_at_us: int
 ) -> dict[str, ProfileValue]:
     """The fields of rules after ``profile.`` at a payment; what is not known is left out."""
     found: dict[str, ProfileValue | None] = {
-        "account_age": None if opened_us is None else max(booked_at_us - opened_us, 0)
+        "account_age": None if opened_us is None else max(booked_at_us - opened_us, 0),
+        "account_kind": account_kind,
     }
     if profile is not None:
         found |= _of_version(profile, booked_at_us)
@@ -144,7 +150,10 @@ def _of_version(profile: ProfileRecord, booked_at_us: int) -> dict[str, ProfileV
     def money(amount_minor: int, currency: int) -> tuple[int, str] | None:
         return None if amount_minor == UNKNOWN or currency < 0 else (amount_minor, CURRENCIES[currency])
 
-    income, since, born = profile.income_minor, profile.customer_since_us, profile.birth_day
+    def age(since_us: int) -> int | None:
+        return None if since_us == UNKNOWN else max(booked_at_us - since_us, 0)
+
+    income, born = profile.income_minor, profile.birth_day
     return {
         "segment": profile.segment,
         "kind": CUSTOMER_KINDS[profile.kind],
@@ -158,6 +167,11 @@ def _of_version(profile: ProfileRecord, booked_at_us: int) -> dict[str, ProfileV
         "declared_monthly_income": money(income if income == UNKNOWN else income // 12, profile.income_currency),
         "expected_monthly_in": money(profile.expected_in_minor, profile.expected_currency),
         "expected_monthly_out": money(profile.expected_out_minor, profile.expected_currency),
-        "relationship_age": None if since == UNKNOWN else max(booked_at_us - since, 0),
+        "expected_monthly_cash": money(profile.expected_cash_minor, profile.expected_currency),
+        "is_occasional": None if profile.is_occasional < 0 else bool(profile.is_occasional),
+        "screening": None if profile.screening < 0 else SCREENINGS[profile.screening],
+        "relationship_age": age(profile.customer_since_us),
+        "credentials_age": age(profile.credentials_changed_us),
+        "exemption_review_age": age(profile.exemption_reviewed_us),
         "age_years": None if born == UNKNOWN else (booked_at_us - born * DAY_US) // _YEAR_US,
     }

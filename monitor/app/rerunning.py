@@ -259,9 +259,10 @@ class People:
         kept = self._at(row)
         if kept is None or holder is None or (self.known is not None and holder not in self.known):
             return {}
-        opened_us = kept.opened_us(self._text(row[f"{side}_account"]), row["clock_us"])
+        account = self._text(row[f"{side}_account"])
+        opened_us, kind = kept.opened_us(account, row["clock_us"]), kept.kind(account, row["clock_us"])
         profile = kept.in_force(self._text(holder) or "", row["clock_us"])
-        return dict(profile_fields(profile, opened_us=opened_us, booked_at_us=row["booked_at_us"]))
+        return dict(profile_fields(profile, opened_us=opened_us, account_kind=kind, booked_at_us=row["booked_at_us"]))
 
     def _at(self, row: Row) -> KeptProfiles | None:
         held = [kept for first, kept in self.kept if first <= row["position"]]

@@ -22,9 +22,11 @@ class _Strict(BaseModel):
 
 
 class AccountOpening(_Strict):
-    """An account of the customer and the day on which it was opened; ``holders`` names joint holders."""
+    """An account of the customer: its kind, the day on which it was opened, and in ``holders`` its joint holders."""
 
     account: Identifier = Field(description="IBAN or the bank's own number, as in transactions.")
+    kind: Literal["current", "savings", "term_deposit", "loan", "prepaid", "card", "correspondent",
+                  "other"] | None = Field(None, description="What account it is.")  # fmt: skip
     opened_on: Date | None = Field(None, description="Day on which it was opened.")
     closed_on: Date | None = Field(None, description="Day on which it was closed.")
     currency: Currency | None = Field(None, description="Currency of the account, ISO 4217.")
@@ -61,7 +63,7 @@ class ExpectedActivity(_Strict):
     currency: Currency = Field(description="Currency of the three amounts, ISO 4217.")
     monthly_in: Amount | None = Field(None, description="Money in per month.")
     monthly_out: Amount | None = Field(None, description="Money out per month.")
-    monthly_cash: Amount | None = Field(None, description="Cash per month. No rule reads it yet.")
+    monthly_cash: Amount | None = Field(None, description="Cash per month, as declared.")
     countries: list[Country] = Field(
         default_factory=list, max_length=64, description="Countries of expected payments. No rule reads them yet."
     )
@@ -75,6 +77,15 @@ class Identity(_Strict):
     document_kind: Text | None = Field(None, description="Kind of the document, such as passport.")
     document_number: Text | None = Field(None, description="Number of the document.")
     document_country: Country | None = Field(None, description="Country that issued it, ISO 3166-1 alpha-2.")
+
+
+class ReportExemption(_Strict):
+    """The customer is exempt from reports of large cash payments, and since when the reason has held."""
+
+    granted_on: Date = Field(description="Day on which the exemption was granted.")
+    reviewed_on: Date | None = Field(
+        None, description="Day of the last review. Absent: none yet, so that the grant counts as one."
+    )
 
 
 class Source(_Strict):
@@ -106,7 +117,19 @@ class CustomerProfile(_Strict):
         None, description="The bank's own rating."
     )
     is_pep: bool | None = Field(None, description="A politically exposed person, or close to one.")
+    is_occasional: bool | None = Field(None, description="Served without a lasting relationship.")
+    screening: Literal["clear", "possible", "confirmed"] | None = Field(
+        None, description="What the bank's screening of the customer against lists found; possible is not decided yet."
+    )
     customer_since: Date | None = Field(None, description="Day on which the relationship began.")
+    credentials_changed_at: str | None = Field(
+        None,
+        description="ISO 8601 with a zone: when password, device, telephone or e-mail were last changed.",
+        json_schema_extra={"format": "date-time"},
+    )
+    report_exemption: ReportExemption | None = Field(
+        None, description="Exemption from reports of large cash payments, if the customer has one."
+    )
     accounts: list[AccountOpening] = Field(
         default_factory=list, max_length=256, description="Accounts with their opening days and joint holders."
     )

@@ -1,7 +1,7 @@
-"""What the profile versions in force say of accounts: when one was opened, and who holds it.
+"""What the profile versions in force say of accounts: what kind one is, when it was opened, and who holds it.
 
 A version names accounts, each with holders. Of a customer one version is in force, so several customers can name
-the same account: its holders are all that they name, and its opening is the one that was recorded last. Each account
+the same account: its holders are all that they name, and its kind and its opening are those recorded last. Each account
 keeps a list of what names it at present, in the order of recording. So a version takes effect at the cost of what it
 and the one before it name, and the table after it depends on the versions in force alone.
 """
@@ -18,8 +18,8 @@ from monitor.engine.profiles import HOLDERS_MAX, ProfileTable
 
 Links = npt.NDArray[np.int32]
 _NONE = -1
-_NAMED, _OPENED = 0, 1
-"""The two lists of an account: of all that name it, and of those that know its opening."""
+_NAMED, _OPENED, _KINDED = 0, 1, 2
+"""The lists of an account: of all that name it, of those that know its opening, and of those that know its kind."""
 _FIRST, _LAST = 0, 1
 _OLDER, _NEWER = 0, 1
 
@@ -55,6 +55,7 @@ def _replace(
     entry_start: Int64s,
     account_of: Int32s,
     opened_us: Int64s,
+    kind: Int64s,
     holder_start: Int64s,
     ends: Links,
     links: Links,
@@ -71,8 +72,8 @@ def _replace(
                 continue
             for entry in range(entry_start[version], entry_start[version + 1]):
                 account = account_of[entry]
-                for which in range(2):
-                    if which == _NAMED or opened_us[entry] != UNKNOWN:
+                for which in range(3):
+                    if which == _NAMED or (opened_us if which == _OPENED else kind)[entry] != UNKNOWN:
                         if sign > 0:
                             _append(ends, links, which, account, entry)
                         else:
@@ -91,19 +92,23 @@ def _replace(
 def _read(
     accounts: Int32s,
     opened_us: Int64s,
+    kind: Int64s,
     holder_start: Int64s,
     holder: Int32s,
     ends: Links,
     links: Links,
     opened: Int64s,
+    kinds: Int64s,
     counts: Int64s,
     holders: Int32s,
 ) -> int:
-    """Openings and holders of accounts as named at present; returns the number of holders of joint ones."""
+    """Openings, kinds and holders of accounts as named at present; returns the number of holders of joint ones."""
     total = 0
     for k in range(len(accounts)):
         last = ends[_OPENED, _LAST, accounts[k]]
         opened[k] = UNKNOWN if last == _NONE else opened_us[last]
+        last = ends[_KINDED, _LAST, accounts[k]]
+        kinds[k] = UNKNOWN if last == _NONE else kind[last]
         count = 0
         entry = ends[_NAMED, _FIRST, accounts[k]]
         while entry != _NONE and count < HOLDERS_MAX:
@@ -125,14 +130,15 @@ def _read(
 class AccountsOfVersions:
     """The accounts that m versions name, in the order of the versions.
 
-    Entries ``entry_start[v]`` to ``entry_start[v + 1]`` are those of version ``v``: the codes in ``account``, and
-    ``opened_us``. Those who hold entry ``e``, the customer among them, are the codes ``holder_start[e]`` to
-    ``holder_start[e + 1]`` in ``holder``.
+    Entries ``entry_start[v]`` to ``entry_start[v + 1]`` are those of version ``v``: the codes in ``account``,
+    ``opened_us`` and ``kind``, UNKNOWN where not said. Those who hold entry ``e``, the customer among them, are the
+    codes ``holder_start[e]`` to ``holder_start[e + 1]`` in ``holder``.
     """
 
     entry_start: Int64s
     account: Int32s
     opened_us: Int64s
+    kind: Int64s
     holder_start: Int64s
     holder: Int32s
 
@@ -144,8 +150,8 @@ class NamedAccounts:
         self.said = said
         self.codes, number = np.unique(said.account, return_inverse=True)
         self.number_of = number.astype(np.int32)
-        self.ends = np.full((2, 2, len(self.codes)), _NONE, np.int32)
-        self.links = np.full((2, 2, len(said.account)), _NONE, np.int32)
+        self.ends = np.full((3, 2, len(self.codes)), _NONE, np.int32)
+        self.links = np.full((3, 2, len(said.account)), _NONE, np.int32)
         self.named = np.zeros(len(self.codes), np.int64)
         self.is_changed = np.zeros(len(self.codes), np.bool_)
 
@@ -156,25 +162,27 @@ class NamedAccounts:
         return int((np.bincount(pairs >> 32) > HOLDERS_MAX).sum()) if len(pairs) else 0
 
     def replace(self, ended: Int64s, begun: Int64s, table: ProfileTable) -> None:
-        """Put versions in force, and openings and joint holders as they are then into the table.
+        """Put versions in force, and kinds, openings and joint holders as they are then into the table.
 
         Args:
             ended: The version that each takes the place of, shape (n,); ``-1`` where there was none.
             begun: Versions, shape (n,), ascending, and later than all that are in force.
-            table: Where openings and joint holders go.
+            table: Where kinds, openings and joint holders go.
         """
         said = self.said
         most = sum(int((said.entry_start[v + 1] - said.entry_start[v]).sum()) for v in (begun, ended[ended >= 0]))
         changed = np.empty(most, np.int32)
         count = _replace(
-            ended, begun, said.entry_start, self.number_of, said.opened_us, said.holder_start, self.ends, self.links,
-            self.named, self.is_changed, changed,
+            ended, begun, said.entry_start, self.number_of, said.opened_us, said.kind, said.holder_start,
+            self.ends, self.links, self.named, self.is_changed, changed,
         )  # fmt: skip
         changed = changed[:count]
         room = int(np.minimum(self.named[changed], HOLDERS_MAX).sum())
-        opened, counts, holders = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(room, np.int32)
+        opened, kinds, counts = (np.empty(count, np.int64) for _ in range(3))
+        holders = np.empty(room, np.int32)
         total = _read(
-            changed, said.opened_us, said.holder_start, said.holder, self.ends, self.links, opened, counts, holders
-        )
-        table.put_accounts(self.codes[changed], opened, np.full(len(opened), UNKNOWN, np.int64))
+            changed, said.opened_us, said.kind, said.holder_start, said.holder, self.ends, self.links, opened, kinds,
+            counts, holders,
+        )  # fmt: skip
+        table.put_accounts(self.codes[changed], opened, kinds)
         table.joint.put(self.codes[changed], counts, holders[:total])

@@ -20,8 +20,9 @@ from monitor.intake.profiles import ProfileRecord
 class ProfileColumns:
     """m profile versions in the order of their records; ``-1`` and ``UNKNOWN`` where not known.
 
-    Accounts are apart: ``accounts`` says how many each version names; ``account``, ``opened_us``, ``closed_us`` and
-    ``holders`` have one entry for each. ``holders`` says how many hold it; ``holder`` has one entry for each of them.
+    Accounts are apart: ``accounts`` says how many each version names; ``account``, ``account_kind``, ``opened_us``,
+    ``closed_us`` and ``holders`` have one entry for each. ``holders`` says how many hold it; ``holder`` has one entry
+    for each of them.
     """
 
     customer: Int32s
@@ -33,17 +34,23 @@ class ProfileColumns:
     kind: Int16s
     risk_rating: Int16s
     is_pep: Int16s
+    is_occasional: Int16s
+    screening: Int16s
     residence: Int16s
     nationality: Int16s
     income_minor: Int64s
     income_currency: Int16s
     expected_in_minor: Int64s
     expected_out_minor: Int64s
+    expected_cash_minor: Int64s
     expected_currency: Int16s
     customer_since_us: Int64s
+    credentials_changed_us: Int64s
+    exemption_reviewed_us: Int64s
     birth_day: Int64s
     accounts: Int64s
     account: Int32s
+    account_kind: Int16s
     opened_us: Int64s
     closed_us: Int64s
     holders: Int64s
@@ -56,15 +63,16 @@ _CODES = {
     "occupation": IdentifierKind.OCCUPATION,
     "industry": IdentifierKind.INDUSTRY,
 }
-_WORDS = ("kind", "risk_rating", "is_pep", "residence", "nationality", "income_currency", "expected_currency")
+_WORDS = ("kind", "risk_rating", "is_pep", "residence", "nationality", "income_currency", "expected_currency",
+          "is_occasional", "screening")  # fmt: skip
 _WIDE = ("version", "recorded_at_us", "income_minor", "expected_in_minor", "expected_out_minor", "customer_since_us",
-         "birth_day")  # fmt: skip
+         "birth_day", "expected_cash_minor", "credentials_changed_us", "exemption_reviewed_us")  # fmt: skip
 ROW = (*_CODES, *_WORDS, *_WIDE)
 """The values of a profile in a row: texts and numbers as in :class:`monitor.intake.profiles.ProfileRecord`."""
 
 Row = tuple[Any, ...]
-Account = tuple[str, int, int, tuple[str, ...]]
-"""Account, opening, closing and holders, as in :class:`monitor.intake.profiles.AccountRecord`."""
+Account = tuple[str, int, int, int, tuple[str, ...]]
+"""Account, kind, opening, closing and holders, as in :class:`monitor.intake.profiles.AccountRecord`."""
 
 
 class ProfileRows:
@@ -77,6 +85,7 @@ class ProfileRows:
         self._rows: list[Row] = []
         self._accounts: list[int] = []
         self._account: list[str] = []
+        self._account_kind: list[int] = []
         self._opened_us: list[int] = []
         self._closed_us: list[int] = []
         self._holders: list[int] = []
@@ -89,8 +98,9 @@ class ProfileRows:
         """Add a profile in the order of :data:`ROW`, and its accounts."""
         self._rows.append(row)
         self._accounts.append(len(accounts))
-        for account, opened_us, closed_us, holders in accounts:
+        for account, kind, opened_us, closed_us, holders in accounts:
             self._account.append(account)
+            self._account_kind.append(kind)
             self._opened_us.append(opened_us)
             self._closed_us.append(closed_us)
             self._holders.append(len(holders))
@@ -98,7 +108,9 @@ class ProfileRows:
 
     def add(self, profile: ProfileRecord) -> None:
         """Add a record."""
-        accounts = [(each.account, each.opened_us, each.closed_us, each.holders) for each in profile.accounts]
+        accounts = [
+            (each.account, each.kind, each.opened_us, each.closed_us, each.holders) for each in profile.accounts
+        ]
         self.append(tuple(getattr(profile, name) for name in ROW), accounts)
 
     def columns(self, identifiers: IdentifierTable) -> ProfileColumns:
@@ -113,6 +125,7 @@ class ProfileRows:
             **wide,
             accounts=np.array(self._accounts, np.int64),
             account=identifiers.encode(IdentifierKind.ACCOUNT, self._account),
+            account_kind=np.array(self._account_kind, np.int16),
             opened_us=np.array(self._opened_us, np.int64),
             closed_us=np.array(self._closed_us, np.int64),
             holders=np.array(self._holders, np.int64),

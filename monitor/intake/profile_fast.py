@@ -23,7 +23,7 @@ from monitor.domain.money import AMOUNT_MINOR_MAX, CURRENCIES, CURRENCY_CODE, DE
 from monitor.domain.refusal import Refusal
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX
-from monitor.domain.vocabulary import CUSTOMER_KINDS, RISK_RATINGS
+from monitor.domain.vocabulary import ACCOUNT_KINDS, CUSTOMER_KINDS, RISK_RATINGS, SCREENINGS
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.profile_columns import Account, ProfileColumns, ProfileRows, Row
 from monitor.intake.profiles import (
@@ -86,6 +86,8 @@ _CURRENCY: dict[str | None, int] = dict(CURRENCY_CODE) | {None: -1}
 _COUNTRY: dict[str | None, int] = dict(COUNTRY_CODE) | {None: -1}
 _KIND = {word: code for code, word in enumerate(CUSTOMER_KINDS)}
 _RATING: dict[str | None, int] = {None: -1, **{word: code for code, word in enumerate(RISK_RATINGS)}}
+_SCREENING: dict[str | None, int] = {None: -1, **{word: code for code, word in enumerate(SCREENINGS)}}
+_ACCOUNT_KIND: dict[str | None, int] = {None: -1, **{word: code for code, word in enumerate(ACCOUNT_KINDS)}}
 _TRUTH = {None: -1, False: 0, True: 1}
 _SCALE: list[int] = [10 ** DECIMALS[code] for code in range(len(CURRENCIES))]
 _SHORT = IDENTIFIER_BYTES_MAX // 4
@@ -115,14 +117,17 @@ def add_line(rows: ProfileRows, line: bytes) -> bool:
 def _values_of(shape: Struct) -> tuple[Row, list[Account]]:
     """A profile in the order of :data:`monitor.intake.profile_columns.ROW`, and its accounts."""
     (customer, version, recorded_at, kind, segment, identity, occupation, industry, income_currency, income, expected,
-     residence, nationality, rating, is_pep, since, accounts, _, contact, sources) = astuple(shape)  # fmt: skip
+     residence, nationality, rating, is_pep, is_occasional, screening, since, changed_at, exemption, accounts, _,
+     contact, sources) = astuple(shape)  # fmt: skip
     for text in (customer, segment, occupation, industry):
         if text is not None and len(text) > _SHORT:
             _check_identifier(text)
     currency_of_income = _CURRENCY[income_currency]
     if income is not None and currency_of_income < 0:
         raise _Uncertain
-    currency, monthly_in, monthly_out = (-1, UNKNOWN, UNKNOWN) if expected is None else _expected(expected)
+    currency, monthly_in, monthly_out, monthly_cash = (
+        (-1, UNKNOWN, UNKNOWN, UNKNOWN) if expected is None else _expected(expected)
+    )
     if contact is not None:
         _COUNTRY[contact.country]
     for source in sources.values():
@@ -139,6 +144,8 @@ def _values_of(shape: Struct) -> tuple[Row, list[Account]]:
         _COUNTRY[nationality],
         currency_of_income,
         currency,
+        _TRUTH[is_occasional],
+        _SCREENING[screening],
         version,
         moment_us(recorded_at),
         UNKNOWN if income is None else _minor(income, currency_of_income),
@@ -146,23 +153,30 @@ def _values_of(shape: Struct) -> tuple[Row, list[Account]]:
         monthly_out,
         UNKNOWN if since is None else _day(since) * DAY_US,
         UNKNOWN if identity is None else _birth_day(identity),
+        monthly_cash,
+        UNKNOWN if changed_at is None else moment_us(changed_at),
+        UNKNOWN if exemption is None else _reviewed_us(exemption),
     )
     return row, [_account(each, customer) for each in accounts]
 
 
-def _expected(expected: Any) -> tuple[int, int, int]:
-    """Currency, money in and money out."""
+def _expected(expected: Any) -> tuple[int, int, int, int]:
+    """Currency, money in, money out and cash."""
     currency, monthly_in, monthly_out, monthly_cash, countries = astuple(expected)
     code = CURRENCY_CODE[currency]
     for country in countries:
         COUNTRY_CODE[country]
-    if monthly_cash is not None and not _AMOUNT.fullmatch(monthly_cash):
-        raise _Uncertain
     return (
         code,
         UNKNOWN if monthly_in is None else _minor(monthly_in, code),
         UNKNOWN if monthly_out is None else _minor(monthly_out, code),
+        UNKNOWN if monthly_cash is None else _minor(monthly_cash, code),
     )
+
+
+def _reviewed_us(exemption: Any) -> int:
+    granted, reviewed = _day(exemption.granted_on), exemption.reviewed_on
+    return (granted if reviewed is None else _day(reviewed)) * DAY_US
 
 
 def _birth_day(identity: Any) -> int:
@@ -171,7 +185,7 @@ def _birth_day(identity: Any) -> int:
 
 
 def _account(account: Struct, customer: str) -> Account:
-    name, opened_on, closed_on, currency, further = astuple(account)
+    name, kind, opened_on, closed_on, currency, further = astuple(account)
     holders: tuple[str, ...] = (customer,)
     if len(name) > _SHORT:
         _check_identifier(name)
@@ -182,6 +196,7 @@ def _account(account: Struct, customer: str) -> Account:
     _CURRENCY[currency]
     return (
         name,
+        _ACCOUNT_KIND[kind],
         UNKNOWN if opened_on is None else _day(opened_on) * DAY_US,
         UNKNOWN if closed_on is None else _day(closed_on) * DAY_US,
         holders,

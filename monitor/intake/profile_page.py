@@ -66,14 +66,14 @@ the one with the highest number, or else the last in the file.
 
 A version takes the place of the one before as a whole. What it leaves out is not known from then on, and that holds for
 accounts too: send the whole profile, not what has changed. After a version without an account `profile.account_age` is
-unknown for payments on it, and rules that need it are undecided and counted.
+unknown for payments on it, and rules that need it are undecided and counted. `profile.account_kind` likewise.
 
 ## Who holds an account
 
 The holders of an account are all that the versions in force name: each customer whose profile has the account, and the
 `holders` that stand there. Where they are two or more, each has a leg of their own for every payment on the account.
 A holder is one until no version in force names them any more: where both holders' profiles have the account, both
-must leave the other out. Of an account that several profiles name, the opening day is the one recorded last.
+must leave the other out. Of an account that several profiles name, kind and opening day are those recorded last.
 
 Payments before and after a change stay with those who held the account then: a reversal takes a payment out of the
 windows it entered, whoever holds the account by now. An account has at most {HOLDERS_MAX} holders; of more, those named

@@ -22,7 +22,7 @@ from monitor.domain.money import AMOUNT_MINOR_MAX, CURRENCY_CODE, DECIMALS, pars
 from monitor.domain.refusal import Reason, Refusal
 from monitor.domain.time import DAY_US, UNKNOWN, parse_time_us
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX
-from monitor.domain.vocabulary import CUSTOMER_KINDS, RISK_RATINGS
+from monitor.domain.vocabulary import ACCOUNT_KINDS, CUSTOMER_KINDS, RISK_RATINGS, SCREENINGS
 from monitor.intake.lines import SourceDamaged
 
 PROFILE_BYTES_MAX = 1 << 20
@@ -40,6 +40,9 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 
 class _Account(Struct, forbid_unknown_fields=True, gc=False):
     account: Identifier
+    kind: Literal["current", "savings", "term_deposit", "loan", "prepaid", "card", "correspondent", "other"] | None = (
+        None
+    )
     opened_on: Date | None = None
     closed_on: Date | None = None
     currency: Currency | None = None
@@ -79,6 +82,11 @@ class _Identity(Struct, forbid_unknown_fields=True, gc=False):
     document_country: Country | None = None
 
 
+class _Exemption(Struct, forbid_unknown_fields=True, gc=False):
+    granted_on: Date
+    reviewed_on: Date | None = None
+
+
 class _Source(Struct, forbid_unknown_fields=True, gc=False):
     source: Text
     on: Date
@@ -102,7 +110,11 @@ class ProfileShape(Struct, forbid_unknown_fields=True, gc=False):
     nationality: Country | None = None
     risk_rating: Literal["low", "medium", "high", "prohibited"] | None = None
     is_pep: bool | None = None
+    is_occasional: bool | None = None
+    screening: Literal["clear", "possible", "confirmed"] | None = None
     customer_since: Date | None = None
+    credentials_changed_at: str | None = None
+    report_exemption: _Exemption | None = None
     accounts: Annotated[list[_Account], Meta(max_length=256)] = []
     related: Annotated[list[_Related], Meta(max_length=256)] = []
     contact: _Contact | None = None
@@ -114,6 +126,7 @@ class AccountRecord(Struct, frozen=True, gc=False):
     the first of ``holders``."""
 
     account: str
+    kind: int
     opened_us: int
     closed_us: int
     holders: tuple[str, ...]
@@ -129,7 +142,9 @@ class ProfileRecord(Struct, frozen=True, gc=False):
     segment: str | None
     risk_rating: int
     is_pep: int
-    """1, 0 or -1."""
+    """1, 0 or -1, and so ``is_occasional``."""
+    is_occasional: int
+    screening: int
     residence: int
     nationality: int
     occupation: str | None
@@ -139,8 +154,12 @@ class ProfileRecord(Struct, frozen=True, gc=False):
     income_currency: int
     expected_in_minor: int
     expected_out_minor: int
+    expected_cash_minor: int
     expected_currency: int
     customer_since_us: int
+    credentials_changed_us: int
+    exemption_reviewed_us: int
+    """Midnight UTC of the day; the grant counts as a review."""
     birth_day: int
     """Days since 1970-01-01, negative before."""
     accounts: tuple[AccountRecord, ...]
@@ -256,15 +275,17 @@ def _checked(shape: ProfileShape, original: bytes) -> ProfileRecord:
     for name in ("segment", "occupation", "industry"):
         _identifier(getattr(shape, name), name)
     expected = shape.expected or _Expected("USD")
-    identity, since = shape.identity, shape.customer_since
+    identity, since, changed = shape.identity, shape.customer_since, shape.credentials_changed_at
     return ProfileRecord(
         customer=_identifier(shape.customer, "customer") or "",
         version=shape.version,
-        recorded_at_us=_moment_us(shape.recorded_at),
+        recorded_at_us=_moment_us(shape.recorded_at, "recorded_at"),
         kind=CUSTOMER_KINDS.index(shape.kind),
         segment=shape.segment,
         risk_rating=-1 if shape.risk_rating is None else RISK_RATINGS.index(shape.risk_rating),
         is_pep=-1 if shape.is_pep is None else int(shape.is_pep),
+        is_occasional=-1 if shape.is_occasional is None else int(shape.is_occasional),
+        screening=-1 if shape.screening is None else SCREENINGS.index(shape.screening),
         residence=_country(shape.residence, "residence"),
         nationality=_country(shape.nationality, "nationality"),
         occupation=shape.occupation,
@@ -273,8 +294,11 @@ def _checked(shape: ProfileShape, original: bytes) -> ProfileRecord:
         income_currency=_currency(shape.income_currency, "income_currency"),
         expected_in_minor=_minor(expected.monthly_in, expected.currency, "expected.monthly_in"),
         expected_out_minor=_minor(expected.monthly_out, expected.currency, "expected.monthly_out"),
+        expected_cash_minor=_minor(expected.monthly_cash, expected.currency, "expected.monthly_cash"),
         expected_currency=_currency(None if shape.expected is None else expected.currency, "expected.currency"),
         customer_since_us=UNKNOWN if since is None else _day(since, "customer_since") * DAY_US,
+        credentials_changed_us=UNKNOWN if changed is None else _moment_us(changed, "credentials_changed_at"),
+        exemption_reviewed_us=UNKNOWN if shape.report_exemption is None else _reviewed_us(shape.report_exemption),
         birth_day=UNKNOWN
         if identity is None or identity.birth_date is None
         else _day(identity.birth_date, "birth_date"),
@@ -283,12 +307,18 @@ def _checked(shape: ProfileShape, original: bytes) -> ProfileRecord:
     )
 
 
+def _reviewed_us(exemption: _Exemption) -> int:
+    granted, reviewed = _day(exemption.granted_on, "report_exemption.granted_on"), exemption.reviewed_on
+    return (granted if reviewed is None else _day(reviewed, "report_exemption.reviewed_on")) * DAY_US
+
+
 def _account(account: _Account, customer: str) -> AccountRecord:
     holders = tuple(dict.fromkeys((customer, *account.holders)))
     for holder in holders:
         _identifier(holder, "accounts.holders")
     return AccountRecord(
         account=_identifier(account.account, "accounts.account") or "",
+        kind=-1 if account.kind is None else ACCOUNT_KINDS.index(account.kind),
         opened_us=UNKNOWN if account.opened_on is None else _day(account.opened_on, "accounts.opened_on") * DAY_US,
         closed_us=UNKNOWN if account.closed_on is None else _day(account.closed_on, "accounts.closed_on") * DAY_US,
         holders=holders,
@@ -333,12 +363,12 @@ def _minor(amount: str | None, currency: str | None, field: str) -> int:
     return minor
 
 
-def _moment_us(text: str) -> int:
+def _moment_us(text: str, field: str) -> int:
     try:
         return moment_us(text)
     except ValueError as error:
         reason = Reason.TIME_WITHOUT_ZONE if "without a zone" in str(error) else Reason.TIME_NOT_ISO
-        raise _ProfileRefusedError(reason, f"recorded_at: {error}") from error
+        raise _ProfileRefusedError(reason, f"{field}: {error}") from error
 
 
 def _day(text: str, field: str) -> int:

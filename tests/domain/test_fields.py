@@ -12,7 +12,11 @@ _DERIVED = {
     "profile.declared_monthly_income": "declared_income",
     "profile.expected_monthly_in": "expected",
     "profile.expected_monthly_out": "expected",
+    "profile.expected_monthly_cash": "expected",
+    "profile.account_kind": "accounts",
     "profile.account_age": "accounts",
+    "profile.credentials_age": "credentials_changed_at",
+    "profile.exemption_review_age": "report_exemption",
     "profile.relationship_age": "customer_since",
     "profile.age_years": "identity",
 }

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.refusal import REMEDIES, Refusal
+from monitor.domain.vocabulary import ACCOUNT_KINDS
 from monitor.intake import profile_fast
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.lines import SourceDamaged
@@ -22,14 +23,14 @@ from tests.intake.test_profiles import FULL, mutated, paths
 
 KEY = b"k" * 32
 WHOLE: dict[str, Any] = FULL | {
-    "expected": FULL["expected"] | {"monthly_cash": "3"},
-    "accounts": [{"account": "A1", "opened_on": "1970-01-02", "closed_on": "2001-01-02", "currency": "USD",
-                  "holders": ["C1", "C2"]}],
+    "accounts": [{"account": "A1", "kind": "loan", "opened_on": "1970-01-02", "closed_on": "2001-01-02",
+                  "currency": "USD", "holders": ["C1", "C2"]}],
 }  # fmt: skip
 TEXTS = ("", "é" * 64, "é" * 65, "x" * 128, "x" * 129, "a\0b", "\ud800", "USD", "usd", "NO", "QQ", "XX", "1", "1.",
          ".5", "1.50", "1.123456789", "0000000000000001", "000000000000001", "999999999999999", "٣", "²", "1e3", "-1",
          "2026-02-30", "2026-01-01", "20260101", "2026-W01-1", "٢٠٢٦-01-01", "2026-01-01T00:00:00Z",
          "2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "person", "low",
+         "loan", "clear",
          "USD\n")  # fmt: skip
 NUMBERS = (0, -1, 1, 2**63 - 1, 2**63, 2**70, -(2**70), 1.0, 1e400, 0.5, True, None)
 
@@ -130,10 +131,12 @@ def test_a_file_of_anything_is_read_to_its_end_and_nothing_is_lost(
 
 def test_many_profiles_come_out_as_by_definition(tmp_path: Path) -> None:
     rng = random.Random(20)
+    kinds: list[str | None] = [None, *ACCOUNT_KINDS]
     path = tmp_path / "profiles.jsonl"
     body = []
     for number in range(2_000):
-        accounts = [{"account": f"A{rng.randrange(999)}", "holders": [f"C{rng.randrange(999)}"] * rng.randrange(2)}
+        accounts = [{"account": f"A{rng.randrange(999)}", "holders": [f"C{rng.randrange(999)}"] * rng.randrange(2),
+                     "kind": rng.choice(kinds)}
                     for _ in range(rng.randrange(3))]  # fmt: skip
         body.append(FULL | {"customer": f"C{number}", "version": 1 + number % 3, "accounts": accounts})
         if number % 50 == 7:

@@ -23,9 +23,13 @@ FULL: dict[str, Any] = {
     "customer": "C1", "version": 2, "recorded_at": "2026-01-01T00:00:00Z", "kind": "person", "segment": "retail",
     "identity": {"name": "Ann", "birth_date": "1969-12-31", "document_country": "NO"}, "occupation": "teacher",
     "industry": None, "income_currency": "KWD", "declared_income": "1200.125",
-    "expected": {"currency": "USD", "monthly_in": "10.5", "monthly_out": "7", "countries": ["NO", "US"]},
+    "expected": {"currency": "USD", "monthly_in": "10.5", "monthly_out": "7", "monthly_cash": "3.25",
+                 "countries": ["NO", "US"]},
     "residence": "NO", "nationality": "XK", "risk_rating": "high", "is_pep": True, "customer_since": "1970-01-03",
-    "accounts": [{"account": "A1", "opened_on": "1970-01-02", "currency": "USD", "holders": ["C1", "C2"]},
+    "is_occasional": False, "screening": "possible", "credentials_changed_at": "1970-01-01T00:00:00.5Z",
+    "report_exemption": {"granted_on": "1970-01-04", "reviewed_on": "1970-01-05"},
+    "accounts": [{"account": "A1", "kind": "savings", "opened_on": "1970-01-02", "currency": "USD",
+                  "holders": ["C1", "C2"]},
                  {"account": "A2"}],
     "related": [{"relation": "spouse", "name": "Bob", "share": 0.5}], "contact": {"email": "a@b.c", "country": "NO"},
     "sources": {"residence": {"source": "form", "on": "2026-01-01"}},
@@ -33,7 +37,8 @@ FULL: dict[str, Any] = {
 
 values = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(-1, 2), st.just(""), st.just("x" * 129), st.just("é" * 128),
-    st.sampled_from(["2026-01-01", "2026-01-01\n", "1.5", "1.123456789", "USD", "usd", "NO", "NOR", "person", "low"]),
+    st.sampled_from(["2026-01-01", "2026-01-01\n", "1.5", "1.123456789", "USD", "usd", "NO", "NOR", "person", "low",
+                     "loan", "clear", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00"]),
     st.just([]), st.just({}), st.just(["C9"] * 17), st.just([{"account": "A"}] * 257), st.text(max_size=3),
 )  # fmt: skip
 
@@ -110,6 +115,13 @@ def test_a_full_profile_becomes_columns() -> None:
     assert (columns.accounts.tolist(), columns.holders.tolist()) == ([2], [2, 1])
     assert [table.text(code) for code in columns.holder.tolist()] == ["C1", "C2", "C1"]
     assert columns.industry.tolist() == [-1]
+    assert (columns.is_occasional.tolist(), columns.screening.tolist()) == ([0], [1])
+    assert columns.expected_cash_minor.tolist() == [325]
+    assert (columns.credentials_changed_us.tolist(), columns.exemption_reviewed_us.tolist()) == (
+        [500_000],
+        [4 * DAY_US],
+    )
+    assert columns.account_kind.tolist() == [1, -1]
     assert len(np.unique(columns.version)) == 1
 
 
@@ -126,6 +138,15 @@ def test_a_full_profile_becomes_columns() -> None:
         ({"declared_income": "999999999999999"}, Reason.AMOUNT_TOO_LARGE),
         ({"customer_since": "2026-02-30"}, Reason.TIME_NOT_ISO),
         ({"recorded_at": "2026-01-01T00:00:00"}, Reason.TIME_WITHOUT_ZONE),
+        ({"screening": "hit"}, Reason.WORD_UNKNOWN),
+        ({"is_occasional": "no"}, Reason.WRONG_TYPE),
+        ({"credentials_changed_at": "2026-01-01T00:00:00"}, Reason.TIME_WITHOUT_ZONE),
+        ({"credentials_changed_at": "1.1.2026"}, Reason.TIME_NOT_ISO),
+        ({"report_exemption": {}}, Reason.FIELD_MISSING),
+        ({"report_exemption": {"granted_on": "2026-02-30"}}, Reason.TIME_NOT_ISO),
+        ({"report_exemption": {"granted_on": "2026-02-01", "reviewed_on": "2026-02-30"}}, Reason.TIME_NOT_ISO),
+        ({"expected": {"currency": "USD", "monthly_cash": "1.001"}}, Reason.AMOUNT_TOO_PRECISE),
+        ({"accounts": [{"account": "A", "kind": "checking"}]}, Reason.WORD_UNKNOWN),
         ({"version": "1"}, Reason.WRONG_TYPE),
         ({"version": 2**63}, Reason.WRONG_TYPE),
         ({"customer": "C\0"}, Reason.CHARACTER_REFUSED),
