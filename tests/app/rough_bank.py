@@ -119,6 +119,29 @@ RULES: tuple[dict[str, str], ...] = (
      "text": "{l.n} with watched countries.", "more": THREE, "kind": "obligation"},
     {"parameters": THREE, "windows": _window("v", "6d", "n: count()", by="device", where='channel != "card"'),
      "when": "v.n >= few", "text": "{v.n} by one device.", "subject": "device", "where": "US, NO"},
+    {"parameters": THREE,
+     "windows": _window("f", "9d", "n: count(), total: sum(amount)",
+                        where='instrument in ["money_order", "voucher"] or merchant_category == "6051" '
+                        'or wallet == "self_hosted" or goods_country in list.watched'),
+     "when": "f.n >= few", "text": "{f.n} payments, {f.total}."},
+    {"parameters": THREE, "windows": _window("g", "9d", "n: count()", where="not counterparty_name_given"),
+     "when": 'g.n >= few and not name_given and (counterparty_kind != "bank" or not known(counterparty_kind)) '
+     "and not counterparty_address_given and not identification_given",
+     "text": "{g.n} without names."},
+    {"parameters": _number("one", "count", "1"),
+     "windows": _window("h", "9d", "n: count()", where='screening != "clear" and screening_list == "OFAC_SDN"'),
+     "when": "h.n >= one", "text": "{h.n} hits.", "kind": "obligation"},
+    {"parameters": THREE, "windows": _window("k", "9d", "n: count()", by="link"),
+     "when": "k.n >= few", "text": "{k.n} of one contract.", "subject": "link"},
+    {"parameters": _number("one", "count", "1"),
+     "windows": _window("r", "9d", "n: count()", where='status == "rejected" and known(instructing_agent)'),
+     "when": 'r.n >= one and reason in ["AC04", "declined_identification"]', "text": "{r.n} rejected."},
+    {"parameters": f"{_number('age', 'duration', '20d')}\n{_number('times', 'share', '0.5')}",
+     "windows": _window("p", "month", "n: count(), total: sum(amount)", where='channel == "cash"'),
+     "when": 'profile.is_occasional and profile.account_kind == "savings" and profile.credentials_age < age '
+     'or profile.screening == "possible" and profile.exemption_review_age > age '
+     "or ratio(p.total, profile.expected_monthly_cash) > times",
+     "text": "{p.n} in cash."},
 )  # fmt: skip
 
 
@@ -169,7 +192,24 @@ def profiles(rng: random.Random) -> list[dict[str, Any]]:
             })  # fmt: skip
             if rng.random() < 0.3:
                 found[-1].pop("segment")
+            _say_more(found[-1], random.Random(f"{customer} {version}"))
     return found
+
+
+def _say_more(profile: dict[str, Any], rng: random.Random) -> None:
+    """Add what a profile may say besides, drawn apart."""
+    day = format_time(START_US + rng.randrange(-60, DAYS) * DAY_US)[:10]
+    further = {
+        "is_occasional": rng.choice([True, False]),
+        "screening": rng.choice(["clear", "possible", "confirmed"]),
+        "credentials_changed_at": f"{day}T03:00:00-01:00",
+        "report_exemption": rng.choice([{"granted_on": day}, {"granted_on": "2025-01-01", "reviewed_on": day}]),
+        "expected": {"currency": rng.choice(["USD", "EUR"]), "monthly_cash": str(rng.randrange(10, 900))},
+    }
+    profile |= {name: value for name, value in further.items() if rng.random() < 0.7}
+    for account in profile["accounts"]:
+        if rng.random() < 0.8:
+            account["kind"] = rng.choice(["savings", "loan"])
 
 
 def transactions(rng: random.Random, count: int) -> list[dict[str, Any]]:
@@ -214,7 +254,28 @@ def _transaction(rng: random.Random, number: int, time_us: int, before: list[dic
         record |= {"status": status, "reverses": original["transaction_id"]}
     elif rng.random() < 0.1:
         record["status"] = rng.choice(["attempted", "rejected"])
-    return {name: value for name, value in record.items() if value is not None}
+    return _with_more({name: value for name, value in record.items() if value is not None}, random.Random(number))
+
+
+def _with_more(record: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """The record with some of the fields that most lack, drawn apart."""
+    further: dict[str, Any] = {
+        "instrument": rng.choice(["money_order", "voucher", "bank_draft"]),
+        "merchant_category": rng.choice(["6051", "5411"]),
+        "instructing_agent": rng.choice(["BNKAUS2X", "BNKADE2X"]),
+        "reason": rng.choice(["AC04", "declined_identification", "withdrawn_on_report"]),
+        "goods_country": rng.choice(["IR", "FR"]),
+        "wallet": rng.choice(["hosted", "self_hosted"]),
+        "screening": rng.choice(["clear", "possible", "confirmed"]),
+        "screening_list": rng.choice(["OFAC_SDN", "UN"]),
+        "link": f"K{rng.randrange(4)}",
+    }
+    for side in ("debtor", "creditor"):
+        further[f"{side}_kind"] = rng.choice(["person", "business", "government", "bank"])
+        for what in ("name", "address", "identification"):
+            further[f"{side}_{what}"] = rng.choice(["Ann Lee", "N/A", " - ", "12 Long Road"])
+    share = rng.choice([0.0, 0.0, 0.5, 1.0])
+    return record | {name: value for name, value in further.items() if rng.random() < share}
 
 
 @dataclass(frozen=True, slots=True)

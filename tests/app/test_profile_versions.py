@@ -16,7 +16,7 @@ from msgspec import structs
 
 from monitor.app.inputs import RunIdentifiers
 from monitor.app.profiles import ProfileFile, ProfileTimeline
-from monitor.app.rerun_profiles import KeptProfiles
+from monitor.app.rerun_profiles import KeptProfiles, profile_fields
 from monitor.app.table_engine import UtcEntities
 from monitor.domain.alert import Alert
 from monitor.domain.identifiers import IdentifierKind
@@ -47,6 +47,10 @@ def rules() -> list[Rule]:
         made(1, "w.n >= one", "40d"),
         made(2, "profile.account_age < age and w.n >= one", "3d"),
         made(3, "known(profile.account_age) or w.n > one", "month", by="account", subject="account"),
+        made(4, 'profile.account_kind == "savings" and w.n >= one', "3d"),
+        made(5, "profile.is_occasional and profile.credentials_age < age and w.n >= one", "3d"),
+        made(6, 'profile.screening == "possible" and profile.exemption_review_age > age and w.n >= one', "3d"),
+        made(7, "w.total > profile.expected_monthly_cash", "month"),
     ]
 
 
@@ -64,12 +68,33 @@ def profiles(rng: np.random.Generator, days: int) -> list[Profile]:
                 holders = rng.permutation(CUSTOMERS)[: int(rng.integers(0, 3))].tolist()
                 accounts.append({"account": account, "holders": holders})
                 if rng.random() < 0.7:
-                    accounts[-1]["opened_on"] = format_time(START_US + int(rng.integers(-9, days)) * DAY_US)[:10]
+                    accounts[-1]["opened_on"] = _day(rng, days)
+                if rng.random() < 0.7:
+                    accounts[-1]["kind"] = str(rng.choice(["savings", "loan"]))
             found.append({
                 "customer": customer, "version": version, "recorded_at": format_time(recorded_us), "kind": "person",
-                "accounts": accounts,
+                "accounts": accounts, **_further(rng, days),
             })  # fmt: skip
     return [found[k] for k in rng.permutation(len(found))]
+
+
+def _day(rng: np.random.Generator, days: int) -> str:
+    return format_time(START_US + int(rng.integers(-20, days)) * DAY_US)[:10]
+
+
+def _further(rng: np.random.Generator, days: int) -> Profile:
+    """What a version says of the customer, or leaves out."""
+    exemption = {"granted_on": _day(rng, days)}
+    if rng.random() < 0.5:
+        exemption["reviewed_on"] = _day(rng, days)
+    found = {
+        "is_occasional": bool(rng.random() < 0.6),
+        "screening": str(rng.choice(["clear", "possible"])),
+        "credentials_changed_at": _day(rng, days) + "T05:00:00+01:00",
+        "report_exemption": exemption,
+        "expected": {"currency": "USD", "monthly_cash": f"{rng.integers(0, 900)}.50"},
+    }
+    return {name: value for name, value in found.items() if rng.random() < 0.7}
 
 
 def payments(rng: np.random.Generator, n: int, days: int) -> list[PlainTransaction]:
@@ -155,15 +180,40 @@ def in_force(given: Sequence[Profile], clock_us: int) -> list[Profile]:
     return [given[line] for _, _, line in sorted(newest.values())]
 
 
-def accounts_then(given: Sequence[Profile], account: str | None, clock_us: int) -> tuple[str | None, list[str]]:
-    """The opening day and all holders of an account."""
-    opened, holders = None, []
+def accounts_then(
+    given: Sequence[Profile], account: str | None, clock_us: int
+) -> tuple[str | None, str | None, list[str]]:
+    """The opening day, the kind and all holders of an account."""
+    opened, kind, holders = None, None, []
     for each in in_force(given, clock_us):
         for named in each["accounts"]:
             if named["account"] == account:
-                opened = named.get("opened_on", opened)
+                opened, kind = named.get("opened_on", opened), named.get("kind", kind)
                 holders += [each["customer"], *named["holders"]]
-    return opened, list(dict.fromkeys(holders))
+    return opened, kind, list(dict.fromkeys(holders))
+
+
+def said_of(given: Sequence[Profile], customer: str | None, booked_us: int, clock_us: int) -> dict[str, Any]:
+    """What rules see of the customer's version in force."""
+    found: dict[str, Any] = {}
+    for each in in_force(given, clock_us):
+        if each["customer"] == customer:
+            exemption, changed = each.get("report_exemption", {}), each.get("credentials_changed_at")
+            reviewed = exemption.get("reviewed_on", exemption.get("granted_on"))
+            cash = each.get("expected", {}).get("monthly_cash")
+            found = {
+                "kind": "person",
+                "is_occasional": each.get("is_occasional"),
+                "screening": each.get("screening"),
+                "exemption_review_age": None if reviewed is None else max(booked_us - _us(reviewed), 0),
+                "credentials_age": None if changed is None else max(booked_us - _us(changed[:10] + "T04:00:00"), 0),
+                "expected_monthly_cash": None if cash is None else (int(cash.replace(".", "")), "USD"),
+            }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _us(moment: str) -> int:
+    return int(np.datetime64(moment, "us").astype(np.int64))
 
 
 def with_profiles(records: Sequence[PlainTransaction], given: Sequence[Profile]) -> list[PlainTransaction]:
@@ -181,15 +231,20 @@ def with_profiles(records: Sequence[PlainTransaction], given: Sequence[Profile])
 
 
 def _known(side: PlainSide, record: PlainTransaction, given: Sequence[Profile], clock_us: int) -> PlainSide:
-    opened, holders = accounts_then(given, side.account, clock_us)
-    profile: dict[str, Any] = {}
+    opened, kind, holders = accounts_then(given, side.account, clock_us)
+    of_account: dict[str, Any] = {} if kind is None else {"account_kind": kind}
     if opened is not None:
-        opened_us = int(np.datetime64(opened, "us").astype(np.int64))
-        profile = {"account_age": max(record.booked_at_us - opened_us, 0)}
-    side = replace(side, profile=profile)
+        of_account["account_age"] = max(record.booked_at_us - _us(opened), 0)
+
+    def fields_of(customer: str | None) -> dict[str, Any]:
+        return of_account | said_of(given, customer, record.booked_at_us, clock_us)
+
+    side = replace(side, profile=fields_of(side.holder))
     if side.holder is None or len(holders) < 2:
         return side
-    joint = [replace(side, holder=each, customer=each) for each in holders if each != side.holder]
+    joint = [
+        replace(side, holder=each, customer=each, profile=fields_of(each)) for each in holders if each != side.holder
+    ]
     return replace(side, joint=tuple(joint))
 
 
@@ -212,6 +267,27 @@ def test_the_slow_evaluator_sees_the_same_accounts_and_holders(folder: Path, see
     assert made.matches() == [(v.position, v.leg_role, v.rule_id, v.subject) for v in verdicts if v.status is not None]
     undecided = [sum(v.rule_id == each.id and v.verdict == "unknown" for v in verdicts) for each in kept]
     assert made.engine.undecided.sum(axis=1).tolist() == undecided
+
+
+@settings(max_examples=25, deadline=None, print_blob=True)
+@given(seed=SEEDS, days=st.sampled_from([6, 60]))
+def test_explaining_sees_the_profiles_that_the_log_had(folder: Path, seed: int, days: int):
+    rng = np.random.default_rng(seed)
+    given, records = profiles(rng, days), payments(rng, 40, days)
+    kept = KeptProfiles(folder / "k.jsonl.gz")
+    kept.path.write_bytes(gzip.compress("".join(json.dumps(each) + "\n" for each in given).encode()))
+    kept.read(CUSTOMERS, ACCOUNTS)
+    clock_us = UNKNOWN
+    for record, known in zip(records, with_profiles(records, given), strict=True):
+        clock_us = max(clock_us, record.booked_at_us)
+        side, account = known.creditor, known.creditor.account
+        found = profile_fields(
+            kept.in_force(side.holder or "", clock_us),
+            opened_us=kept.opened_us(account, clock_us),
+            account_kind=kept.kind(account, clock_us),
+            booked_at_us=record.booked_at_us,
+        )
+        assert found == side.profile
 
 
 @settings(max_examples=25, deadline=None, print_blob=True)

@@ -8,18 +8,21 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from monitor.domain.countries import COUNTRY_CODE
+from monitor.domain.countries import COUNTRIES, COUNTRY_CODE
 from monitor.domain.money import CURRENCY_CODE, DECIMALS, parse_amount_minor
 from monitor.domain.time import parse_time_us
 from monitor.domain.transaction import IDENTIFIER_BYTES_MAX, Transaction
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.vocabulary import CHANNELS, INSTRUMENTS, PARTY_KINDS, SCREENINGS, STATUSES, WALLETS
 from monitor.intake.entities import Entity
 
 _FIELDS = frozenset(Transaction.model_fields)
 _IDENTIFIERS = ("transaction_id", "debtor_account", "debtor_customer", "creditor_account", "creditor_customer",
                 "debtor_agent", "creditor_agent", "purpose", "booking_entity", "reverses", "conductor", "on_behalf_of",
-                "device", "branch")  # fmt: skip
+                "device", "branch", "instructing_agent", "reason", "screening_list", "link")  # fmt: skip
 _CHANNELS, _STATUSES = frozenset((*CHANNELS, None)), frozenset(STATUSES)
+_FURTHER_WORDS = {"instrument": INSTRUMENTS, "wallet": WALLETS, "screening": SCREENINGS, "debtor_kind": PARTY_KINDS,
+                  "creditor_kind": PARTY_KINDS, "goods_country": COUNTRIES}  # fmt: skip
+_FURTHER_NAMES = frozenset((*_FURTHER_WORDS, "merchant_category"))
 _COUNTRIES = frozenset((*COUNTRY_CODE, None))
 _DECIMALS_OF = {currency: DECIMALS[code] for currency, code in CURRENCY_CODE.items()}
 _HOUR_US = 3_600_000_000
@@ -47,6 +50,8 @@ def record_of(line: bytes) -> dict[str, Any]:
             raise Refused("word_unknown")
         if get("debtor_country") not in _COUNTRIES or get("creditor_country") not in _COUNTRIES:
             raise Refused("country_unknown")
+        if not _FURTHER_NAMES.isdisjoint(record):
+            _check_further(record)
         if get("debtor_customer") is None and get("creditor_customer") is None:
             raise Refused("no_party_of_ours")
         record["transaction_id"]
@@ -77,6 +82,15 @@ def _check_identifiers(record: dict[str, Any]) -> None:
         text = record.get(name)
         if text is not None and not 0 < len(text) <= IDENTIFIER_BYTES_MAX:
             raise Refused("identifier")
+
+
+def _check_further(record: dict[str, Any]) -> None:
+    for name, words in _FURTHER_WORDS.items():
+        if record.get(name) is not None and record[name] not in words:
+            raise Refused("word_unknown")
+    category = record.get("merchant_category")
+    if category is not None and not (len(category) == 4 and category.isascii() and category.isdigit()):
+        raise Refused("code_malformed")
 
 
 def microseconds(text: str) -> int:

@@ -102,7 +102,7 @@ class Bank:
         if account in self.opened_us:
             profile["account_age"] = max(booked_us - self.opened_us[account], 0)
         known = {name: value for name, value in profile.items() if value is not None}
-        return PlainSide(customer, account, customer, record.get(f"{side}_country"), None, (), known)
+        return PlainSide(customer, account, customer, record.get(f"{side}_country"), profile=known)
 
 
 def _named(p99: Mapping[Key, int]) -> dict[tuple[str | None, str], Fraction | int]:
@@ -161,6 +161,9 @@ def test_amounts_and_times_are_exact():
         (b'"USD"', b'"USX"'),
         (b'"transaction_id"', b'"transaction"'),
         (b'"A1"', b'"' + b"A" * 129 + b'"'),
+        (b'"USD"', b'"USD","merchant_category":"60510"'),
+        (b'"USD"', b'"USD","creditor_kind":"robot"'),
+        (b'"USD"', b'"USD","link":""'),
     ],
 )
 def test_a_wrong_record_is_refused(old: bytes, new: bytes):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.app.simulate.names import Names, Table
+from monitor.app.simulate.particulars import MERCHANTS, merchant_categories, wire_columns
 from monitor.app.simulate.population import Population
 from monitor.app.simulate.rows import Rows
 
@@ -27,7 +28,7 @@ class TextColumn:
 
 
 def text_columns(rows: Rows, population: Population, names: Names) -> list[TextColumn]:
-    """The text fields of the transaction in the order of the published schema, without ids, times and amount."""
+    """The text fields of the transaction without ids, times and amount."""
     columns = []
     for side, account in (("debtor", rows.debtor), ("creditor", rows.creditor)):
         is_known = account >= 0
@@ -40,6 +41,7 @@ def text_columns(rows: Rows, population: Population, names: Names) -> list[TextC
             TextColumn(f"{side}_customer", names.customer, np.where(is_ours, owner, np.int32(-1)), True),
             TextColumn(f"{side}_country", names.country, country),
             TextColumn(f"{side}_agent", names.agent, agent),
+            *(TextColumn(*each) for each in wire_columns(side, account, rows.channel, population)),
         ]
     return [
         *columns,
@@ -52,4 +54,5 @@ def text_columns(rows: Rows, population: Population, names: Names) -> list[TextC
         TextColumn("conductor", names.customer, rows.conductor, True),
         TextColumn("device", names.device, rows.device, True),
         TextColumn("branch", names.branch, rows.branch.astype(np.int32)),
+        TextColumn("merchant_category", MERCHANTS, merchant_categories(rows.creditor, rows.channel)),
     ]

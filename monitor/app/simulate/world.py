@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitor.domain.vocabulary import CHANNELS
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from monitor.app.simulate.population import Population
 from monitor.app.simulate.rows import Rows
 
 BLOCK_ROWS = 1 << 16
-LINE_BYTES_MAX = 900
+LINE_BYTES_MAX = 1_200
 STATUS_BOOKED = 0
 """Code of the status that JSON lines leave out, because it is the schema's default."""
 

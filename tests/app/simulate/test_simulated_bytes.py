@@ -41,7 +41,7 @@ def test_the_manifest_names_every_file_with_its_digest_and_an_earlier_file_does_
     del found["manifest.json"]
     assert manifest["sha256"] == found
     assert "transactions.parquet" not in found
-    assert manifest["generator"] == 1
+    assert manifest["generator"] == 2
 
 
 @pytest.mark.parametrize(

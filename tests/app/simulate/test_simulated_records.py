@@ -48,6 +48,25 @@ def test_a_customer_pays_from_an_account_that_its_profile_names(bank: Bank):
     assert checked > 100_000
 
 
+def test_wires_carry_who_pays_whom_and_cards_carry_what_is_bought(bank: Bank):
+    columns = bank.columns
+    channel, wired = columns["channel"], 0
+    for side in ("debtor", "creditor"):
+        name_of: dict[str, str] = {}
+        is_known = np.array([account is not None for account in columns[f"{side}_account"]])
+        for what in ("name", "address", *(["identification"] if side == "debtor" else [])):
+            given = np.array([text is not None for text in columns[f"{side}_{what}"]])
+            assert (given == (is_known & (channel == "wire"))).all()
+            wired += int(given.sum())
+        for account, name in zip(columns[f"{side}_account"], columns[f"{side}_name"], strict=True):
+            if name is not None:
+                assert name_of.setdefault(account, name) == name
+    assert wired > 1_000
+    bought = np.array([text is not None for text in columns["merchant_category"]])
+    assert (bought == (channel == "card")).all()
+    assert bought.any()
+
+
 def test_nobody_pays_before_the_account_is_open(bank: Bank):
     opened = {opening["account"]: parse_time_us(opening["opened_on"] + "T00:00:00Z")
               for profile in bank.profiles for opening in profile["accounts"]}  # fmt: skip
