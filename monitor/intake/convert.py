@@ -7,6 +7,7 @@ writes its numbers, or declines. What it declines is read by :mod:`monitor.intak
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.time import HOUR_US, UNKNOWN
@@ -29,6 +30,7 @@ from monitor.intake.record_fields import (
     CREDITOR_CUSTOMER,
     CREDITOR_KIND,
     CREDITOR_KIND_CODE,
+    CREDITOR_NAME,
     CURRENCY,
     CURRENCY_CODE,
     DEBTOR_ACCOUNT,
@@ -37,6 +39,7 @@ from monitor.intake.record_fields import (
     DEBTOR_CUSTOMER,
     DEBTOR_KIND,
     DEBTOR_KIND_CODE,
+    DEBTOR_NAME,
     FIELD_NUMBER,
     FIRST_FURTHER,
     FURTHER,
@@ -68,7 +71,9 @@ _FIRST_IDENTIFIERS = np.array(sorted(field for field in IDENTIFIERS if field < F
 _FURTHER_IDENTIFIERS = np.array(sorted(field for field in IDENTIFIERS if field >= FIRST_FURTHER), np.int64)
 _FIRST_TEXTS = np.array([field for field in TEXTS[1:] if field < FIRST_FURTHER], np.int64)
 _FURTHER_TEXTS = np.array([field for field in TEXTS if field >= FIRST_FURTHER], np.int64)
-_GIVEN_FIELDS = np.array([FIELD_NUMBER[name] for name in GIVEN], np.int64)
+_DEBTOR_NAME_BIT, _CREDITOR_NAME_BIT = GIVEN.index("debtor_name"), GIVEN.index("creditor_name")
+_FURTHER_BITS = np.array([bit for bit, name in enumerate(GIVEN) if FIELD_NUMBER[name] >= FIRST_FURTHER], np.int64)
+_FURTHER_GIVEN = np.array([FIELD_NUMBER[GIVEN[bit]] for bit in _FURTHER_BITS], np.int64)
 _ENTITY_KIND = int(IdentifierKind.ENTITY)
 _REVERSED, _RETURNED = STATUSES.index("reversed"), STATUSES.index("returned")
 _BOOKED = STATUSES.index("booked")
@@ -83,21 +88,30 @@ ANY_ENTITY = 0
 """In place of the address of the table of known entities: every name is accepted."""
 
 
-@kernel
-def _fit(spans, identifiers, texts):  # type: ignore[no-untyped-def]
-    for index in range(len(identifiers)):
-        field = identifiers[index]
-        if start_of(spans, field) >= 0 and not 1 <= length_of(spans, field) <= IDENTIFIER_BYTES_MAX:
-            return False
-    for index in range(len(texts)):
-        if start_of(spans, texts[index]) >= 0 and length_of(spans, texts[index]) > TEXT_BYTES_MAX:
-            return False
-    return True
+def _length_check(identifiers: npt.NDArray[np.int64], texts: npt.NDArray[np.int64]) -> Any:
+    """A kernel that says whether some fields are as long as they may be; its loops are over constants."""
+
+    @kernel
+    def fit(spans):  # type: ignore[no-untyped-def]
+        for index in range(len(identifiers)):
+            field = identifiers[index]
+            if start_of(spans, field) >= 0 and not 1 <= length_of(spans, field) <= IDENTIFIER_BYTES_MAX:
+                return False
+        for index in range(len(texts)):
+            if start_of(spans, texts[index]) >= 0 and length_of(spans, texts[index]) > TEXT_BYTES_MAX:
+                return False
+        return True
+
+    return fit
+
+
+_first_fit = _length_check(_FIRST_IDENTIFIERS, _FIRST_TEXTS)
+_further_fit = _length_check(_FURTHER_IDENTIFIERS, _FURTHER_TEXTS)
 
 
 @kernel
 def _lengths_fit(spans):  # type: ignore[no-untyped-def]
-    return start_of(spans, TRANSACTION_ID) >= 0 and _fit(spans, _FIRST_IDENTIFIERS, _FIRST_TEXTS)
+    return start_of(spans, TRANSACTION_ID) >= 0 and _first_fit(spans)
 
 
 @kernel
@@ -213,7 +227,7 @@ def _is_merchant_category(base, spans):  # type: ignore[no-untyped-def]
 def _further(base, spans, values):  # type: ignore[no-untyped-def]
     """The fields that most records lack."""
     return (
-        _fit(spans, _FURTHER_IDENTIFIERS, _FURTHER_TEXTS)
+        _further_fit(spans)
         and _is_merchant_category(base, spans)
         and _country(base, spans, values, GOODS_COUNTRY, GOODS_COUNTRY_CODE)
         and _instrument(base, spans, values)
@@ -225,15 +239,18 @@ def _further(base, spans, values):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _says(base, spans, field, bit):  # type: ignore[no-untyped-def]
+    start = start_of(spans, field)
+    return np.int64(start >= 0 and says_something_at(base + start, length_of(spans, field))) << bit
+
+
+@kernel
 def _given(base, spans, values):  # type: ignore[no-untyped-def]
     """Note which names, addresses and identifications say something."""
-    bits, has_further = np.int64(0), load_i64(values + 8 * FURTHER) != 0
-    for bit in range(len(_GIVEN_FIELDS)):
-        field = _GIVEN_FIELDS[bit]
-        if field < FIRST_FURTHER or has_further:
-            start = start_of(spans, field)
-            if start >= 0 and says_something_at(base + start, length_of(spans, field)):
-                bits |= np.int64(1) << bit
+    bits = _says(base, spans, DEBTOR_NAME, _DEBTOR_NAME_BIT) | _says(base, spans, CREDITOR_NAME, _CREDITOR_NAME_BIT)
+    if load_i64(values + 8 * FURTHER) != 0:
+        for place in range(len(_FURTHER_GIVEN)):
+            bits |= _says(base, spans, _FURTHER_GIVEN[place], _FURTHER_BITS[place])
     store_i64(values + 8 * GIVEN_BITS, bits)
     return True
 

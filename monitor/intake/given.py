@@ -16,6 +16,7 @@ _FILLERS = frozenset(filler.encode() for filler in FILLERS)
 _LONGEST = max(map(len, _FILLERS))
 _find_filler = folded_word_finder(word_table(FILLERS))
 _TWO, _THREE, _FOUR = np.uint8(0xC0), np.uint8(0xE0), np.uint8(0xF0)
+_LOWER_CASE, _LOWER_A, _LOWER_Z = np.uint8(0x20), np.uint8(ord("a")), np.uint8(ord("z"))
 assert _LONGEST <= WORD_BYTES_MAX
 
 
@@ -62,6 +63,11 @@ def _repeats_one(start, length):  # type: ignore[no-untyped-def]
 @kernel
 def says_something_at(start, length):  # type: ignore[no-untyped-def]
     """Whether the well-formed UTF-8 there says something; up to 24 bytes behind ``start`` must be readable."""
+    # Most texts show it at a glance.
+    one, two = load_u8(start) | _LOWER_CASE, load_u8(start + 1) | _LOWER_CASE
+    are_letters = _LOWER_A <= one <= _LOWER_Z and _LOWER_A <= two <= _LOWER_Z
+    if length > _LONGEST and are_letters and one != two and not _is_blank(load_u8(start + length - 1)):
+        return True
     while length > 0 and _is_blank(load_u8(start)):
         start, length = start + 1, length - 1
     while length > 0 and _is_blank(load_u8(start + length - 1)):

@@ -21,7 +21,7 @@ digest is filed under.
 them only where the row names one; where no row of a chunk does, their texts are not gathered either.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -277,43 +277,57 @@ def _hash_ahead(base, first, stop, accepted, spans, values, table, default_start
         ask_for_text(table, load_u64(at + 8 * k))
 
 
-@kernel
-def _seal_codes(base, spans, table, codes, index, words, default_entity, hashes, places):  # type: ignore[no-untyped-def]
-    """Some codes of one row from the hashes at ``hashes``, which also go to ``words``.
+def _codes_sealer(first: int, stop: int, first_bit: int) -> Any:
+    """A kernel for the codes ``first`` to ``stop``; its loop is over constants."""
 
-    The place behind the words, that behind the hashes, and a bit per field.
-    """
-    first, stop = places
-    default_start, default_length = default_entity
-    present = np.int64(0)
-    for place in range(first, stop):
-        start, length = _identifier_span(spans, place, default_start, default_length)
-        code = np.int64(-1)
-        if start >= 0:
-            hashed = load_u64(hashes)
-            hashes += 8
-            code = intern_hashed(table, hashed, _KINDS[place], base + start, length)
-            store_u64(words, hashed)
-            words += 8
-            present |= np.int64(1) << (place if first == 0 else place + _FIRST_TEXTS)
-        codes[place, index] = code
-    return words, hashes, present
+    @kernel
+    def seal_codes(base, spans, table, codes, index, words, default_start, default_length, hashes):  # type: ignore[no-untyped-def]
+        """Codes of one row from the hashes at ``hashes``, which also go to ``words``.
 
-
-@kernel
-def _digest_texts(base, spans, words, first, stop, first_bit):  # type: ignore[no-untyped-def]
-    """Put some texts into ``words``; the place behind, and a bit per field."""
-    present = np.int64(0)
-    for place in range(first, stop):
-        start, length = start_of(spans, _TEXT_FIELDS[place]), length_of(spans, _TEXT_FIELDS[place])
-        if start >= 0:
-            present |= np.int64(1) << (first_bit + place - first)
-            store_i64(words, length)
-            words += 8
-            for step in range(0, length, 8):
-                store_u64(words, word_at(base + start + step, length - step))
+        The place behind the words, that behind the hashes, and a bit per field.
+        """
+        present = np.int64(0)
+        for place in range(first, stop):
+            start, length = _identifier_span(spans, place, default_start, default_length)
+            code = np.int64(-1)
+            if start >= 0:
+                hashed = load_u64(hashes)
+                hashes += 8
+                code = intern_hashed(table, hashed, _KINDS[place], base + start, length)
+                store_u64(words, hashed)
                 words += 8
-    return words, present
+                present |= np.int64(1) << (first_bit + place - first)
+            codes[place, index] = code
+        return words, hashes, present
+
+    return seal_codes
+
+
+def _texts_digester(first: int, stop: int, first_bit: int) -> Any:
+    """A kernel for the texts ``first`` to ``stop``; its loop is over constants."""
+
+    @kernel
+    def digest_texts(base, spans, words):  # type: ignore[no-untyped-def]
+        """Put texts into ``words``; the place behind, and a bit per field."""
+        present = np.int64(0)
+        for place in range(first, stop):
+            start, length = start_of(spans, _TEXT_FIELDS[place]), length_of(spans, _TEXT_FIELDS[place])
+            if start >= 0:
+                present |= np.int64(1) << (first_bit + place - first)
+                store_i64(words, length)
+                words += 8
+                for step in range(0, length, 8):
+                    store_u64(words, word_at(base + start + step, length - step))
+                    words += 8
+        return words, present
+
+    return digest_texts
+
+
+_seal_first_codes = _codes_sealer(0, _FIRST_CODES, 0)
+_seal_further_codes = _codes_sealer(_FIRST_CODES, _CODES, _FIRST_CODES + _FIRST_TEXTS)
+_digest_first_texts = _texts_digester(1, _FIRST_TEXTS, _FIRST_CODES)
+_digest_further_texts = _texts_digester(_FIRST_TEXTS, len(TEXTS), _CODES + _FIRST_TEXTS)
 
 
 @kernel
@@ -393,19 +407,19 @@ def _seal(  # type: ignore[no-untyped-def]
         value = address_of(values) + 8 * accepted[index] * VALUES
         has_further = load_i64(value + 8 * FURTHER) != 0
         end, named = _seal_ids(base, span, keys[0], keys[1], wide, index, words + 32)
-        end, hash_at, found = _seal_codes(
-            base, span, table, codes, index, end, default_entity, hash_at, (0, _FIRST_CODES)
+        end, hash_at, found = _seal_first_codes(
+            base, span, table, codes, index, end, default_start, default_length, hash_at
         )
         named |= found
-        end, found = _digest_texts(base, span, end, 1, _FIRST_TEXTS, _FIRST_CODES)
+        end, found = _digest_first_texts(base, span, end)
         named |= found
         if has_further:
-            end, hash_at, found = _seal_codes(
-                base, span, table, codes, index, end, default_entity, hash_at, (_FIRST_CODES, _CODES)
+            end, hash_at, found = _seal_further_codes(
+                base, span, table, codes, index, end, default_start, default_length, hash_at
             )
             end, small = _seal_small(value, narrow, index, end)
             named |= found | small
-            end, found = _digest_texts(base, span, end, _FIRST_TEXTS, len(_TEXT_FIELDS), _CODES + _FIRST_TEXTS)
+            end, found = _digest_further_texts(base, span, end)
             named |= found
         _seal_values(value, wide, narrow, index, words, named)
         _seal_texts(span, has_further, offsets, present, index)
