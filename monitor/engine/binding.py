@@ -81,6 +81,8 @@ class Bound:
     """Shape (kinds of legs, jurisdictions, classes, 2): where the rules that can match begin and end in
     ``rules_to_judge``."""
     rules_to_judge: Int32s
+    tables_touched: npt.NDArray[np.bool_]
+    """Shape (tables, classes): whether a leg enters the table or shows a measure of it to any rule."""
     is_looked_at: npt.NDArray[np.bool_]
     """Shape (kinds of legs, classes): whether any rule or filter of the kind is not settled as false."""
     extra_kinds: tuple[int, ...]
@@ -130,6 +132,7 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         rule_stops=np.array([r.stop for r in program.rules], np.int64),
         rules_from=rules_from,
         rules_to_judge=rules_to_judge,
+        tables_touched=_touched(program),
         is_looked_at=_looked_at(program, leg_kinds),
         extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
         list_versions={name: lists[name].version for name in sorted(used)},
@@ -153,6 +156,21 @@ def _rules_by_class(
     starts, rules = _lists(chosen.reshape(-1, len(leg_kinds)))
     shape = (len(KEY_KINDS), applies.shape[1], CLASSES)
     return np.lib.stride_tricks.sliding_window_view(starts, 2).reshape(*shape, 2).copy(), rules
+
+
+def _touched(program: Program) -> npt.NDArray[np.bool_]:
+    """By table and class: a filter may pass, a rule that reads a measure may match, or peers are measured by it."""
+    published = {program.hub_measure, *(measure for measure, _ in program.peers)}
+    touched = np.zeros((len(program.tables), CLASSES), bool)
+    for number, table in enumerate(program.tables):
+        columns = {column for _, column in table.measures}
+        touched[number] = bool(columns & published)
+        for each in table.filters:
+            touched[number] |= np.array(program.filters[each].by_class) != IS_FALSE
+        for rule in program.rules:
+            if columns & {column for pair in rule.measures.values() for column in pair}:
+                touched[number] |= np.array(rule.by_class) != IS_FALSE
+    return touched
 
 
 def _looked_at(program: Program, leg_kinds: list[int]) -> npt.NDArray[np.bool_]:

@@ -203,6 +203,8 @@ class Engine:
         row = facts.holder_row if kind == HOLDER else legs.account_row
         if kind not in (HOLDER, ACCOUNT):
             row = np.where(legs.kind == kind, legs.row, -1)
+        if not bound.tables_touched[number].all():
+            row = np.where(bound.tables_touched[number][scene.leg_class] | (legs.operation != 0), row, -1)
         mask = np.zeros(len(legs), np.int64)
         decide.filter_masks(
             np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_starts,

@@ -6,7 +6,7 @@ what is open in its class. That is partial evaluation of the condition with thes
 anything else, or is unknown, stays open, so no verdict changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,12 @@ def verdicts_by_class(node: Node | None) -> Verdicts:
         for facts, is_booked in _classes()
     ]
     return np.array(found, np.int8)
+
+
+def channels_open_to(by_class: Sequence[int]) -> frozenset[str | None]:
+    """The channels, ``None`` for an unknown one, of which the condition is not false whatever the rest says."""
+    channels = (None, *CHANNELS)
+    return frozenset(channels[n // 2 % len(channels)] for n, verdict in enumerate(by_class) if verdict != IS_FALSE)
 
 
 def _classes() -> Iterator[tuple[Facts, bool]]:

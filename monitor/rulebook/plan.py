@@ -15,12 +15,14 @@ from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.rulebook.bytecode import Code
 from monitor.rulebook.codegen import ConditionCompiler, parameters_in, scale_of
-from monitor.rulebook.dispatch import verdicts_by_class
+from monitor.rulebook.dispatch import channels_open_to, verdicts_by_class
 from monitor.rulebook.rule import Measure, Node, Parameter, Rule, Rulebook, Window
 
 HOLDER_KEYS = ("customer", "account")
 FILTERS_PER_TABLE_MAX = 31
 DISTINCTS_PER_TABLE_MAX = 16
+RARE_CHANNELS = (frozenset({"cash", "atm"}), frozenset({"wire", "crypto", "cheque"}))
+"""Channels that few payments go by; windows that see no other ones have tables of their own."""
 HUB_OVER_US = 30 * DAY_US
 """Hubs are recognised by their distinct counterparties over this length."""
 
@@ -170,7 +172,7 @@ def plan(rulebook: Rulebook) -> Program:
         literals=tuple(columns.literals),
         sets=tuple(columns.sets),
         filters=tuple(columns.filter_plans),
-        tables=_tables(columns.measures),
+        tables=_tables(columns.measures, columns.filter_plans, {hub_measure, *(m for m, _ in columns.peers)}),
         rules=rules,
         measures=tuple(columns.measures),
         peers=tuple(columns.peers),
@@ -239,22 +241,36 @@ def _plan_measure(columns: Columns, rule: Rule, window: Window, number: int, mea
     return column(measure.function, argument), -1
 
 
-def _tables(measures: dict[WindowMeasure, int]) -> tuple[TablePlan, ...]:
-    """Measures by kind of key; a kind that needs more filters or distinct counts than fit gets a second table."""
-    groups: dict[str, list[list[tuple[WindowMeasure, int]]]] = {}
+def _tables(
+    measures: dict[WindowMeasure, int], filters: list[FilterPlan], published: set[int]
+) -> tuple[TablePlan, ...]:
+    """Measures by kind of key and by what their filters can see; what does not fit in one table gets a second.
+
+    Windows over rare channels stand apart, because their tables need not be touched by all other payments. All measures
+    of one filter stand together. ``published`` are the columns that every leg of a holder must show: those of peers.
+    """
+    common = {measure.filter for measure, column in measures.items() if column in published}
+    groups: dict[tuple[str, int], dict[int, list[tuple[WindowMeasure, int]]]] = {}
     for measure, column in measures.items():
-        tables = groups.setdefault(measure.by, [[]])
-        if not _fits([m for m, _ in tables[-1]], measure):
-            tables.append([])
-        tables[-1].append((measure, column))
-    return tuple(
-        TablePlan(by, tuple(dict.fromkeys(m.filter for m, _ in members)), tuple(members))
-        for by, tables in groups.items()
-        for members in tables
-    )
+        reach = 0 if measure.filter in common else _reach(filters[measure.filter])
+        groups.setdefault((measure.by, reach), {}).setdefault(measure.filter, []).append((measure, column))
+    tables: list[TablePlan] = []
+    for (by, _), of_filter in groups.items():
+        kept: list[list[tuple[WindowMeasure, int]]] = []
+        for members in of_filter.values():
+            if not kept or not _fits([measure for measure, _ in (*kept[-1], *members)]):
+                kept.append([])
+            kept[-1] += members
+        tables += [TablePlan(by, tuple(dict.fromkeys(m.filter for m, _ in one)), tuple(one)) for one in kept]
+    return tuple(tables)
 
 
-def _fits(members: list[WindowMeasure], measure: WindowMeasure) -> bool:
-    filters = {m.filter for m in (*members, measure)}
-    distincts = {(m.filter, m.argument) for m in (*members, measure) if m.function == "distinct"}
-    return len(filters) <= FILTERS_PER_TABLE_MAX and len(distincts) <= DISTINCTS_PER_TABLE_MAX
+def _reach(plan: FilterPlan) -> int:
+    """0: payments of any kind; beyond: the number of the rare channels, one of :data:`RARE_CHANNELS`."""
+    channels = channels_open_to(plan.by_class) - {None}
+    return next((n for n, rare in enumerate(RARE_CHANNELS, 1) if channels and channels <= rare), 0)
+
+
+def _fits(members: list[WindowMeasure]) -> bool:
+    distincts = {(m.filter, m.argument) for m in members if m.function == "distinct"}
+    return len({m.filter for m in members}) <= FILTERS_PER_TABLE_MAX and len(distincts) <= DISTINCTS_PER_TABLE_MAX
