@@ -3,7 +3,7 @@
 Binding happens when a rulebook, a list or a rate table takes effect. The kernels see arrays only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from monitor.domain.vocabulary import CLOSED
 from monitor.engine.admission import HOLDER, KEY_KINDS
 from monitor.engine.layout import TableLayout, lay_out
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
-from monitor.rulebook.plan import Program, TablePlan
+from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan
 from monitor.rulebook.rule import ANY, Call, Parameter, ParameterRow
 from monitor.rulebook.walk import nodes
 
@@ -71,12 +71,11 @@ class Bound:
     breaks_us: Int64s
     parameters: npt.NDArray[np.int64]
     parameter_rows: list[list[ParameterRow | None]]
-    filter_starts: Int64s
-    filter_stops: Int64s
+    filter_spans: Int64s
+    """Shape (2, filters, 2): where the instructions start and stop, the whole ones and those for plain payments."""
     filters_by_class: tuple["FiltersByClass", ...]
     """For each table."""
-    rule_starts: Int64s
-    rule_stops: Int64s
+    rule_spans: Int64s
     rules_from: Int32s
     """Shape (kinds of legs, jurisdictions, classes, 2): where the rules that can match begin and end in
     ``rules_to_judge``."""
@@ -125,11 +124,9 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         breaks_us=np.array(breaks, np.int64),
         parameters=values,
         parameter_rows=rows,
-        filter_starts=np.array([f.start for f in program.filters], np.int64),
-        filter_stops=np.array([f.stop for f in program.filters], np.int64),
+        filter_spans=_spans(program.filters),
         filters_by_class=tuple(_filters_by_class(program, table) for table in program.tables),
-        rule_starts=np.array([r.start for r in program.rules], np.int64),
-        rule_stops=np.array([r.stop for r in program.rules], np.int64),
+        rule_spans=_spans(program.rules),
         rules_from=rules_from,
         rules_to_judge=rules_to_judge,
         tables_touched=_touched(program),
@@ -137,6 +134,11 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
         list_versions={name: lists[name].version for name in sorted(used)},
     )
+
+
+def _spans(plans: Sequence[FilterPlan] | Sequence[RulePlan]) -> Int64s:
+    spans = ([(each.start, each.stop) for each in plans], [each.plain for each in plans])
+    return np.array(spans, np.int64).reshape(2, -1, 2)
 
 
 def _filters_by_class(program: Program, table: TablePlan) -> FiltersByClass:

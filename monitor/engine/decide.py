@@ -268,8 +268,8 @@ def filter_masks(
     settled: Int64s,
     open_from: Int32s,
     open_filters: Int32s,
-    starts: Int64s,
-    stops: Int64s,
+    spans: Int64s,
+    is_plain: npt.NDArray[np.bool_],
     leg_class: Int64s,
     rows: Int64s,
     instructions: Int32s,
@@ -292,17 +292,19 @@ def filter_masks(
     """Write each leg's mask: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown.
 
     ``settled`` has the bits that a leg's class settles, ``open_filters`` what is left to ask
-    (:class:`monitor.engine.binding.FiltersByClass`). ``masks`` is zero before; ``nothing`` and ``none`` stand for
+    (:class:`monitor.engine.binding.FiltersByClass`), ``spans`` where its instructions stand, whole and for plain
+    payments. ``masks`` is zero before; ``nothing`` and ``none`` stand for
     measures, which filters do not read.
     """
     for i in range(len(rows)):
         if rows[i] < 0:
             continue
-        mask = settled[leg_class[i]]
+        mask, plain = settled[leg_class[i]], np.int64(is_plain[leg_class[i]])
         for n in range(open_from[leg_class[i]], open_from[leg_class[i] + 1]):
             j = np.int64(open_filters[n])
             f = filters[j]
-            truth = evaluate(starts[f], stops[f], i, instructions, operands, fields, nothing, none, parameters,
+            truth = evaluate(spans[plain, f, 0], spans[plain, f, 1], i, instructions, operands, fields, nothing, none,
+                             parameters,
                              combination, constants, sets, set_values, peers, segment, truths, temporaries,
                              missing)  # fmt: skip
             if truth != FALSE:
@@ -318,8 +320,8 @@ def decide(
     jurisdiction: Int32s,
     rules_from: Int32s,
     rules_to_judge: Int32s,
-    starts: Int64s,
-    stops: Int64s,
+    spans: Int64s,
+    is_plain: npt.NDArray[np.bool_],
     instructions: Int32s,
     operands: Int64s,
     fields: Rows,
@@ -347,11 +349,13 @@ def decide(
     for i in range(len(leg_kind)):
         if operation[i] != 0:
             continue
+        plain = np.int64(is_plain[leg_class[i]])
         first = rules_from[leg_kind[i], jurisdiction[i], leg_class[i], 0]
         for n in range(first, rules_from[leg_kind[i], jurisdiction[i], leg_class[i], 1]):
             rule = rules_to_judge[n]
             missing[0] = -1
-            truth = evaluate(starts[rule], stops[rule], i, instructions, operands, fields, measures, bounds, parameters,
+            truth = evaluate(spans[plain, rule, 0], spans[plain, rule, 1], i, instructions, operands, fields, measures,
+                             bounds, parameters,
                              combination, constants, sets, set_values, peers, segment, truths, temporaries,
                              missing)  # fmt: skip
             if truth == TRUE:

@@ -29,6 +29,7 @@ from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
+from monitor.rulebook.dispatch import IS_PLAIN
 from monitor.rulebook.plan import FieldUse, Program
 
 _NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
@@ -207,8 +208,8 @@ class Engine:
             row = np.where(bound.tables_touched[number][scene.leg_class] | (legs.operation != 0), row, -1)
         mask = np.zeros(len(legs), np.int64)
         decide.filter_masks(
-            np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_starts,
-            bound.filter_stops, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,
+            np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_spans,
+            IS_PLAIN, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,
             bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
             facts.segment, _NOTHING, _NONE, *decide.scratch(), mask,
         )  # fmt: skip
@@ -228,7 +229,7 @@ class Engine:
             hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
                 legs.kind, legs.operation, scene.leg_class, facts.jurisdiction, bound.rules_from,
-                bound.rules_to_judge, bound.rule_starts, bound.rule_stops,
+                bound.rules_to_judge, bound.rule_spans, IS_PLAIN,
                 self.program.instructions, self.program.operands, scene.fields, scene.measures, scene.bounds,
                 bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
                 facts.segment, hits, undecided, *decide.scratch(),

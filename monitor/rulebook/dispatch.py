@@ -7,6 +7,7 @@ anything else, or is unknown, stays open, so no verdict changes.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,17 +38,44 @@ def verdicts_by_class(node: Node | None) -> Verdicts:
     return np.array(found, np.int8)
 
 
-def channels_open_to(by_class: Sequence[int]) -> frozenset[str | None]:
-    """The channels, ``None`` for an unknown one, of which the condition is not false whatever the rest says."""
-    channels = (None, *CHANNELS)
-    return frozenset(channels[n // 2 % len(channels)] for n, verdict in enumerate(by_class) if verdict != IS_FALSE)
-
-
 def _classes() -> Iterator[tuple[Facts, bool]]:
     for direction in DIRECTIONS:
         for channel in (None, *CHANNELS):
             yield {"direction": direction, "channel": channel}, False
             yield {"direction": direction, "channel": channel, "status": "booked"}, True
+
+
+IS_PLAIN = np.array([bool(facts["channel"]) and is_booked for facts, is_booked in _classes()])
+"""By class: a payment that is booked and whose channel is known, as nearly all are."""
+
+
+def residual(node: Node | None) -> Node | None:
+    """What is left to ask of a condition for plain payments of the classes that it is open to; ``None``: nothing.
+
+    Of parts joined by *and*, those that hold in every such class are left out.
+    """
+    if node is None:
+        return None
+    is_open = (verdicts_by_class(node) != IS_FALSE) & IS_PLAIN
+    parts = node.parts if isinstance(node, Logic) and node.op == "and" else (node,)
+    left = [part for part in parts if not (_plain_verdicts(part)[is_open] == IS_TRUE).all()]
+    if len(left) == len(parts):
+        return node
+    if isinstance(node, Logic) and len(left) > 1:
+        return replace(node, parts=tuple(left))
+    return left[0] if left else None
+
+
+def _plain_verdicts(part: Node) -> Verdicts:
+    """What a part of a condition says of each class; of classes that are not plain, nothing."""
+    found = [_verdict(part, facts) if is_booked else IS_OPEN for facts, is_booked in _classes()]
+    return np.array(found, np.int8)
+
+
+def channels_open_to(by_class: Sequence[int]) -> frozenset[str | None]:
+    """The channels, ``None`` for an unknown one, of which the condition is not false whatever the rest says."""
+    channels = (None, *CHANNELS)
+    return frozenset(channels[n // 2 % len(channels)] for n, verdict in enumerate(by_class) if verdict != IS_FALSE)
 
 
 def _verdict(node: Node, facts: Facts) -> int:

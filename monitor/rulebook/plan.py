@@ -15,7 +15,7 @@ from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.rulebook.bytecode import Code
 from monitor.rulebook.codegen import ConditionCompiler, parameters_in, scale_of
-from monitor.rulebook.dispatch import channels_open_to, verdicts_by_class
+from monitor.rulebook.dispatch import channels_open_to, residual, verdicts_by_class
 from monitor.rulebook.rule import Measure, Node, Parameter, Rule, Rulebook, Window
 
 HOLDER_KEYS = ("customer", "account")
@@ -50,6 +50,8 @@ class FilterPlan:
     stop: int
     by_class: tuple[int, ...]
     """What it says of each class of legs: see :mod:`monitor.rulebook.dispatch`."""
+    plain: tuple[int, int]
+    """The instructions of what is left to ask of plain payments: (start, stop)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class RulePlan:
     start: int
     stop: int
     by_class: tuple[int, ...]
+    plain: tuple[int, int]
     leg_kind: str
     """``holder`` or the key of its windows."""
     measures: dict[tuple[str, str], tuple[int, int]]
@@ -186,7 +189,8 @@ def _filter(columns: Columns, where: Node | None, rule: Rule | None) -> int:
     if key not in columns.filters:
         start, stop = ConditionCompiler(columns, rule, {}).condition(where)
         columns.filters[key] = len(columns.filter_plans)
-        columns.filter_plans.append(FilterPlan(start, stop, tuple(verdicts_by_class(where).tolist())))
+        plain = ConditionCompiler(columns, rule, {}).condition(residual(where))
+        columns.filter_plans.append(FilterPlan(start, stop, tuple(verdicts_by_class(where).tolist()), plain))
     return columns.filters[key]
 
 
@@ -214,6 +218,7 @@ def _plan_rule(columns: Columns, rule: Rule) -> RulePlan:
         start=start,
         stop=stop,
         by_class=tuple(verdicts_by_class(rule.when).tolist()),
+        plain=ConditionCompiler(columns, rule, measures).condition(residual(rule.when)),
         leg_kind=keys.pop() if keys else "holder",
         measures=measures,
         parameters={name: columns.of_parameter(parameter) for name, parameter in rule.parameters.items()},

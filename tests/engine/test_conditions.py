@@ -178,10 +178,10 @@ def truth_of_code(node: Node, numbers: list[int], bounds: list[int], amount: int
     scale = {"limit": 300, "huge": 9 * 10**15, "few": 2, "part": 375}
     given = [scale[p.name] for _, p in columns.parameters.values()]
     hits, undecided = np.zeros((4, 2), np.int64), np.zeros((1, len(operands) + 1), np.int64)
-    one = np.ones(1, bool)
     found = decide.decide(
-        *[np.zeros(1, np.int32)] * 2, one, *[np.zeros(1, np.int32)] * 2, one, np.ones((1, 1), bool),
-        np.array([start]), np.array([stop]), instructions, operands, np.array([fields or [0]], np.int64),
+        *[np.zeros(1, np.int32)] * 2, np.zeros(1, np.int64), np.zeros(1, np.int32),
+        np.array([[[[0, 1]]]], np.int32), np.zeros(1, np.int32), np.array([[[start, stop]]] * 2), np.ones(1, bool),
+        instructions, operands, np.array([fields or [0]], np.int64),
         np.array([numbers], np.int64), np.array([bounds], np.uint8), np.array([given or [0]], np.int64),
         np.zeros(1, np.int32), np.array(constants or [0], np.int64),
         np.cumsum([0, *map(len, sets)]).astype(np.int64), np.array([w for s in sets for w in s] or [0], np.int64),
