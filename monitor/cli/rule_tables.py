@@ -11,7 +11,7 @@ from monitor.cli.sentence import Sentence
 from monitor.rulebook.approvals import DIGEST_SHOWN
 from monitor.rulebook.explain import Explanation
 from monitor.rulebook.lint import WARNING, LintFinding
-from monitor.rulebook.mutation import MutantResult
+from monitor.rulebook.mutation import MutantResult, NeedlessExcuse
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rule_error import RuleError
 from monitor.rulebook.testing import TestResult
@@ -37,12 +37,16 @@ def approval_in_words(rule: Rule) -> str:
 
 
 def print_rule_result(
-    console: Console, rule: Rule, results: Sequence[TestResult], mutants: Sequence[MutantResult]
+    console: Console,
+    rule: Rule,
+    results: Sequence[TestResult],
+    mutants: Sequence[MutantResult],
+    needless: Sequence[NeedlessExcuse] = (),
 ) -> None:
     """One line per rule; below it what failed, with the row and both verdicts."""
     failed = [result for result in results if not result.passed]
     survivors = [mutant for mutant in mutants if mutant.survived]
-    is_good = not failed and not survivors
+    is_good = not failed and not survivors and not needless
     line = Text.assemble(
         ("ok    " if is_good else "FAIL  ", "green" if is_good else "bold red"),
         (rule.id, "bold"),
@@ -58,6 +62,9 @@ def print_rule_result(
         console.print(f"      {mutant.place}: no test notices that {mutant.name}", style="red", soft_wrap=True)
     if survivors:
         console.print("      Add a row on each side of the value, or remove the tunable if it decides nothing.")
+    for excuse in needless:
+        words = f"      {excuse.place}: 'equivalent' excuses '{excuse.name}', but {excuse.fact}. Remove the excuse."
+        console.print(words, style="red", soft_wrap=True)
 
 
 def _misses(rule: Rule, result: TestResult) -> Table:
@@ -74,7 +81,12 @@ def _misses(rule: Rule, result: TestResult) -> Table:
 
 
 def print_summary(
-    console: Console, results: Sequence[TestResult], mutants: Sequence[MutantResult], *, mutate: bool
+    console: Console,
+    results: Sequence[TestResult],
+    mutants: Sequence[MutantResult],
+    needless: Sequence[NeedlessExcuse] = (),
+    *,
+    mutate: bool,
 ) -> None:
     """One line over all."""
     rules = len({result.rule_id for result in results})
@@ -87,7 +99,8 @@ def print_summary(
         excused = sum(mutant.noticed_by is None and mutant.excuse is not None for mutant in mutants)
         words += f". {counted(len(mutants), 'mutant')}, {survived or 'none'} survived"
         words += f", {excused} excused" if excused else ""
-        failed += survived
+        words += f"; {counted(len(needless), 'excuse')} needless" if needless else ""
+        failed += survived + len(needless)
     console.print(words + ".", style="bold red" if failed else "bold green", soft_wrap=True)
 
 

@@ -48,7 +48,7 @@ from monitor.domain.countries import COUNTRY_CODE
 from monitor.rulebook.explain import explain_rule
 from monitor.rulebook.lint import WARNING, lint_rules
 from monitor.rulebook.load import load_lists
-from monitor.rulebook.mutation import MutantResult, as_of_day, run_mutants
+from monitor.rulebook.mutation import MutantResult, NeedlessExcuse, as_of_day, needless_excuses, run_mutants
 from monitor.rulebook.testing import TestResult, run_test
 from monitor.rulebook.testing_reference import ReferenceTables
 
@@ -65,12 +65,12 @@ app = typer.Typer(
         (
             "aml rules test                             every rule",
             "aml rules test rules/us/structuring        one typology",
-            "aml rules test --mutate AML-STR-001        move each threshold by one unit; a test must notice",
+            "aml rules test --mutate AML-STR-001        move each tunable by one unit; a test must notice",
             "aml rules test --json | jq .passed         for other programs",
         ),
         (
             "every test passed",
-            "a test failed, a mutant survived, or no such rule",
+            "a test failed, a mutant survived, an excuse was needless, or no such rule",
             "a rule file could not be read",
         ),
     ),
@@ -78,7 +78,7 @@ app = typer.Typer(
 def run_command(
     rule: RuleArguments = None,
     mutate: Annotated[
-        bool, typer.Option("--mutate", help="also check that every threshold, window and date is tested")
+        bool, typer.Option("--mutate", help="also check that every threshold, window, date and comparison is tested")
     ] = False,
     as_of: Annotated[
         str | None,
@@ -89,28 +89,35 @@ def run_command(
     as_json: AsJson = False,
 ) -> None:
     """Run the tests written inside rule files."""
-    console = Console(highlight=False)
+    console, errors_console = Console(highlight=False), Console(stderr=True, highlight=False)
     rules, errors = chosen(rule)
     if as_of is not None:
         rules = [as_of_day(each, day_us(as_of)) for each in rules]
     engine = ReferenceTables()
     results: list[TestResult] = []
     mutants: list[MutantResult] = []
-    for each in rules:
-        own = [run_test(each, test, engine) for test in each.tests]
-        moved = run_mutants(each, engine, operators=True) if mutate and all(r.passed for r in own) else []
-        if as_json:
-            _print_json_lines(own, moved)
-        else:
-            print_rule_result(console, each, own, moved)
-        results += own
-        mutants += moved
+    needless: list[NeedlessExcuse] = []
+    with errors_console.status("") as progress:
+        for number, each in enumerate(rules, 1):
+            progress.update(f"{each.id}, {number} of {len(rules)}")
+            own = [run_test(each, test, engine) for test in each.tests]
+            is_moved = mutate and all(result.passed for result in own)
+            moved = run_mutants(each, engine) if is_moved else []
+            # With the values of one day only, some mutants of the rule do not exist.
+            idle = needless_excuses(each, moved) if is_moved and as_of is None else []
+            if as_json:
+                _print_json_lines(own, moved, idle)
+            else:
+                print_rule_result(console, each, own, moved, idle)
+            results += own
+            mutants += moved
+            needless += idle
     if not as_json:
-        print_summary(console, results, mutants, mutate=mutate)
-    print_errors(Console(stderr=True, highlight=False), errors)
+        print_summary(console, results, mutants, needless, mutate=mutate)
+    print_errors(errors_console, errors)
     if errors:
         raise typer.Exit(UNREADABLE)
-    failed = any(not result.passed for result in results) or any(mutant.survived for mutant in mutants)
+    failed = any(not result.passed for result in results) or any(mutant.survived for mutant in mutants) or needless
     raise typer.Exit(FAILED if failed else PASSED)
 
 
@@ -187,7 +194,7 @@ app.command("coverage", epilog=COVERAGE_HELP, short_help="Write the tables of ty
 app.command("schema", epilog=SCHEMA_HELP, short_help="Print the JSON Schema for editors.")(schema_command)
 
 
-def _print_json_lines(results: list[TestResult], mutants: list[MutantResult]) -> None:
+def _print_json_lines(results: list[TestResult], mutants: list[MutantResult], needless: list[NeedlessExcuse]) -> None:
     for result in results:
         misses = [{"row": miss.row + 1, "expected": miss.expected, "given": miss.given} for miss in result.misses]
         body = {"rule": result.rule_id, "test": result.name, "file": result.place.file, "line": result.place.line,
@@ -197,3 +204,7 @@ def _print_json_lines(results: list[TestResult], mutants: list[MutantResult]) ->
         print(json.dumps({"rule": mutant.rule_id, "mutant": mutant.name, "file": mutant.place.file,
                           "line": mutant.place.line, "noticed_by": mutant.noticed_by, "excuse": mutant.excuse,
                           "passed": not mutant.survived}, ensure_ascii=False))  # fmt: skip
+    for excuse in needless:
+        print(json.dumps({"rule": excuse.rule_id, "excuse_of": excuse.name, "file": excuse.place.file,
+                          "line": excuse.place.line, "fact": excuse.fact, "passed": False},
+                         ensure_ascii=False))  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.domain.time import DAY_US, HOUR_US, parse_time_us
 from monitor.rulebook.load import load_rule, read_rule, shipped_rules
-from monitor.rulebook.mutation import as_of_day, mutants, run_mutants
+from monitor.rulebook.mutation import as_of_day, mutants, needless_excuses, run_mutants
 from monitor.rulebook.testing import run_test, run_tests, table_rows
 from monitor.rulebook.testing_reference import ReferenceTables
 from tests.rulebook.bad_rules import FILE, GOOD
@@ -72,16 +72,37 @@ def test_a_wrong_verdict_is_reported_with_its_row():
 
 
 @pytest.mark.parametrize(("path", "count"), [(STRUCTURING, 13), (FUNNEL, 20)])
-def test_the_two_examples_have_as_many_mutants_as_the_format_states(path, count):
-    rule = load_rule(path)
-    assert len(list(mutants(rule))) == count
-    assert len({mutant.name for mutant in mutants(rule, operators=True)}) > count
+def test_the_two_examples_have_as_many_tunables_as_the_format_states_and_every_mutant_a_name_of_its_own(path, count):
+    names = [mutant.name for mutant in mutants(load_rule(path))]
+    assert sum(not name.startswith("when: ") and ".where: " not in name for name in names) == count
+    assert len(set(names)) == len(names) > count
+
+
+def test_every_part_of_a_condition_is_turned_round():
+    before = [mutant.name for mutant in mutants(read_rule(GOOD, FILE, LISTS))]
+    when = 'known(channel) and purpose not in ["SALA"] and (not first_seen(counterparty) or status == "booked")'
+    text = GOOD.replace("cash.total > total_above", f"{when} and cash.total > total_above")
+    moved = [mutant.name for mutant in mutants(read_rule(text, FILE, LISTS)) if mutant.name.startswith("when: ")]
+    assert [name for name in moved if name not in before] == [
+        "when: known(channel) becomes not known(channel)",
+        'when: purpose not in ["SALA"] becomes in',
+        "when: first_seen(counterparty) becomes not first_seen(counterparty)",
+        'when: status == "booked" becomes !=',
+    ]
+
+
+def test_one_comparison_in_two_places_is_two_mutants():
+    text = GOOD.replace("cash.total > total_above", "cash.total > total_above or cash.total > total_above")
+    moved = [mutant.name for mutant in mutants(read_rule(text, FILE, LISTS)) if mutant.name.startswith("when: ")]
+    assert [name for name in moved if "cash.total > total_above" in name] == [
+        "when: cash.total > total_above becomes >=", "when: cash.total > total_above becomes >= (place 2)",
+    ]  # fmt: skip
 
 
 def test_each_mutant_differs_from_its_rule():
     for path in (STRUCTURING, FUNNEL):
         rule = load_rule(path)
-        for mutant in mutants(rule, operators=True):
+        for mutant in mutants(rule):
             assert mutant.rule != rule, mutant.name
 
 
@@ -100,6 +121,18 @@ def test_an_excuse_accounts_for_a_mutant_and_is_shown():
     results = {result.name: result for result in run_mutants(excused, ReferenceTables())}
     assert results["alert.quiet: 24h becomes 1d1m"].excuse == "for the test"
     assert [name for name, result in results.items() if result.survived] == ["alert.quiet: 24h becomes 23h59m"]
+
+
+def test_an_excuse_that_names_no_mutant_or_one_that_is_noticed_is_needless():
+    rule = replace(load_rule(STRUCTURING), equivalent={
+        "alert.quiet: 24h becomes 1d1m": "for the test", "alert.quiet: 25h becomes 1d2m": "for the test",
+    })  # fmt: skip
+    found = [(each.name, each.fact) for each in needless_excuses(rule, run_mutants(rule, ReferenceTables()))]
+    killer = next(test.name for test in rule.tests if "quiet" in test.name)
+    assert found == [
+        ("alert.quiet: 24h becomes 1d1m", f"the test '{killer}' notices it"),
+        ("alert.quiet: 25h becomes 1d2m", "there is no such mutant"),
+    ]
 
 
 def test_values_of_a_day_hold_at_all_times():
