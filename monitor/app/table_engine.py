@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from monitor.domain.alert import Alert
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE, DECIMALS, parse_amount_minor
@@ -89,7 +90,17 @@ class TableEngine:
 
     def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
         """``.``, ``alert``, ``quiet`` or ``undecided`` for each row, from a fresh start."""
-        return _Play(rule, test).verdicts()
+        return [_word(alerts, undecided) for alerts, undecided in self.said(rule, test)]
+
+    def said(self, rule: Rule, test: TableTest) -> list[tuple[list[Alert], int]]:
+        """For each row its alerts, and how many of its legs were undecided, from a fresh start."""
+        return _Play(rule, test).said()
+
+
+def _word(alerts: list[Alert], undecided: int) -> str:
+    if alerts:
+        return "alert" if alerts[0].status == "new" else "quiet"
+    return "undecided" if undecided else "."
 
 
 class _Play:
@@ -106,18 +117,16 @@ class _Play:
         )  # fmt: skip
         self.engine = Engine(program, inputs)
 
-    def verdicts(self) -> list[str]:
-        return [self._verdict(number, row) for number, row in enumerate(table_rows(self.rule, self.test))]
+    def said(self) -> list[tuple[list[Alert], int]]:
+        return [self._said(number, row) for number, row in enumerate(table_rows(self.rule, self.test))]
 
-    def _verdict(self, number: int, row: TableRow) -> str:
+    def _said(self, number: int, row: TableRow) -> tuple[list[Alert], int]:
         batch = self._batch(number, row)
         self._put_profile(row)
         self._put_snapshot()
         undecided = int(self.engine.undecided.sum())
         step = self.engine.step(batch, self.profiles)
-        if step.alerts:
-            return "alert" if step.alerts[0].status == "new" else "quiet"
-        return "undecided" if int(self.engine.undecided.sum()) > undecided else "."
+        return step.alerts, int(self.engine.undecided.sum()) - undecided
 
     def _code(self, kind: IdentifierKind, text: str | None) -> int:
         return -1 if text is None else self.identifiers.code(kind, text)
@@ -197,10 +206,8 @@ class _Play:
         self.profiles.put(np.array([holder], np.int32), values)
 
     def _put_account(self, row: TableRow, account: int) -> None:
-        """Opening and kind of the row's account, where the row states one of them."""
+        """Opening and kind of the row's account; unknown where the row does not state them."""
         age, kind = row.fields.get("profile.account_age"), row.word("profile.account_kind")
-        if age is None and kind is None:
-            return
         opened = UNKNOWN if age is None else row.booked_at_us - int(str(age))
         code = UNKNOWN if kind is None else CLOSED["account_kind"].index(kind)
         self.profiles.put_accounts(np.array([account], np.int32), np.array([opened]), np.array([code]))

@@ -30,10 +30,14 @@ class ReferenceTables:
     def verdicts(self, rule: Rule, test: TableTest) -> list[str]:
         """``.``, ``alert``, ``quiet`` or ``undecided`` for each row."""
         rows = table_rows(rule, test)
-        transactions = [_transaction(position, row) for position, row in enumerate(rows)]
-        judged = ReferenceEngine().judge([rule], transactions, _inputs(rule, test, rows))
-        by_leg = {(verdict.position, verdict.leg_role): verdict for verdict in judged}
+        by_leg = {(verdict.position, verdict.leg_role): verdict for verdict in self.judged(rule, test)}
         return [_word(by_leg.get((position, row.word("direction") or ""))) for position, row in enumerate(rows)]
+
+    def judged(self, rule: Rule, test: TableTest) -> list[Verdict]:
+        """Every verdict with the numbers behind it."""
+        rows = table_rows(rule, test)
+        transactions = [_transaction(position, row) for position, row in enumerate(rows)]
+        return ReferenceEngine().judge([rule], transactions, _inputs(rule, test, rows))
 
 
 def _word(verdict: Verdict | None) -> str:
