@@ -78,7 +78,7 @@ def run(rule: Rule, seed: int, tables: int) -> Counter[str]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_engine_and_slow_evaluator_agree_around_the_tests_of_each_rule(rule: Rule):
-    outcomes = run(rule, seed=1, tables=8)
+    outcomes = run(rule, seed=1, tables=10)
     assert outcomes["alert"] >= 3, outcomes
     assert outcomes["false"] >= 3, outcomes
 

@@ -23,7 +23,7 @@ class Verdict:
     ``verdict`` is ``true``, ``false`` or ``unknown``; ``status`` is ``alert`` or ``quiet`` for ``true`` about a known
     subject, else ``None``.
     ``missing`` names the first lacking field of an unknown verdict. ``transactions`` are the log positions inside the
-    windows that the condition read, and the leg's own.
+    rule's windows, and the leg's own; of a false verdict only inside those that the condition read.
     """
 
     position: int
@@ -154,6 +154,7 @@ class _Run:
         scene = self.scene(rule, leg, measures)
         truth = truth_of(rule.when, scene)
         if self.in_full or truth != FALSE:
+            scene.read.update(rule.windows)
             for window in rule.windows.values():
                 for one in window.measures:
                     scene.measure(window.name, one.name)
