@@ -25,6 +25,7 @@ from monitor.domain.units import Kind, Unit
 from monitor.domain.vocabulary import RISK_RATINGS
 from monitor.engine.findings import TRANSACTIONS_MAX
 from monitor.engine.sentences import fill, quantity_of_parts
+from monitor.rulebook.duty import duty_terms
 from monitor.rulebook.reference import PlainLeg, Value
 from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node, Rule
 from monitor.rulebook.walk import walk
@@ -362,8 +363,10 @@ def _words(again: Rerun) -> dict[str, Quantity]:
 
 def _positions(again: Rerun) -> list[int]:
     """The payments behind the alert: those in the rule's windows and the completing one, the newest of them."""
-    inside = {position for positions in again.recomputed.behind().values() for position in positions}
-    return sorted({*inside, again.recomputed.leg.position})[-TRANSACTIONS_MAX:]
+    leg, duty, behind = again.recomputed.leg, duty_terms(again.rule), again.recomputed.behind()
+    own = duty.by_way[duty.way(is_credit=leg.role == "credit")].windows if duty else behind
+    inside = {position for name in own for position in behind[name]}
+    return sorted({*inside, leg.position})[-TRANSACTIONS_MAX:]
 
 
 def _negated(part: Part, node: Node, truth: str, depth: int) -> Part:

@@ -35,7 +35,7 @@ from monitor.domain.obligation import Obligation, PeriodKey
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
 from monitor.engine.sentences import quantity_of_parts
-from monitor.rulebook.duty import PAYMENT, DutyTerms, duty_terms
+from monitor.rulebook.duty import PAYMENT, DutyTerms, WayTerms, duty_terms
 from monitor.rulebook.reference import PlainInputs, PlainLeg, ReferenceEngine, Value, Verdict, kind_of, legs_of
 from monitor.rulebook.rule import Call, Rule
 from monitor.rulebook.walk import nodes
@@ -200,28 +200,37 @@ class Reconciler:
         assert terms is not None
         legs, inputs, rows = self._legs(rule, stretch)
         tokens = with_tokens(rule, self.files.token)
-        calendar = "day" if terms.period_kind == PAYMENT else terms.period_kind
-        wanted = day.isoformat()[:7] if calendar == "month" else day.isoformat()
         found: list[ObligationFacts] = []
-        for group in _groups(rule, legs, lambda leg: _period(inputs, leg, calendar), wanted):
-            before, last = counts.legs, dict[PeriodKey, PlainLeg]()
-            # Of the legs of one payment and role all are judged or none, in their order.
-            by_place: dict[tuple[int, str], deque[PlainLeg]] = defaultdict(deque)
-            for leg in sorted(group, key=lambda each: each.order):
-                by_place[leg.position, leg.role].append(leg)
-            for verdict in ReferenceEngine().judge_legs([tokens], group, inputs):
-                leg = by_place[verdict.position, verdict.leg_role].popleft()
-                if _period(inputs, leg, calendar) != wanted:
-                    continue
-                counts.legs += 1
-                if verdict.verdict == "unknown":
-                    counts.undecided[rule.id, verdict.missing or "?"].append(leg.position)
-                if verdict.verdict == "true" and verdict.subject is not None:
-                    last[_key(terms, leg, wanted, rows[leg.position])] = leg
-            counts.keys += counts.legs > before
+        for calendar in sorted({"day" if kind == PAYMENT else kind for kind in terms.period_kinds}):
+            wanted = day.isoformat()[:7] if calendar == "month" else day.isoformat()
+            ways = {
+                way for way, each in terms.by_way.items()
+                if calendar == ("day" if each.period_kind == PAYMENT else each.period_kind)
+            }  # fmt: skip
+            last: dict[tuple[str, PeriodKey], tuple[PlainLeg, list[PlainLeg]]] = {}
+            for group in _groups(rule, legs, lambda leg: _period(inputs, leg, calendar), calendar, wanted):  # noqa: B023
+                before = counts.legs
+                # Of the legs of one payment and role all are judged or none, in their order.
+                by_place: dict[tuple[int, str], deque[PlainLeg]] = defaultdict(deque)
+                for leg in sorted(group, key=lambda each: each.order):
+                    by_place[leg.position, leg.role].append(leg)
+                for verdict in ReferenceEngine().judge_legs([tokens], group, inputs):
+                    leg = by_place[verdict.position, verdict.leg_role].popleft()
+                    if (
+                        _period(inputs, leg, calendar) != wanted
+                        or terms.way(is_credit=leg.role == "credit") not in ways
+                    ):
+                        continue
+                    counts.legs += 1
+                    if verdict.verdict == "unknown":
+                        counts.undecided[rule.id, verdict.missing or "?"].append(leg.position)
+                    if verdict.verdict == "true" and verdict.subject is not None:
+                        subject = str(leg.first_holder) if terms.is_of_first_holder else verdict.subject
+                        last[subject, _key(terms, leg, wanted, rows[leg.position])] = leg, group
+                counts.keys += counts.legs > before
             found += [
-                self._facts(rule, tokens, terms, key, leg, group, inputs, is_trial=is_trial)
-                for key, leg in last.items()
+                self._facts(rule, tokens, terms, subject, key, leg, group, inputs, is_trial=is_trial)
+                for (subject, key), (leg, group) in last.items()
             ]
         return found
 
@@ -242,23 +251,24 @@ class Reconciler:
         return legs, inputs, {int(row["position"]): row for row in stretch.rows}
 
     def _facts(
-        self, rule: Rule, tokens: Rule, terms: DutyTerms, key: PeriodKey, leg: PlainLeg, group: list[PlainLeg],
-        inputs: PlainInputs, *, is_trial: bool,
+        self, rule: Rule, tokens: Rule, terms: DutyTerms, subject: str, key: PeriodKey, leg: PlainLeg,
+        group: list[PlainLeg], inputs: PlainInputs, *, is_trial: bool,
     ) -> ObligationFacts:  # fmt: skip
         again = ReferenceEngine().at(tokens, leg, group, inputs)
-        verdict = again.verdict
-        behind = {position for positions in again.behind().values() for position in positions}
+        verdict, way = again.verdict, terms.by_way[key.direction]
+        inside = again.behind()
+        behind = {position for name in way.windows for position in inside[name]}
         payments = tuple(sorted({*behind, leg.position}))
         return ObligationFacts(
             rule_id=rule.id,
             rule_version=rule.version,
             rule_digest=rule.digest,
             title=rule.title,
-            subject=self._subject(rule, str(verdict.subject)),
+            subject=self._subject(rule, subject),
             key=key,
             jurisdiction=inputs.entity(key.booking_entity).jurisdiction,
-            total=terms.total,
-            measures=_measures(rule, verdict),
+            total=way.total,
+            measures=_measures(rule, way, verdict),
             transactions=payments,
             transactions_total=len(payments),
             codes=terms.codes,
@@ -292,19 +302,16 @@ def _period(inputs: PlainInputs, leg: PlainLeg, calendar: str) -> str:
 
 
 def _groups(
-    rule: Rule, legs: Iterable[PlainLeg], period_of: Callable[[PlainLeg], str], wanted: str
+    rule: Rule, legs: Iterable[PlainLeg], period_of: Callable[[PlainLeg], str], calendar: str, wanted: str
 ) -> list[list[PlainLeg]]:
     """The legs of each key that has one in the wanted period; no window of the rule reaches from one to another.
 
     Where every window is one of that calendar and nothing is remembered, legs of other periods are left out.
     """
     kind = kind_of(rule)
-    terms = duty_terms(rule)
     by = {window.by for window in rule.windows.values()} or {kind}
     remembers = any(isinstance(node, Call) and node.function in _MEMORY for node in nodes(rule))
-    is_plain = not remembers and all(
-        terms is not None and window.calendar == terms.period_kind for window in rule.windows.values()
-    )
+    is_plain = not remembers and all(window.calendar == calendar for window in rule.windows.values())
     found: dict[str, list[PlainLeg]] = defaultdict(list)
     present: set[str] = set()
     for leg in legs:
@@ -321,18 +328,17 @@ def _groups(
 
 
 def _key(terms: DutyTerms, leg: PlainLeg, period: str, row: Row) -> PeriodKey:
-    payment = None
-    if terms.period_kind == PAYMENT:
+    way, payment = terms.way(is_credit=leg.role == "credit"), None
+    if terms.by_way[way].period_kind == PAYMENT:
         payment = "".join(f"{row[name] % 2**64:016x}" for name in ("id_hi", "id_lo"))
-    direction = ("in" if leg.role == "credit" else "out") if terms.tells_direction else "any"
-    return PeriodKey(leg.transaction.booking_entity, terms.period_kind, period, payment, direction)
+    return PeriodKey(leg.transaction.booking_entity, terms.by_way[way].period_kind, period, payment, way)
 
 
-def _measures(rule: Rule, verdict: Verdict) -> dict[str, Quantity]:
+def _measures(rule: Rule, way: WayTerms, verdict: Verdict) -> dict[str, Quantity]:
     return {
-        f"{window.name}.{measure.name}": _quantity(verdict.measures[f"{window.name}.{measure.name}"], measure.unit)
-        for window in rule.windows.values()
-        for measure in window.measures
+        f"{name}.{measure.name}": _quantity(verdict.measures[f"{name}.{measure.name}"], measure.unit)
+        for name in way.windows
+        for measure in rule.windows[name].measures
     }
 
 

@@ -65,10 +65,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The obligation after a revision, the revision, and its journal entry."""
+    """The obligation after a match or reconciliation, the revision if it made one, and the journal entry."""
 
     obligation: Obligation
-    revision: Revision
+    revision: Revision | None
     draft: Draft
 
 
@@ -83,7 +83,36 @@ def met(before: Obligation | None, stored: StoredAlert) -> Folded:
     if facts.transactions_total > len(facts.transactions) and before is not None:
         # The match names the newest payments only; the earlier ones are known from the revisions before.
         facts = replace(facts, transactions=tuple(sorted({*before.transactions, *facts.transactions})))
+    if before is not None and alert.duty is not None and alert.duty.subject and _is_known(before, facts):
+        return _met_again(before, stored)
     return fold(before, facts, Cause("payment", alert.judged_at_us, alert.position, alert=stored))
+
+
+def _is_known(before: Obligation, facts: ObligationFacts) -> bool:
+    """Whether this match tells of the very payment that was reported, for another holder of its account."""
+    return (
+        before.transactions == facts.transactions
+        and before.rule_digest == facts.rule_digest
+        and before.state in ("trial", "owed", "revised")
+        and (before.state != "trial" or facts.is_trial)
+    )
+
+
+def _met_again(before: Obligation, stored: StoredAlert) -> Folded:
+    """The match is journalled, and changes nothing."""
+    alert = stored.alert
+    facts = {"rule": alert.source.id} | _of_alert(stored)
+    draft = Draft(before.obligation_id, alert.judged_at_us, MONITOR, "obligation_met_again", canonical_json(facts))
+    return Folded(before, None, draft)
+
+
+def _of_alert(stored: StoredAlert) -> dict[str, Any]:
+    return {
+        "alert": stored.alert.alert_id,
+        "evidence_sha256": stored.evidence_digest,
+        "severity": stored.alert.severity,
+        "status": stored.alert.status,
+    }
 
 
 def facts_of(alert: Alert, due_on: str | None) -> ObligationFacts:
@@ -100,11 +129,11 @@ def facts_of(alert: Alert, due_on: str | None) -> ObligationFacts:
         rule_version=alert.source.version,
         rule_digest=alert.source.digest,
         title=alert.title,
-        subject=alert.subject,
+        subject=duty.subject or alert.subject,
         key=PeriodKey(alert.booking_entity, duty.period_kind, duty.period, duty.payment, duty.direction),
         jurisdiction=alert.jurisdiction,
         total=duty.total,
-        measures=alert.measures,
+        measures={name: quantity for name, quantity in alert.measures.items() if name not in duty.left_out},
         transactions=alert.transactions,
         transactions_total=alert.transactions_total,
         codes=duty.codes,
@@ -200,12 +229,7 @@ def _folded(before: Obligation | None, after: Obligation, cause: Cause) -> Folde
         "rule": after.rule_id,
     }
     if stored is not None:
-        facts |= {
-            "alert": alert_id,
-            "evidence_sha256": stored.evidence_digest,
-            "severity": stored.alert.severity,
-            "status": stored.alert.status,
-        }
+        facts |= _of_alert(stored)
     if cause.reason is not None:
         facts["reason"] = cause.reason
     draft = Draft(after.obligation_id, cause.at_us, cause.actor, _action(before, after), canonical_json(facts))

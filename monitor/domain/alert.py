@@ -63,6 +63,8 @@ class Duty(msgspec.Struct, frozen=True, gc=False):
 
     ``period`` is a day (``2026-05-04``) or month (``2026-05``) of the booking entity; ``payment`` is the completing
     payment's id in hex where single payments are reported. ``total`` names the measure that is the reported total.
+    ``left_out`` names measures of the alert that are of the other direction and no part of the report. ``subject`` is
+    whom the report is about, where that is another than the alert's.
     """
 
     direction: str
@@ -72,6 +74,8 @@ class Duty(msgspec.Struct, frozen=True, gc=False):
     total: str | None
     codes: dict[str, tuple[str, ...]]
     deadline: Deadline
+    left_out: tuple[str, ...] = ()
+    subject: Subject | None = None
 
 
 class Alert(msgspec.Struct, frozen=True):

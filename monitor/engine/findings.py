@@ -211,7 +211,7 @@ def _alert(
 ) -> Alert:  # fmt: skip
     """The alert with everything that explains it."""
     rule, identifiers, values, position = view.rule, engine.inputs.identifiers, hits.values[n], hits.position[n]
-    positions, total = _transactions(behind, position)
+    positions, total = _transactions(view.shared(behind, is_credit=hits.side[n] == CREDITOR), position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)
     role, token = _role(engine, hits, n), identifiers.token(subject)
     entity, segment, rating, currency = (
@@ -252,26 +252,34 @@ def _alert(
         bank_snapshot=engine.peers.snapshot.version if engine.peers.snapshot else None,
         marks=marks,
         inputs=_inputs(engine, view, currency, hits.booked_us[n]),
-        duty=_duty(view, hits, n),
+        duty=_duty(engine, view, hits, n),
     )  # fmt: skip
 
 
-def _duty(view: RuleView, hits: Hits, n: int) -> Duty | None:
+def _duty(engine: "Engine", view: RuleView, hits: Hits, n: int) -> Duty | None:
     """Where a match of an obligation counts; ``None`` for a suspicion."""
-    terms = view.duty
-    if terms is None:
+    duty = view.duty
+    if duty is None:
         return None
+    way = duty.way(is_credit=hits.side[n] == CREDITOR)
+    terms = duty.by_way[way]
     is_single = terms.period_kind == PAYMENT
     calendar = "day" if is_single else terms.period_kind
     payment = f"{hits.id_hi[n] & _WORD:016x}{hits.id_lo[n] & _WORD:016x}" if is_single else None
+    subject = None
+    if duty.is_of_first_holder:
+        first = hits.holder[n]
+        subject = Subject(_subject_kind(engine, view.rule, first), engine.inputs.identifiers.token(first))
     return Duty(
-        direction=("in" if hits.side[n] == CREDITOR else "out") if terms.tells_direction else "any",
+        direction=way,
         period_kind=terms.period_kind,
         period=period_text(calendar, hits.periods[n][CALENDARS.index(calendar)]),
         payment=payment,
         total=terms.total,
-        codes=terms.codes,
-        deadline=terms.deadline,
+        codes=duty.codes,
+        deadline=duty.deadline,
+        left_out=view.left_out[way],
+        subject=subject,
     )
 
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 Parts = tuple[int, int] | None
 """A value as numerator and denominator; None where it is not known."""
 
+WindowEvents = tuple[list[int], int]
+"""Positions of the payments in a window, and how many there are."""
+
 SPOKEN = {**CLOSED, "country": COUNTRIES, "currency": tuple(CURRENCIES)}
 """Vocabularies whose words an alert's sentence may name; the others hold identifiers."""
 
@@ -92,6 +95,13 @@ class RuleView:
                 self.computed[node.text] = node
                 self.shown.append((node.text, str(node.unit), writer(node.unit), self.reader(node), -1))
         self.duty = duty_terms(self.rule)
+        ways = self.duty.by_way if self.duty else {}
+        self.left_out = {
+            way: tuple(f"{w.name}.{m.name}" for w in self.rule.windows.values() if w.name not in terms.windows
+                       for m in w.measures)
+            for way, terms in ways.items()
+        }  # fmt: skip
+        """By direction of an obligation, the measures of windows that do not belong to it."""
         self.source = Source("rule", self.rule.id, self.rule.version, self.rule.digest)
         self.words = {
             node.text: (self.reader(node), SPOKEN[node.unit.detail or ""], str(node.unit))
@@ -162,6 +172,13 @@ class RuleView:
                     return "unknown"
                 return "at_least" if "at_least" in (left, right) else "exact"
         return "exact"
+
+    def shared(self, behind: list[WindowEvents], *, is_credit: bool) -> list[WindowEvents]:
+        """What stands behind a match, of ``behind`` by window: an obligation leaves the other direction out."""
+        if self.duty is None:
+            return behind
+        own = self.duty.by_way[self.duty.way(is_credit=is_credit)].windows
+        return [one for name, one in zip(self.rule.windows, behind, strict=True) if name in own]
 
     # What is shown ------------------------------------------------------------------------------------
 

@@ -56,8 +56,10 @@ class ObligationFold:
         return self.take(met(self.latest.get(_id_of(stored)), stored))
 
     def take(self, folded: Folded) -> Draft:
-        """Take over one revision; the journal entry."""
+        """Take over one revision, if there is one; the journal entry."""
         after = folded.obligation
+        if folded.revision is None:
+            return folded.draft
         if after.obligation_id not in self.latest:
             self.new.add(after.obligation_id)
         self.latest[after.obligation_id] = self.touched[after.obligation_id] = after
@@ -170,7 +172,7 @@ def _id_of(stored: StoredAlert) -> str:
     alert, duty = stored.alert, stored.alert.duty
     assert duty is not None
     key = Key(alert.booking_entity, duty.period_kind, duty.period, duty.payment, duty.direction)
-    return obligation_id(alert.source.id, alert.subject, key)
+    return obligation_id(alert.source.id, duty.subject or alert.subject, key)
 
 
 def _row(each: Obligation, run: str, recorded_at_us: int) -> RowValues:

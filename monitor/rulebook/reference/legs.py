@@ -55,6 +55,12 @@ class PlainLeg:
         return self.transaction.creditor if self.role == "debit" else self.transaction.debtor
 
     @property
+    def first_holder(self) -> str | None:
+        """Who holds the account on this side before those who hold it with him."""
+        side = self.transaction.debtor if self.role == "debit" else self.transaction.creditor
+        return side.holder
+
+    @property
     def counterparty(self) -> str | None:
         """The other side's account, or its customer where no account is given."""
         return self.other.account or self.other.holder or self.other.customer

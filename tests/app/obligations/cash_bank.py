@@ -58,7 +58,7 @@ _WINDOW = """\
 def _us(number: str, direction: str) -> str:
     return _RULE.format(
         number=number, title=f"Cash {direction} above 10 000 USD in one business day", country="US", by="person",
-        codes="fincen_sar: CTR", parameters=_PARAMETER.format(name="limit", unit="USD", value="10000.00"),
+        codes='fincen_sar: "9999"', parameters=_PARAMETER.format(name="limit", unit="USD", value="10000.00"),
         windows=_WINDOW.format(name="day", over="day", by="person", currency="USD", direction=direction),
         when=f'channel == "cash" and direction == "{direction}" and day.total > limit',
         deadline="days: 15, kind: calendar, after: period",
