@@ -160,6 +160,7 @@ def _entity(entity: Entity) -> PlainEntity:
         holidays=frozenset(date.fromisoformat(day) for day in entity.holidays),
         rolls=True,
         weekend=tuple(WEEKDAYS.index(day) for day in entity.weekend),
+        static_24h_start=time.fromisoformat(entity.static_24h_start) if entity.static_24h_start else time(0),
     )
 
 
