@@ -73,11 +73,15 @@ class SnapshotStore:
                 found.append(manifest)
         return found
 
-    def newest(self, *, layout: str, at_most: int) -> Snapshot | None:
-        """The newest whole snapshot of the layout, not beyond log position ``at_most``."""
+    def newest(self, *, layout: str, at_most: int, at_least: int = 0) -> Snapshot | None:
+        """The newest whole snapshot of the layout from log position ``at_least`` to ``at_most``."""
         for manifest in reversed(self.manifests()):
             path = self._arrays(manifest.position)
-            if manifest.layout == layout and manifest.position <= at_most and _digest(path) == manifest.sha256:
+            if (
+                manifest.layout == layout
+                and at_least <= manifest.position <= at_most
+                and _digest(path) == manifest.sha256
+            ):
                 with np.load(path, allow_pickle=False) as file:
                     arrays = {name: file[name] for name in file.files}
                 return Snapshot(manifest.position, manifest.clock_us, arrays)

@@ -13,35 +13,36 @@ and repeats nothing. The engine's state is saved every ``SNAPSHOT_RECORDS``; on 
 loaded and the history from there to the stored position is measured again, without raising anything.
 """
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
-from monitor.app import replaying
+from monitor.app import reloading, replaying
+from monitor.app.alert_lines import AlertLines
 from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
-from monitor.app.kept_inputs import keep_input, keep_snapshot, peer_columns
+from monitor.app.kept_inputs import peer_columns
+from monitor.app.live_control import BREAKER_SAVED, LiveControl
+from monitor.app.noting import OtherInputs, bank_snapshot_input, may_be_replaced, note_bank_snapshot, note_inputs
 from monitor.app.profiles import ProfileFile, ProfileTimeline
-from monitor.app.store import StoreFiles
+from monitor.app.recorded import Recorded
+from monitor.app.store import StoreFiles, data_folder
+from monitor.app.watching import WATCH_SECONDS, Watch, list_names, retained
 from monitor.casework.evidence import stored_alert
 from monitor.casework.position import LogInput, RunPosition
-from monitor.domain.alert import Alert, alert_to_json
+from monitor.domain.alert import Alert
 from monitor.domain.refusal import Reason, Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine import admission, state
-from monitor.engine.engine import Engine, Step
-from monitor.engine.peers import BankSnapshot
+from monitor.engine.engine import Engine, EngineInputs, Step
 from monitor.intake.lines import STANDARD_INPUT
 from monitor.intake.mapping import Mapping
 from monitor.intake.records import RecordChunk, SourcePosition
@@ -53,8 +54,6 @@ COMMIT_SECONDS = 1.0
 COMMIT_RECORDS = 262_144
 SNAPSHOT_RECORDS = 2_000_000
 _ENGINE_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
-_LEFT_OUT = ("approvals", "list", "profiles", "rates")
-"""Inputs that a later run may be without; the log then records an empty digest."""
 _DETAILS = {
     Reason.DUPLICATE_DIFFERS: "transaction_id: seen before with other content",
     Reason.TOO_LATE: "booked_at: more than 35 days before the latest payment of its customer",
@@ -79,6 +78,9 @@ class RunSettings:
     resume: bool = False
     commit_records: int = COMMIT_RECORDS
     snapshot_records: int = SNAPSHOT_RECORDS
+    watch_seconds: float | None = WATCH_SECONDS
+    """How often files and orders are looked at; ``None``: only where ``is_reload_asked`` says so."""
+    is_reload_asked: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -90,11 +92,15 @@ class Progress:
     file: str = ""
     rule_errors: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    """What happened to rules while running, for display at once; whoever shows them empties it."""
     is_stopped: bool = False
 
 
 class EmbeddedRun:
     """One run over some sources. Use :func:`run`."""
+
+    name = RUN
 
     def __init__(self, settings: RunSettings, store: CaseStore, files: StoreFiles, loaded: LoadedInputs) -> None:
         self.settings, self.store, self.files, self.loaded = settings, store, files, loaded
@@ -111,7 +117,9 @@ class EmbeddedRun:
         self.clock_us = UNKNOWN
         self.committed_at, self.committed_records = time.monotonic(), 0
         self.snapshot_at = 0
-        self.alerts_file: BinaryIO | None = None
+        self.is_rebuilt = False
+        self.watch = Watch(settings.inputs, settings.watch_seconds, settings.is_reload_asked)
+        self.profiles_file: ProfileFile | None = None
         self.engine = self._prepare()
 
     # Starting -----------------------------------------------------------------------------------------
@@ -131,17 +139,37 @@ class EmbeddedRun:
             self._take_up(stored, details)
         else:
             self.files.go_back_to(position=0, identifiers=0, quarantine_bytes=0)
+        recorded = Recorded(self.archive, self.store.inputs(RUN))
         inputs = engine_inputs(self.loaded, self.files.identifiers)
         engine = Engine(self.loaded.program, inputs)
-        given = self._load_profiles()
-        restored = replaying.restore(engine, self.files, self.profiles, position=self.position)
+        self.profiles_file = self._load_profiles()
+        last = recorded.last.get(("rulebook", "rules"))
+        is_same = last is None or last.digest == self.loaded.program.rulebook.digest
+        changes = reloading.list_changes(recorded, inputs, list_names(self.loaded.program)) if is_same else []
+        self.measure(engine, since=recorded.rulebook_since if is_same else self.position, changes=changes)
+        if changes:
+            engine.use(inputs)
+        self.live = LiveControl.restored(
+            self.store, RUN, self.loaded.program.rulebook, self.settings.inputs.breaker, details
+        )
+        self.live.see_bank(engine.peers.snapshot)
+        self.new_inputs += self.live.take_up(self.live.waiting(), position=self.position)
+        try:
+            note_inputs(self, engine)
+        except OtherInputs as error:
+            raise RunError(str(error)) from None
+        is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
+        self.lines = AlertLines(self.settings.alerts, int(str(details["alerts_bytes"])) if is_same else 0)
+        return engine
+
+    def measure(self, engine: Engine, *, since: int, changes: Sequence[tuple[int, EngineInputs]] = ()) -> None:
+        """Bring a fresh engine to the position of the run; see :func:`replaying.restore`."""
+        restored = replaying.restore(
+            engine, self.files, self.profiles, position=self.position, since=since, changes=changes
+        )
         self.clock_us = restored.clock_us
         if restored.is_whole_history:
             self._take_over_quiet_periods(engine)
-        self._note_inputs(given, engine)
-        is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
-        self._open_alerts(int(str(details["alerts_bytes"])) if is_same else 0)
-        return engine
 
     def _take_up(self, stored: RunPosition, details: dict[str, object]) -> None:
         self.files.go_back_to(
@@ -163,10 +191,11 @@ class EmbeddedRun:
 
     def _take_over_quiet_periods(self, engine: Engine) -> None:
         """Quiet periods follow the alerts that were raised, not those that other rules would have raised."""
-        codes = self.files.identifiers
+        codes, rules = self.files.identifiers, {rule.id for rule in engine.program.rulebook.rules}
         engine.findings.last_alert_us = {
             (rule, codes.code_of_token(bytes.fromhex(token))): judged_us
             for rule, token, judged_us in self.store.last_alerts(RUN)
+            if rule in rules
         }
 
     def _load_profiles(self) -> ProfileFile | None:
@@ -180,52 +209,6 @@ class EmbeddedRun:
         self.progress.counts["profiles_refused"] = len(given.refusals)
         self.progress.counts["accounts_over_holders_max"] = given.accounts_over_holders_max
         return given
-
-    def _note_inputs(self, profiles: ProfileFile | None, engine: Engine) -> None:
-        """Record, and keep, every input whose content differs from what the log last recorded."""
-        last = {(known.kind, known.name): known.digest for known in self.store.inputs(RUN)}
-        given = self.loaded.digests()
-        if profiles is not None:
-            given.append(("profiles", "profiles", "", profiles.digest))
-        if self.settings.resume:
-            self._refuse_other_inputs(last, given)
-        for kind, name, version, digest in given:
-            if last.get((kind, name)) != digest:
-                content = keep_input(
-                    self.archive, kind, name, loaded=self.loaded, given=self.settings.inputs,
-                    profiles=self.settings.profiles,
-                )  # fmt: skip
-                self.new_inputs.append(LogInput(self.position, kind, name, version, digest, content))
-        gone = {key for key, digest in last.items() if digest and key[0] in _LEFT_OUT} - {each[:2] for each in given}
-        self.new_inputs += [LogInput(self.position, kind, name, "", "") for kind, name in sorted(gone)]
-        if engine.peers.snapshot is not None:
-            # Other rules measure the history anew and may see another bank than the one recorded.
-            noted = self._bank_snapshot(engine, engine.peers.snapshot, self.position)
-            if last.get((noted.kind, noted.name)) != noted.digest:
-                self.new_inputs.append(noted)
-
-    def _refuse_other_inputs(self, last: dict[tuple[str, str], str], given: list[tuple[str, str, str, str]]) -> None:
-        """A stopped run goes on with what it began with: what it measures again must come out the same."""
-        before = {key: digest for key, digest in last.items() if digest and key[0] != "bank_snapshot"}
-        now = {(kind, name): digest for kind, name, _, digest in given}
-        changed = sorted({" ".join(dict.fromkeys(key)) for key, _ in before.items() ^ now.items()})
-        if changed:
-            raise RunError(
-                f"--resume needs the same inputs as the run that stopped; changed since: {', '.join(changed)}. "
-                "Resume with the former files and options first; the next run can use the new ones."
-            )
-
-    def _bank_snapshot(self, engine: Engine, snapshot: BankSnapshot, position: int) -> LogInput:
-        digest, content = keep_snapshot(self.archive, engine, snapshot, self.peer_columns)
-        return LogInput(position, "bank_snapshot", "bank", str(snapshot.version), digest, content)
-
-    def _open_alerts(self, committed_bytes: int) -> None:
-        if self.settings.alerts is None:
-            return
-        file = self.settings.alerts.open("r+b" if committed_bytes else "w+b")
-        file.truncate(committed_bytes)
-        file.seek(committed_bytes)
-        self.alerts_file = file
 
     # Going --------------------------------------------------------------------------------------------
 
@@ -243,6 +226,8 @@ class EmbeddedRun:
                     self._judge(source, chunk)
                 if self._is_due():
                     self.commit()
+                reloading.take_changes(self)
+                self.progress.messages += self.live.take_messages()
                 is_wanted = on_progress(self.progress)
                 if not is_wanted:
                     break
@@ -278,14 +263,12 @@ class EmbeddedRun:
         for run, clock_us in self.profiles.runs(decoded.batch, self.clock_us):
             step = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
-            self._count(step)
+            alerts = self.live.decide(step.alerts, step.snapshots)
+            self._count(step, alerts)
             refusals += self._refused_by_engine(chunk, run, step)
-            self.pending += step.alerts
+            self.pending += alerts
             for each in step.snapshots:
-                noted = self._bank_snapshot(self.engine, each, each.position)
-                # One in force from the start gives way to one published at the very first record.
-                self.new_inputs = [old for old in self.new_inputs if _key(old) != _key(noted)]
-                self.new_inputs.append(noted)
+                note_bank_snapshot(self, bank_snapshot_input(self, self.engine, each, each.position))
         # In the order of the log, whoever refused and however the stream is cut.
         self._refuse(sorted(refusals, key=lambda refusal: refusal.position))
         self._count_rules(self.engine.undecided - undecided, self.engine.hits - hits)
@@ -303,7 +286,7 @@ class EmbeddedRun:
         if records:
             self.files.vault.append_raw(self.position, self.position + records, data)
 
-    def _count(self, step: Step) -> None:
+    def _count(self, step: Step, alerts: Sequence[Alert]) -> None:
         counts = self.progress.counts
         outcomes = np.bincount(step.outcome, minlength=5)
         counts["judged"] += int(outcomes[admission.JUDGED] + outcomes[admission.TAKEN_BACK])
@@ -312,9 +295,11 @@ class EmbeddedRun:
         counts["reversals_without_original"] += step.reversals_without_original
         counts["matches_without_subject"] += step.matches_without_subject
         counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
-        for alert in step.alerts:
+        for alert in alerts:
             counts[f"alerts_{alert.status}"] += 1
             counts[f"rule:{alert.source.id}:{alert.status}"] += 1
+            if "breaker" in alert.marks:
+                counts[f"breaker:{alert.source.id}"] += 1
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         if refusals:
@@ -353,7 +338,7 @@ class EmbeddedRun:
 
     def commit(self, *, finished: bool = False) -> None:
         """Make everything so far durable, in one step as seen from outside."""
-        written = self._write_alerts()
+        written = self.lines.write(self.pending, self.files)
         self.files.commit()
         details: dict[str, object] = {
             "files": list(self.settings.files),
@@ -361,18 +346,21 @@ class EmbeddedRun:
             "quarantine_bytes": self.files.quarantine.size,
             "alerts": str(self.settings.alerts),
             "alerts_bytes": written,
+            BREAKER_SAVED: self.live.control.breaker.save(),
         }
         position = RunPosition(
             RUN, self.after.file, self.after.offset, self.position, self.clock_us, None, finished, details
         )
+        held = [each for each in self.new_inputs if may_be_replaced(each, self.position) and not finished]
         self.store.commit_batch(
             [stored_alert(alert, due_on=self.filing.due_of(alert)) for alert in self.pending],
             position,
             recorded_at_us=time.time_ns() // 1000,
             counters={name: count for name, count in self.progress.counts.items() if count},
-            inputs=self.new_inputs,
+            inputs=[each for each in self.new_inputs if each not in held],
+            entries=self.live.take_entries(),
         )
-        self.pending, self.new_inputs = [], []
+        self.pending, self.new_inputs = [], held
         self.committed_at, self.committed_records = time.monotonic(), self.position
         if self.position - self.snapshot_at >= self.settings.snapshot_records:
             self.save_state()
@@ -389,21 +377,6 @@ class EmbeddedRun:
         )
         self.snapshot_at = self.position
 
-    def _write_alerts(self) -> int:
-        """Append the pending alerts with the source's own identifiers; the bytes written in all."""
-        if self.alerts_file is None:
-            return 0
-        for alert in self.pending:
-            body = alert_to_json(
-                alert,
-                subject_id=self.files.subject(alert.subject.token),
-                transaction_ids=self.files.transaction_ids(alert.transactions),
-            )
-            self.alerts_file.write(msgspec.json.encode(body) + b"\n")
-        self.alerts_file.flush()
-        os.fsync(self.alerts_file.fileno())
-        return self.alerts_file.tell()
-
 
 def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda progress: True) -> Progress:
     """Run over the sources of ``settings``.
@@ -417,6 +390,9 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
     """
     _look_at(settings)
     loaded = load_inputs(settings.inputs)
+    if settings.db.exists() and loaded.errors:
+        with open_store(settings.db) as store:
+            loaded = retained(loaded, Recorded(InputArchive(data_folder(settings.db)), store.inputs(RUN)))
     if not loaded.program.rulebook.rules:
         why = f"\n{loaded.errors[0]}" if loaded.errors else " The files given hold none that is active or in shadow."
         raise RunError(f"There is no rule to judge by.{why}")
@@ -429,8 +405,7 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
             try:
                 return embedded.go(on_progress)
             finally:
-                if embedded.alerts_file is not None:
-                    embedded.alerts_file.close()
+                embedded.lines.close()
         finally:
             files.close()
 
@@ -448,10 +423,6 @@ def _look_at(settings: RunSettings) -> None:
         if not path.is_fifo():
             with path.open("rb"):
                 pass
-
-
-def _key(noted: LogInput) -> tuple[int, str, str]:
-    return noted.position, noted.kind, noted.name
 
 
 def _now() -> str:

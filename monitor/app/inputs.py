@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import ENOENT
 from functools import cache, lru_cache
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from monitor.casework.breaker import BreakerSettings
 from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE
 from monitor.domain.time import format_time
@@ -97,6 +98,7 @@ class GivenInputs:
     approve_examples: bool = False
     approvals: Path | None = None
     """The bank's own approvals; without it, those that lie beside the rules."""
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ class LoadedInputs:
     """How many rules are for jurisdictions in which the bank has no booking entity."""
     approvals: dict[str, Approval] = field(default_factory=dict)
     """The bank's approvals in force by rule id, out of its own overlay."""
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Rules whose file cannot be read and whose recorded version stays: their entries in the kept rulebook."""
 
     @property
     def examples(self) -> list[str]:
@@ -131,6 +136,7 @@ class LoadedInputs:
             ("rulebook", "rules", "", self.program.rulebook.digest),
             ("approvals", "rules", "", live),
             ("entities", "entities", "", self.entities.digest),
+            ("breaker", "breaker", "", sha256(self.breaker.body.encode()).hexdigest()),
         ]
         if self.approvals:
             found.append(("approvals", OVERLAY, "", sha256(self.overlay()).hexdigest()))
@@ -141,10 +147,11 @@ class LoadedInputs:
         return found
 
 
-def load_inputs(given: GivenInputs) -> LoadedInputs:
+def load_inputs(given: GivenInputs, *, former: LoadedInputs | None = None) -> LoadedInputs:
     """Load rules, lists, rates and entities.
 
-    Rule files with mistakes are left out and reported; other files raise.
+    Rule files with mistakes are left out and reported; other files raise. With ``former``, rates and entities are those
+    and not read again: a run keeps them until it ends.
 
     Raises:
         FileNotFoundError: A file or folder of rules, lists or approvals does not exist.
@@ -160,22 +167,28 @@ def load_inputs(given: GivenInputs) -> LoadedInputs:
     rulebook, errors = load.load_rulebook(paths, lists)
     approved = load_approvals(rulebook.rules, [given.approvals] if given.approvals else find_approvals(paths))
     used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
-    entities = load_entities(given.entities) if given.entities else default_entities()
-    rulebook, elsewhere = within_reach(rulebook, {entity.country for entity in entities.entities.values()})
+    if former is not None:
+        entities, rates = former.entities, former.rates
+    else:
+        entities = load_entities(given.entities) if given.entities else default_entities()
+        rates = load_rates(given.rates) if given.rates else None
+    rulebook, elsewhere = within_reach(rulebook, entities)
     return LoadedInputs(
         program=plan(rulebook),
         live=frozenset(rule.id for rule in rulebook.rules if _is_live(rule, given.approve_examples, approved)),
         lists=used,
-        rates=load_rates(given.rates) if given.rates else None,
+        rates=rates,
         entities=entities,
         elsewhere=elsewhere,
         errors=[*list_errors, *errors, *approved.problems],
         approvals=approved.by_rule,
+        breaker=given.breaker,
     )
 
 
-def within_reach(rulebook: Rulebook, countries: Collection[str]) -> tuple[Rulebook, int]:
+def within_reach(rulebook: Rulebook, entities: Entities) -> tuple[Rulebook, int]:
     """The rules that apply where the bank books, and how many do not: their windows would be measured for nobody."""
+    countries = {entity.country for entity in entities.entities.values()}
     kept = tuple(r for r in rulebook.rules if ANY in r.jurisdictions or not set(r.jurisdictions).isdisjoint(countries))
     return Rulebook(kept, rulebook_digest(iter(kept))), len(rulebook.rules) - len(kept)
 

@@ -48,6 +48,10 @@ def keep_input(
             return _keep_rules(archive, loaded)
         case "approvals" if name == OVERLAY:
             return archive.keep(loaded.overlay(), ".json")
+        case "approvals":
+            return archive.keep(json.dumps(sorted(loaded.live)).encode(), ".json")
+        case "breaker":
+            return archive.keep(loaded.breaker.body.encode(), ".json")
         case "list":
             return archive.keep(_list_file(given, name).read_bytes(), ".yaml")
         case "rates":
@@ -60,12 +64,16 @@ def keep_input(
 
 
 def _keep_rules(archive: InputArchive, loaded: LoadedInputs) -> str:
-    kept, rules = {}, loaded.program.rulebook.rules
+    rules = loaded.program.rulebook.rules
+    kept: dict[str, dict[str, str]] = {rule_id: dict(entry) for rule_id, entry in loaded.kept.items()}
     for rule in rules:
+        if rule.id in kept:
+            continue
         path = Path(rule.place.file)
         content = archive.keep(path.read_bytes(), ".yaml")
         # Folder and name are checked when the rule is read again.
-        kept[rule.id] = {"digest": rule.digest, "file": f"{path.parent.name}/{path.name}", "content": content}
+        name = f"{path.parent.name}/{path.name}"
+        kept[rule.id] = {"digest": rule.digest, "file": name, "path": str(path), "content": content}
     manifest = {"keys": sorted({window.by for rule in rules for window in rule.windows.values()}), "rules": kept}
     return archive.keep(json.dumps(manifest, sort_keys=True, indent=1).encode(), ".json")
 

@@ -81,6 +81,15 @@ class ProfileTimeline:
         )
         self.accounts = NamedAccounts(said)
 
+    def rewound(self) -> "ProfileTimeline":
+        """The same versions, none of them in force: for measuring the history again."""
+        fresh = ProfileTimeline()
+        for name in ("recorded_us", "codes", "values", "customer"):
+            setattr(fresh, name, getattr(self, name))
+        fresh.in_force = np.full(len(self.in_force), -1, np.int64)
+        fresh.accounts = NamedAccounts(self.accounts.said)
+        return fresh
+
     def advance(self, clock_us: int) -> None:
         """Put all versions in force that were recorded by ``clock_us``."""
         stop = int(np.searchsorted(self.recorded_us, clock_us, side="right"))

@@ -4,7 +4,7 @@
 - ``quiet`` (a repeat within the rule's quiet period) joins likewise. Where the subject's last case is closed
   and already holds an alert of the same rule, the repeat is recorded there and opens no case: that pattern was
   decided, and to raise it again at once is what the quiet period prevents. It shows as "+n after closing".
-- ``shadow`` is stored and never makes or joins a case.
+- ``shadow`` and ``suppressed`` are stored and never make or join a case.
 
 An alert that joins is never hidden: it wakes a snoozed case, and it sends a case that waits for
 approval back to review, because what was proposed was proposed on other facts.
@@ -15,6 +15,7 @@ were cut into commits.
 
 from dataclasses import dataclass, replace
 
+from monitor.casework.control import HIDDEN
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.journal import Draft, canonical_json
 from monitor.casework.lifecycle import ALERT_MOVES
@@ -41,11 +42,11 @@ def join_alert(latest: Case | None, stored: StoredAlert, policy: CaseworkPolicy)
     """Fold one alert, new or quiet, into the latest case of its subject (``None``: it has none).
 
     Raises:
-        ValueError: The alert is a shadow alert.
+        ValueError: The alert is in shadow or suppressed.
     """
     alert = stored.alert
-    if alert.status == "shadow":
-        raise ValueError(f"alert {alert.alert_id} is a shadow alert and joins no case")
+    if alert.status in HIDDEN:
+        raise ValueError(f"alert {alert.alert_id} is a {alert.status} alert and joins no case")
     if latest is not None and latest.is_open:
         case = _added(latest, alert, policy)
         return Joined(case, False, _draft("alert_joined", latest, case, stored))
@@ -56,10 +57,10 @@ def join_alert(latest: Case | None, stored: StoredAlert, policy: CaseworkPolicy)
     return Joined(case, True, _draft("opened", latest, case, stored))
 
 
-def shadow_draft(stored: StoredAlert, chain: str) -> Draft:
-    """The entry that fixes a shadow alert's evidence, in a chain of the run."""
+def hidden_draft(stored: StoredAlert, chain: str) -> Draft:
+    """The entry that fixes the evidence of an alert in shadow or suppressed, in a chain of the run."""
     alert = stored.alert
-    return Draft(chain, alert.judged_at_us, MONITOR, "shadow_alert", canonical_json(_alert_facts(stored)))
+    return Draft(chain, alert.judged_at_us, MONITOR, f"{alert.status}_alert", canonical_json(_alert_facts(stored)))
 
 
 def scored(case: Case) -> Case:

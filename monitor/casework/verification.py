@@ -35,6 +35,8 @@ class ChainsRead:
     """Author and time of a note by "chain seq"."""
     members: dict[str, str] = field(default_factory=dict)
     """The case that an alert joined, by alert id; alerts in shadow join none."""
+    orders: dict[str, str] = field(default_factory=dict)
+    """Digest of an order's body by its id."""
     states: dict[str, str] = field(default_factory=dict)
     """The state that the last entry of a case's chain left it in."""
     revisions: dict[str, str] = field(default_factory=dict)
@@ -74,6 +76,8 @@ def _note_content(entry: Entry, read: ChainsRead) -> None:
             read.members[facts["alert"]] = entry.chain
     if "revision_sha256" in facts:
         read.revisions[f"{entry.chain} {facts['obligation_revision']}"] = facts["revision_sha256"]
+    if "order_sha256" in facts:
+        read.orders[facts["order"]] = facts["order_sha256"]
     if "note_sha256" in facts:
         read.notes[f"{entry.chain} {entry.seq}"] = facts["note_sha256"]
         read.note_authors[f"{entry.chain} {entry.seq}"] = (entry.actor, entry.at_us)
@@ -145,6 +149,7 @@ def check_content(
     alerts: Iterable[tuple[str, str]],
     notes: Iterable[tuple[str, str]],
     states: Iterable[tuple[str, str]],
+    orders: Iterable[tuple[str, str]] = (),
 ) -> Iterable[Finding]:
     """Compare rows outside the journal with what it says of them.
 
@@ -153,9 +158,11 @@ def check_content(
         alerts: (alert id, stored evidence) of every alert.
         notes: ("chain seq", stored text) of every note.
         states: (case id, stored state) of every case.
+        orders: (order id, body) of every order of live control.
     """
     yield from _check_texts("alert", read.evidence, alerts)
     yield from _check_texts("note", read.notes, notes)
+    yield from _check_texts("order", read.orders, orders)
     left = dict(read.states)
     for case_id, state in states:
         recorded = left.pop(case_id, None)

@@ -27,6 +27,11 @@ MARKS = {
     "general_parameters": "the customer's segment was not known; the general parameters applied",
     "lower_bound": "some payments have unknown parts; numbers marked 'at least' are lower bounds",
     "transactions_cut": "more payments than the alert names; it names the newest 200",
+    "disabled": "in shadow: the rule was switched off by an order (aml rules disable)",
+    "breaker": "in shadow: the rule had raised as many alerts on that day of the log as its limit allows",
+    "suppression_sample": "a suppression reached the alert, and it was drawn for review",
+    "first_shown": "a repeat of an alert that nobody was shown, because that one was suppressed or in shadow",
+    "lookback": "found in the recorded payments after a named list changed",
 }
 _TRUTH = {"true": ("✓", "green"), "false": ("✗", "red"), "unknown": ("?", "yellow")}
 _JOINED = {"and": "all of:", "or": "at least one of:", "not": "not all of:"}

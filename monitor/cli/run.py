@@ -21,6 +21,8 @@ from monitor.app.embedded import Progress, RunError, RunSettings
 from monitor.app.embedded import run as run_embedded
 from monitor.app.inputs import ApprovalsError, GivenInputs
 from monitor.app.store import StoreFilesError
+from monitor.app.watching import WATCH_SECONDS
+from monitor.casework.breaker import LEAST_DEFAULT, SHARE_DEFAULT_PPM, BreakerSettings
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.engine.binding import ListMissing
 from monitor.intake.layouts import LAYOUTS
@@ -84,6 +86,21 @@ def run(
     approvals: Annotated[
         Path | None, typer.Option(help="the bank's own approvals (default: approvals.yaml beside the rules)")
     ] = None,
+    daily_limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--daily-limit", metavar="RULE=N", help="new alerts a day before RULE goes into shadow; repeatable"
+        ),
+    ] = None,
+    daily_share: Annotated[
+        float, typer.Option("--daily-share", metavar="SHARE", help="the limit of other rules, as a share of customers")
+    ] = SHARE_DEFAULT_PPM / 1_000_000,
+    daily_least: Annotated[
+        int, typer.Option("--daily-least", min=1, metavar="N", help="the limit of other rules is at least N")
+    ] = LEAST_DEFAULT,
+    watch: Annotated[
+        bool, typer.Option(help="take over changed rules, lists and approvals while running; SIGHUP always does")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="go on exactly where the last run stopped")] = False,
     progress: Annotated[bool, typer.Option(help="a live line while running")] = True,
 ) -> None:
@@ -93,16 +110,20 @@ def run(
     if "://" in str(db) or ":/" in str(db):
         console.print(Text(f"{db}: {_NO_URL}"), style="red", soft_wrap=True)
         raise typer.Exit(1)
+    breaker = BreakerSettings(round(daily_share * 1_000_000), daily_least, _limits(daily_limit or []))
+    given = GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals, breaker)
     try:
         settings = RunSettings(
             files=tuple(files),
             db=db,
             layout=layout,
             mapping=load_mapping(mapping) if mapping else None,
-            inputs=GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals),
+            inputs=given,
             profiles=profiles,
             alerts=alerts,
             resume=resume,
+            watch_seconds=WATCH_SECONDS if watch else None,
+            is_reload_asked=on_hang_up(),
         )
         with stop_requested() as is_stopped, display(console, is_live=progress and console.is_terminal) as show:
             done = run_embedded(settings, lambda state: show(state) and not is_stopped())
@@ -113,6 +134,31 @@ def run(
     if done.is_stopped:
         console.print("Stopped. Go on exactly here with the same command and --resume.", style="yellow")
         raise typer.Exit(STOPPED)
+
+
+def _limits(given: list[str]) -> dict[str, int]:
+    """The limits of single rules: ``AML-FAN-001=200``."""
+    found = {}
+    for text in given:
+        rule, _, number = text.partition("=")
+        if not rule or not number.isdecimal():
+            raise typer.BadParameter(f"{text}: write a rule and a whole number, such as AML-FAN-001=200.")
+        found[rule] = int(number)
+    return found
+
+
+def on_hang_up() -> Callable[[], bool]:
+    """Whether a SIGHUP came since the last question: the usual sign to a service that its files have changed."""
+    asked: list[int] = []
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda number, frame: asked.append(number))
+
+    def is_asked() -> bool:
+        was_asked = bool(asked)
+        asked.clear()
+        return was_asked
+
+    return is_asked
 
 
 def _in_words(error: Exception) -> str:
@@ -142,8 +188,15 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress], bool]]:
     """A line that is drawn anew while running, or nothing."""
+
+    def tell(progress: Progress) -> bool:
+        for message in progress.messages:
+            console.print(Text(message), style="yellow", soft_wrap=True)
+        progress.messages.clear()
+        return True
+
     if not is_live:
-        yield lambda progress: True
+        yield tell
         return
     clock = _Rate()
     with Live(
@@ -154,6 +207,7 @@ def display(console: Console, *, is_live: bool) -> Iterator[Callable[[Progress],
     ) as live:
 
         def show(progress: Progress) -> bool:
+            tell(progress)
             live.update(_line(progress, clock.of(progress.records)))
             return True
 
@@ -219,13 +273,14 @@ def _print_rules(console: Console, counts: Counter[str]) -> None:
     if not rules:
         return
     table = Table("rule", box=None, pad_edge=False, header_style="bold")
-    for column in ("new", "quiet", "shadow", "undecided"):
+    statuses = ("new", "quiet", "shadow", *(["suppressed"] if counts["alerts_suppressed"] else []))
+    for column in (*statuses, "undecided"):
         table.add_column(column, justify="right")
     table.add_column("most often missing")
     for rule in rules:
         missing = {n.split(":", 2)[2]: v for n, v in counts.items() if n.startswith(f"undecided:{rule}:")}
         worst = max(missing, key=lambda name: missing[name], default="")
-        numbers = [counts[f"rule:{rule}:{status}"] for status in ("new", "quiet", "shadow")]
+        numbers = [counts[f"rule:{rule}:{status}"] for status in statuses]
         cells = [_spaced(number) if number else "·" for number in (*numbers, sum(missing.values()))]
         table.add_row(rule, *cells, worst)
     console.print(table)

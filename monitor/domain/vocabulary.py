@@ -54,7 +54,7 @@ ACCOUNT_KINDS = ("current", "savings", "term_deposit", "loan", "prepaid", "card"
 CUSTOMER_KINDS = ("person", "business")
 RISK_RATINGS = ("low", "medium", "high", "prohibited")
 SEVERITIES = ("low", "medium", "high", "critical")
-ALERT_STATUSES = ("new", "quiet", "shadow")
+ALERT_STATUSES = ("new", "quiet", "shadow", "suppressed")
 RULE_STATUSES = ("draft", "shadow", "active", "retired")
 
 SUBJECT_KINDS = (

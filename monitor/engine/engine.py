@@ -124,6 +124,16 @@ class Engine:
         self.combination_segment = _by_code(self.bound.segment_index)
         self.columns = plan_columns(program.fields)
 
+    def use(self, inputs: EngineInputs) -> None:
+        """Go on with other lists or approvals. What was measured with the former ones stays as it was.
+
+        Raises:
+            ListMissing: A rule names a list that is not among the inputs.
+        """
+        self.inputs = inputs
+        self.bound = bind(self.program, encode=inputs.identifiers.code, lists=inputs.lists)
+        self.findings.views = []
+
     def step(self, batch: TransactionBatch, profiles: ProfileTable) -> Step:
         """Judge a batch.
 

@@ -36,7 +36,7 @@ class BankSnapshot:
     """What the whole bank looked like before a log position.
 
     ``quantiles[segment, column]`` follows the columns of the program's peers; segment 0 is the whole bank and
-    stands for unknown segments. ``hubs`` are key rows.
+    stands for unknown segments. ``hubs`` are key rows, ``customers`` how many customers have had a payment so far.
     """
 
     version: int
@@ -44,6 +44,7 @@ class BankSnapshot:
     day: int
     quantiles: npt.NDArray[np.int64]
     hubs: Int32s
+    customers: int = 0
 
 
 @inlined
@@ -158,7 +159,8 @@ class Peers:
         self.hub_days = np.where(many, np.minimum(self.hub_days + 1, 30_000), 0).astype(np.int16)
         version = 1 if self.snapshot is None else self.snapshot.version + 1
         hubs = np.flatnonzero(self.hub_days >= HUB_DAYS_MIN).astype(np.int32)
-        snapshot = BankSnapshot(version, position, day, self._quantiles(), hubs)
+        customers = int((self.last_bucket[:, 0] >= 0).sum())
+        snapshot = BankSnapshot(version, position, day, self._quantiles(), hubs, customers)
         self.use(snapshot)
         return snapshot
 

@@ -15,7 +15,7 @@ from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.plan import Program
 
-FORMAT = 6
+FORMAT = 7
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
@@ -53,7 +53,7 @@ def save(engine: Engine) -> Arrays:
     arrays["peers.segments"] = np.array(peers.segment_code, np.int64)
     if peers.snapshot is not None:
         snapshot = peers.snapshot
-        arrays["snapshot"] = np.array([snapshot.version, snapshot.position, snapshot.day], np.int64)
+        arrays["snapshot"] = np.array([snapshot.version, snapshot.position, snapshot.day, snapshot.customers], np.int64)
         arrays["snapshot.quantiles"], arrays["snapshot.hubs"] = snapshot.quantiles, snapshot.hubs
     arrays["firsts"] = engine.firsts.seen
     arrays["firsts.used"] = np.array([engine.firsts.used], np.int64)
@@ -84,9 +84,9 @@ def load(engine: Engine, arrays: Arrays) -> None:
         setattr(peers, name, np.array(arrays[f"peers.{name}"]))
     peers.restore_segments(arrays["peers.segments"].tolist())
     if "snapshot" in arrays:
-        version, position, day = arrays["snapshot"].tolist()
+        version, position, day, customers = arrays["snapshot"].tolist()
         quantiles, hubs = np.array(arrays["snapshot.quantiles"]), np.array(arrays["snapshot.hubs"])
-        peers.use(BankSnapshot(version, position, day, quantiles, hubs))
+        peers.use(BankSnapshot(version, position, day, quantiles, hubs, customers))
     engine.firsts.seen = np.array(arrays["firsts"])
     engine.firsts.used = int(arrays["firsts.used"][0])
     engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())

@@ -32,7 +32,7 @@ KINDS = ("suspicion", "obligation")
 _KEYS = (
     "id", "title", "typology", "kind", "status", "version", "author", "severity", "jurisdictions", "description",
     "references", "false_positives", "blind_spots", "parameters", "codes", "windows", "when", "alert", "approval",
-    "tests", "equivalent", "deadline",
+    "tests", "equivalent", "deadline", "owner",
 )  # fmt: skip
 
 
@@ -134,6 +134,9 @@ def _rule(text: str, file: str, lists: Mapping[str, NamedList], *, is_kept: bool
         equivalent=checks.equivalent(tree),
         deadline=checks.deadline(tree, is_obligation=kind == "obligation"),
         place=tree.place,
+        owner=entries.text(tree, "owner", "the rule", "Name who answers for the rule.", characters_max=200)
+        if "owner" in tree.items
+        else None,
     )
     return replace(rule, digest=rule_digest(rule))
 
@@ -195,7 +198,7 @@ def load_lists(paths: Sequence[Path]) -> tuple[dict[str, NamedList], list[RuleEr
     """The named lists that lie beside rules: ``lists/*.yaml`` in a folder given or in one above it."""
     found: dict[str, NamedList] = {}
     errors: list[RuleError] = []
-    for folder in _list_folders(paths):
+    for folder in list_folders(paths):
         for path in sorted(folder.glob("*.yaml")):
             try:
                 each = load_list(path)
@@ -208,7 +211,8 @@ def load_lists(paths: Sequence[Path]) -> tuple[dict[str, NamedList], list[RuleEr
     return found, errors
 
 
-def _list_folders(paths: Sequence[Path]) -> list[Path]:
+def list_folders(paths: Sequence[Path]) -> list[Path]:
+    """The folders of named lists that belong to these files and folders of rules."""
     folders: dict[Path, None] = {}
     for path in paths:
         nearest = [path, *path.absolute().parents[:3]] if path.is_dir() else list(path.absolute().parents[:3])

@@ -254,6 +254,8 @@ class Rule:
     digest: str = ""
     """SHA-256, hex, over what decides: parameters, windows, when, alert, jurisdictions, severity."""
     place: Place = Place("", 0)
+    owner: str | None = None
+    """Who answers for the rule, and is told when its breaker opens."""
 
 
 @dataclass(frozen=True, slots=True)

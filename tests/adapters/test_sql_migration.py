@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,6 +14,8 @@ from monitor.adapters.sql.migration import HEAD, alembic_config
 from monitor.adapters.sql.opening import store_url
 from monitor.adapters.sql.schema import metadata
 from monitor.adapters.sql.store import StoreError, StoreMissing, open_store
+from monitor.casework.position import RunPosition
+from tests.casework.alert_building import stored
 
 
 def test_an_empty_place_becomes_a_store_of_the_newest_schema(place):
@@ -43,7 +46,7 @@ def test_opening_a_store_again_changes_nothing(place):
 def test_a_store_of_a_newer_release_is_refused_and_left_as_it_is(place):
     with open_store(place, create=True) as store, store.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match=r"has schema 9999, written by a newer release; this one knows 0002"):
+    with pytest.raises(StoreError, match=r"has schema 9999, written by a newer release; this one knows 0003"):
         open_store(place)
 
 
@@ -91,3 +94,31 @@ def test_sqlite_keeps_what_was_acknowledged(tmp_path: Path):
     assert pragma == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     with sqlite3.connect(tmp_path / "a.db") as plain:
         assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_store_of_the_first_schema_keeps_its_alerts_and_takes_suppressed_ones(tmp_path: Path):
+    path = tmp_path / "old.db"
+    engine = sa.create_engine(store_url(path))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")  # type: ignore[arg-type]
+    engine.dispose()
+    with sqlite3.connect(path) as plain, pytest.raises(sqlite3.IntegrityError, match="ck_alerts_status"):
+        plain.execute(_alert_insert(plain, "suppressed"))
+    with sqlite3.connect(path) as plain:
+        plain.execute(_alert_insert(plain, "new"))
+    with open_store(path) as store:
+        assert len(store.alert_ids()) == 1
+        result = store.commit_batch([stored(1, status="suppressed")], RunPosition("r", 0, 0, 2, 0), recorded_at_us=1)
+        assert result.alerts_stored == 1
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with pytest.raises(sqlite3.IntegrityError, match="ck_alerts_status"):
+            plain.execute(_alert_insert(plain, "lost"))
+
+
+def _alert_insert(plain: sqlite3.Connection, status: str) -> str:
+    """An alert of the given status, all else arbitrary."""
+    names = [(row[1], row[2]) for row in plain.execute("PRAGMA table_info(alerts)")]
+    values = {"alert_id": "'A-OLD'", "status": f"'{status}'"}
+    shown = [values.get(name, "'x'" if kind.startswith(("VARCHAR", "TEXT")) else "0") for name, kind in names]
+    return f"INSERT INTO alerts VALUES ({', '.join(shown)})"

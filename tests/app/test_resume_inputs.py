@@ -1,10 +1,12 @@
 """A run that was stopped goes on with the inputs it began with, or says which ones are others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from monitor.adapters.sql.store import open_store
 from monitor.app.embedded import RunError, RunSettings, run
 from monitor.app.inputs import GivenInputs
 
@@ -43,10 +45,24 @@ def stopped(folder: Path) -> None:
     assert run(settings(folder), stop_after_the_first_chunk).is_stopped
 
 
-def test_resume_with_other_approvals_is_refused_and_says_so(tmp_path: Path) -> None:
+def test_resume_with_other_entities_is_refused_and_says_so(tmp_path: Path) -> None:
     stopped(tmp_path)
-    with pytest.raises(RunError, match="changed since: approvals rules"):
-        run(settings(tmp_path, resume=True, approve_examples=True))
+    entities = tmp_path / "entities.yaml"
+    entities.write_text("default: OSLO\nentities: {OSLO: {country: NO, zone: Europe/Oslo}}\n")
+    other = replace(settings(tmp_path, resume=True), inputs=GivenInputs(entities=entities))
+    with pytest.raises(RunError, match="changed since: entities"):
+        run(other)
+
+
+def test_other_approvals_take_effect_where_the_run_goes_on_and_are_recorded_there(tmp_path: Path) -> None:
+    stopped(tmp_path)
+    with open_store(tmp_path / "bank.db") as store:
+        position = store.position("embedded")
+    assert position is not None
+    run(settings(tmp_path, resume=True, approve_examples=True))
+    with open_store(tmp_path / "bank.db") as store:
+        noted = [each.position for each in store.inputs("embedded") if each.kind == "approvals"]
+    assert noted == [0, position.log_position]
 
 
 def test_resume_with_the_same_inputs_reaches_the_end(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from monitor.casework.joining import NAMES_KEPT_MAX, join_alert, scored, seen, shadow_draft
+from monitor.casework.joining import NAMES_KEPT_MAX, hidden_draft, join_alert, scored, seen
 from monitor.casework.policy import CaseworkPolicy
 from monitor.domain.case import Case, Proposal, case_id
 from monitor.domain.time import DAY_US, HOUR_US
@@ -73,7 +73,7 @@ def test_a_shadow_alert_never_touches_a_case():
 
 def test_the_journal_fixes_the_evidence_of_a_shadow_alert():
     one = stored(status="shadow")
-    assert json.loads(shadow_draft(one, "shadow:r").payload)["evidence_sha256"] == one.evidence_digest
+    assert json.loads(hidden_draft(one, "shadow:r").payload)["evidence_sha256"] == one.evidence_digest
 
 
 def test_after_closing_a_new_alert_opens_a_case_that_names_the_former():

@@ -25,8 +25,9 @@ from monitor.adapters.sql.rows import (
 )
 from monitor.adapters.sql.schema import alerts as alert_table
 from monitor.adapters.sql.schema import case_alerts, cases, log_inputs, run_counters, run_positions
+from monitor.casework.control import HIDDEN
 from monitor.casework.evidence import StoredAlert
-from monitor.casework.joining import join_alert, shadow_draft
+from monitor.casework.joining import hidden_draft, join_alert
 from monitor.casework.journal import Draft
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
@@ -54,6 +55,7 @@ def commit(
     *,
     counters: Mapping[str, int],
     inputs: Sequence[LogInput],
+    entries: Sequence[Draft],
     policy: CaseworkPolicy,
     recorded_at_us: int,
 ) -> CommitResult:
@@ -67,7 +69,7 @@ def commit(
     insert_rows(connection, alert_table, ALERT_COLUMNS, rows)
     _write_cases(connection, work, recorded_at_us)
     owed.write(connection, run=position.run, recorded_at_us=recorded_at_us)
-    append_entries(connection, work.drafts, recorded_at_us=recorded_at_us)
+    append_entries(connection, [*work.drafts, *entries], recorded_at_us=recorded_at_us)
     _write_inputs(connection, position.run, inputs, recorded_at_us)
     _write_position(connection, position, counters, recorded_at_us)
     return CommitResult(len(fresh), len(alerts) - len(fresh), len(work.opened), len(work.opened) + len(work.touched))
@@ -80,7 +82,7 @@ class _Fold:
         self.latest = latest
         self.owed = owed
         self.policy = policy
-        self.shadow_chain = f"shadow:{run}"
+        self.run = run
         self.opened: dict[str, Case] = {}
         self.touched: dict[str, Case] = {}
         self.superseded: list[str] = []
@@ -93,8 +95,8 @@ class _Fold:
         if alert.duty is not None:
             self.drafts.append(self.owed.add(stored))
             return
-        if alert.status == "shadow":
-            self.drafts.append(shadow_draft(stored, self.shadow_chain))
+        if alert.status in HIDDEN:
+            self.drafts.append(hidden_draft(stored, f"{alert.status}:{self.run}"))
             return
         key = (alert.subject.kind, alert.subject.token)
         before = self.latest.get(key)
@@ -142,7 +144,7 @@ def _latest_cases(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> d
 
 
 def _joins_a_case(stored: StoredAlert) -> bool:
-    return stored.alert.status != "shadow" and stored.alert.duty is None
+    return stored.alert.status not in HIDDEN and stored.alert.duty is None
 
 
 def _write_cases(connection: sa.Connection, work: _Fold, recorded_at_us: int) -> None:

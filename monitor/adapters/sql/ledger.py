@@ -11,6 +11,7 @@ from monitor.adapters.sql.schema import (
     alerts,
     case_alerts,
     cases,
+    control_orders,
     journal,
     journal_heads,
     journal_roots,
@@ -19,6 +20,7 @@ from monitor.adapters.sql.schema import (
     obligations,
 )
 from monitor.casework.journal import Draft, Entry, Head, Root, append, make_root
+from monitor.casework.orders import Order
 from monitor.casework.verification import (
     ChainsRead,
     Verified,
@@ -95,6 +97,7 @@ def verify(connection: sa.Connection, on_progress: Callable[[int], None] | None 
         alerts=_pairs(connection, alerts.c.alert_id, alerts.c.evidence),
         notes=_note_texts(connection),
         states=_pairs(connection, cases.c.case_id, cases.c.state),
+        orders=_order_bodies(connection),
     )
     findings += check_columns(_alert_columns(connection))
     findings += check_places(
@@ -119,6 +122,12 @@ def _pairs(connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any]
     rows = connection.execution_options(yield_per=1000).execute(sa.select(key, value).order_by(key))
     for row in rows:
         yield row[0], row[1]
+
+
+def _order_bodies(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    columns = [control_orders.c[name] for name in Order.__slots__]
+    for order_id, *values in connection.execute(sa.select(control_orders.c.order_id, *columns)):
+        yield order_id, Order(*values).body
 
 
 def _note_texts(connection: sa.Connection) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,7 @@ alerts = Table(
     Column("evidence", Text, nullable=False),
     Column("evidence_sha256", HASH, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
-    CheckConstraint("status in ('new', 'quiet', 'shadow')", name="status"),
+    CheckConstraint("status in ('new', 'quiet', 'shadow', 'suppressed')", name="status"),
 )
 Index("ix_alerts_source_id_judged_at_us", alerts.c.source_id, alerts.c.judged_at_us)
 Index("ix_alerts_subject_token", alerts.c.subject_token)
@@ -271,4 +271,26 @@ obligation_revisions = Table(
     Column("content", Text, nullable=False),
     Column("content_sha256", HASH, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
+)
+
+control_orders = Table(
+    "control_orders",
+    metadata,
+    Column("order_id", ID, primary_key=True),
+    Column("kind", WORD, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("second", Text),
+    Column("reason", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("rule", WORD),
+    Column("typology", WORD),
+    Column("subject_kind", WORD),
+    Column("subject_token", TOKEN),
+    Column("segment", Text),
+    Column("from_us", BigInteger),
+    Column("until_us", BigInteger),
+    Column("sample_ppm", Integer),
+    Column("refers_to", ID, ForeignKey("control_orders.order_id")),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    CheckConstraint("kind in ('suppress', 'end_suppression', 'disable_rule', 'enable_rule')", name="kind"),
 )

@@ -42,6 +42,7 @@ from monitor.adapters.sql.rows import position_of
 from monitor.adapters.sql.run_lock import RunLock, lock_run
 from monitor.adapters.sql.schema import alerts, log_inputs, run_counters, run_positions
 from monitor.casework.evidence import StoredAlert
+from monitor.casework.journal import Draft
 from monitor.casework.obligations import Folded
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
@@ -85,6 +86,7 @@ class CaseStore:
         recorded_at_us: int,
         counters: Mapping[str, int] | None = None,
         inputs: Sequence[LogInput] = (),
+        entries: Sequence[Draft] = (),
     ) -> CommitResult:
         """Store alerts, their cases and journal entries, inputs, counters and the position in one transaction.
 
@@ -95,6 +97,7 @@ class CaseStore:
             recorded_at_us: The clock on the wall, µs UTC.
             counters: Absolute values as of ``position``, at most 10,000 names of up to 200 characters.
             inputs: Inputs at log positions; one already there is passed over.
+            entries: Further entries of the journal: what the run itself did.
 
         Raises:
             StoreBusy: Another writer does not finish in time.
@@ -106,6 +109,7 @@ class CaseStore:
                 position,
                 counters=counters or {},
                 inputs=inputs,
+                entries=entries,
                 policy=self.policy,
                 recorded_at_us=recorded_at_us,
             )
@@ -141,10 +145,14 @@ class CaseStore:
             return [LogInput(**row._mapping) for row in connection.execute(query.order_by(*order))]
 
     def last_alerts(self, run: str) -> list[tuple[str, str, int]]:
-        """When each (rule, subject token) was last alerted, in judged time; repeats within the quiet period apart."""
+        """When each (rule, subject token) was last alerted, in judged time; repeats within the quiet period apart.
+
+        Repeats are also those that were shown because nobody had seen what they repeat, and those of a look-back.
+        """
+        repeats = [alerts.c.evidence.not_like(f'%"marks":["{mark}"%') for mark in ("quiet", "first_shown", "lookback")]
         query = (
             sa.select(alerts.c.source_id, alerts.c.subject_token, sa.func.max(alerts.c.judged_at_us))
-            .where(alerts.c.run == run, alerts.c.status != "quiet", alerts.c.evidence.not_like('%"marks":["quiet"%'))
+            .where(alerts.c.run == run, alerts.c.status != "quiet", *repeats)
             .group_by(alerts.c.source_id, alerts.c.subject_token)
         )
         with self.reading() as connection:
