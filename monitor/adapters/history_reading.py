@@ -43,6 +43,18 @@ class HistoryReader:
             table = self._read(path, list(dict.fromkeys(("position", *columns))))
             yield path, table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
 
+    def codes(self, columns: tuple[str, ...], *, stop: int) -> Iterator[pa.Table]:
+        """Like :meth:`scan`, with identifiers as codes, as they lie in the files.
+
+        Raises:
+            DamagedError: A part cannot be read.
+        """
+        for path in sorted(self.folder.glob("day=*/part-*.parquet"), key=lambda path: path.stem):
+            if int(path.stem.removeprefix("part-")) >= stop:
+                return
+            table, _ = read_part(path, list(dict.fromkeys(("position", *columns))))
+            yield table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
+
     def rows(self, wanted: Wanted, *, columns: tuple[str, ...], stop: int) -> pa.Table:
         """All columns of the rows that ``wanted`` chooses by ``columns``, and ``clock_us``: the clock of the log there.
 

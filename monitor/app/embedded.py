@@ -160,6 +160,8 @@ class EmbeddedRun:
             raise RunError(str(error)) from None
         is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
         self.lines = AlertLines(self.settings.alerts, int(str(details["alerts_bytes"])) if is_same else 0)
+        self.engine = engine
+        reloading.look_back(self)
         return engine
 
     def measure(self, engine: Engine, *, since: int, changes: Sequence[tuple[int, EngineInputs]] = ()) -> None:
@@ -295,6 +297,11 @@ class EmbeddedRun:
         counts["reversals_without_original"] += step.reversals_without_original
         counts["matches_without_subject"] += step.matches_without_subject
         counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
+        self.count_alerts(alerts)
+
+    def count_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Count alerts by rule and status."""
+        counts = self.progress.counts
         for alert in alerts:
             counts[f"alerts_{alert.status}"] += 1
             counts[f"rule:{alert.source.id}:{alert.status}"] += 1

@@ -230,6 +230,9 @@ class Explainer:
             Compared("bank snapshot", _word(evidence["bank_snapshot"]), _word(again.bank_snapshot)),
             Compared("transactions", " ".join(evidence["transactions"]), " ".join(map(str, positions))),
         ]  # fmt: skip
+        if "lookback" in evidence["marks"]:
+            # Judged later than the payment, by the bank of that moment.
+            found = [each for each in found if each.name not in ("judged at", "bank snapshot")]
         for name in sorted({*stored, *parameters}):
             again_row = _row_words(_as_stored(parameters[name])) if name in parameters else "none in force"
             found.append(Compared(name, _row_words(stored[name]) if name in stored else "none in force", again_row))

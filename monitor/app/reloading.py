@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from monitor.app import replaying
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.kept_inputs import kept_list, peer_columns
+from monitor.app.lookback import LookbackTask
 from monitor.app.noting import note_inputs
 from monitor.app.recorded import Recorded
-from monitor.app.watching import READ_ERRORS, read_again
+from monitor.app.watching import READ_ERRORS, list_names, read_again
 from monitor.casework.position import LogInput
 from monitor.domain.time import DAY_US, UNKNOWN, format_time
 from monitor.engine.binding import NamedList
@@ -103,6 +104,7 @@ def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> list[Rule]:
         run.is_rebuilt = True
         note_complete_from(run, fresh)
     note_inputs(run, run.engine, is_reload=True)
+    look_back(run)
     return fresh
 
 
@@ -120,6 +122,34 @@ def note_complete_from(run: "EmbeddedRun", rules: Sequence[Rule]) -> None:
                 f"{rule.id} is complete from {format_time(complete_us)[:16]}Z: its windows reach back beyond the "
                 f"recorded history, which begins {format_time(begun_us)[:16]}Z. Until then it may miss payments."
             )
+
+
+def look_back(run: "EmbeddedRun") -> None:
+    """For each list that changes at the run's position: search the recorded payments for the words it was given.
+
+    Not for a list that is recorded for the first time: the rules that ask it are new too, and the history before a
+    rule is no matter of its lists.
+    """
+    recorded = Recorded(run.archive, run.store.inputs(run.name))
+    noted = [each for each in run.new_inputs if each.kind == "list" and each.digest and each.position == run.position]
+    for each in noted:
+        before = recorded.content("list", each.name)
+        if before is None or each.name not in list_names(run.loaded.program) or not run.position:
+            continue
+        snapshot = run.engine.peers.snapshot
+        found = LookbackTask(
+            run.files, run.loaded, each.name, kept_list(run.archive, each.name, before).words, run.profiles,
+            run.position, run.clock_us, snapshot.version if snapshot else None,
+            hidden=frozenset(run.live.control.disabled),
+        ).run()  # fmt: skip
+        known = run.store.known_alerts([alert.alert_id for alert in found.alerts])
+        fresh = [alert for alert in found.alerts if alert.alert_id not in known]
+        found = replace(found, alerts=fresh)
+        run.pending += fresh
+        run.count_alerts(fresh)
+        run.progress.counts["alerts_lookback"] += len(fresh)
+        run.live.messages.append(found.summary)
+        run.live.note("looked_back", found.facts | {"position": run.position}, at_us=max(run.clock_us, 0))
 
 
 def reach_us(rule: Rule) -> int:

@@ -5,7 +5,7 @@ effect at their positions. So of the inputs before the rulebook's position only 
 """
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from fractions import Fraction
@@ -32,11 +32,21 @@ Token = Callable[[IdentifierKind, str], str]
 
 @dataclass(slots=True)
 class InputsThen:
-    """The log of inputs as of a log position."""
+    """The log of inputs as of a log position.
+
+    A look-back judged the whole history with the inputs of its moment: of each the last one held from the beginning.
+    """
 
     archive: InputArchive
     noted: Sequence[LogInput]
     position: int
+    is_lookback: bool = False
+
+    @classmethod
+    def of(cls, archive: InputArchive, noted: Sequence[LogInput], evidence: Mapping[str, Any]) -> "InputsThen":
+        """The inputs by which an alert was judged."""
+        looked_back = evidence["inputs"].get("lookback.position")
+        return cls(archive, noted, int(looked_back or evidence["position"]), looked_back is not None)
 
     def last(self, kind: str, name: str) -> LogInput | None:
         """The input in force; ``None`` where there was none."""
@@ -47,6 +57,8 @@ class InputsThen:
         """From which position on which version held, ascending."""
         start = max((n.position for n in self._up_to_here("rulebook", "rules")), default=0)
         noted = self._up_to_here(kind, name)
+        if self.is_lookback and kind != "bank_snapshot":
+            return [(0, each) for each in noted[-1:]]
         before = [each for each in noted if each.position <= start]
         after = [(each.position, each) for each in noted if each.position > start]
         return [*((0, each) for each in before[-1:]), *after]

@@ -76,7 +76,7 @@ class Rerunner:
         Raises:
             InputNotKept: It was not kept, or is not what the alert was raised by.
         """
-        then = InputsThen(self.archive, self.noted, int(evidence["position"]))
+        then = InputsThen.of(self.archive, self.noted, evidence)
         source, manifest = evidence["source"], then.rulebook()
         lists_at = max((n.position for n in self.noted if n.kind == "list" and n.position <= then.position), default=0)
         key = (manifest, source["id"], lists_at)
@@ -101,7 +101,7 @@ class Rerunner:
             DamagedError: A part of the history cannot be read.
         """
         position = int(evidence["position"])
-        then, rule = InputsThen(self.archive, self.noted, position), self.rule(evidence)
+        then, rule = InputsThen.of(self.archive, self.noted, evidence), self.rule(evidence)
         people = People(self, then)
         linked = self._linked(
             evidence, rule, with_accounts="account" in kept_inputs.kept_keys(self.archive, then.rulebook())

@@ -2,7 +2,7 @@
 
 import typer
 
-from monitor.cli import cases, journal, obligations, refused, rule_switches, rules, suppressions, tune
+from monitor.cli import cases, journal, lists, obligations, refused, rule_switches, rules, suppressions, tune
 from monitor.cli.demo import demo
 from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG
@@ -27,6 +27,7 @@ app.add_typer(obligations.app, name="obligations")
 rule_switches.register(rules.app)
 app.add_typer(rules.app, name="rules")
 app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(lists.app, name="lists")
 app.add_typer(tune.app, name="tune")
 app.add_typer(refused.app, name="refused")
 app.add_typer(journal.app, name="journal")

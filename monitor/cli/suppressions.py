@@ -89,7 +89,9 @@ def list_command(db: Db, as_json: AsJson = False) -> None:
     with desk(db) as store:
         known, positions, resolve = orders(store), taken_up(store, RUN), resolver(db)
     ended = {each.refers_to: each for each in known if each.kind == END}
-    table = Table("id", "scope", "from", "until", "asked", "approved", "sample", "state", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "scope", "from", "until", "asked", "approved", "sample", "state"):
+        table.add_column(column, no_wrap=column in ("id", "state"))
     for order in (each for each in known if each.kind == SUPPRESS):
         state = _state(order, ended.get(order.order_id), positions)
         if as_json:
@@ -117,7 +119,9 @@ def report_command(db: Db, as_json: AsJson = False) -> None:
     with desk(db) as store:
         rows = _grouped(held_back(store))
         resolve = resolver(db)
-        table = Table("suppression", "rule", "subject", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for column in ("suppression", "rule", "subject"):
+            table.add_column(column, no_wrap=column != "subject")
         for column in ("hidden", "reviewed", "largest amount", "first", "last"):
             table.add_column(column, justify="right")
         for (suppression, rule, kind, token, currency), found in rows:

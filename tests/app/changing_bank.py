@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from monitor.adapters.sql.orders import give
+from monitor.adapters.sql.schema import journal
 from monitor.adapters.sql.store import open_store
 from monitor.app.embedded import Progress, RunSettings, run
 from monitor.app.inputs import GivenInputs
@@ -150,8 +152,10 @@ class ChangingBank:
         """The journal's entries of an action."""
         with open_store(self.db) as store, store.reading() as connection:
             assert store.verify().findings == ()
-            rows = connection.exec_driver_sql("SELECT payload FROM journal WHERE action = '%s' ORDER BY seq" % action)
-            return [json.loads(row[0]) for row in rows]
+            query = (
+                sa.select(journal.c.payload).where(journal.c.action == action).order_by(journal.c.chain, journal.c.seq)
+            )
+            return [json.loads(payload) for payload in connection.execute(query).scalars()]
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

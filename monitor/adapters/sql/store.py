@@ -35,7 +35,7 @@ import sqlalchemy as sa
 from monitor.adapters.sql import opening
 from monitor.adapters.sql.commit import CommitResult, commit
 from monitor.adapters.sql.fingerprint import fingerprint
-from monitor.adapters.sql.ledger import root_with_hash, verify
+from monitor.adapters.sql.ledger import in_chunks, root_with_hash, verify
 from monitor.adapters.sql.obligations import record
 from monitor.adapters.sql.opening import BUSY_SECONDS, StoreBusy, StoreError, StoreMissing
 from monitor.adapters.sql.rows import position_of
@@ -163,6 +163,15 @@ class CaseStore:
         with self.reading() as connection:
             text = connection.execute(sa.select(alerts.c.evidence).where(alerts.c.alert_id == alert_id)).scalar()
         return json.loads(text) if text is not None else None
+
+    def known_alerts(self, alert_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are stored."""
+        found: set[str] = set()
+        with self.reading() as connection:
+            for some in in_chunks(alert_ids):
+                query = sa.select(alerts.c.alert_id).where(alerts.c.alert_id.in_(some))
+                found.update(connection.execute(query).scalars())
+        return found
 
     def alert_ids(self, prefix: str = "A-", *, limit: int = 100) -> list[str]:
         """Ids that begin with ``prefix``, in order, at most ``limit``."""
