@@ -154,6 +154,9 @@ class EmbeddedRun:
         )
         self.live.see_bank(engine.peers.snapshot)
         self.new_inputs += self.live.take_up(self.live.waiting(), position=self.position)
+        if not is_same:
+            former = {entry["digest"] for entry in recorded.rules().values()}
+            reloading.note_complete_from(self, reloading.fresh_rules(self.loaded.program.rulebook, former))
         try:
             note_inputs(self, engine)
         except OtherInputs as error:
@@ -399,7 +402,9 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
     loaded = load_inputs(settings.inputs)
     if settings.db.exists() and loaded.errors:
         with open_store(settings.db) as store:
-            loaded = retained(loaded, Recorded(InputArchive(data_folder(settings.db)), store.inputs(RUN)))
+            loaded = retained(
+                loaded, settings.inputs, Recorded(InputArchive(data_folder(settings.db)), store.inputs(RUN))
+            )
     if not loaded.program.rulebook.rules:
         why = f"\n{loaded.errors[0]}" if loaded.errors else " The files given hold none that is active or in shadow."
         raise RunError(f"There is no rule to judge by.{why}")

@@ -100,6 +100,14 @@ class GivenInputs:
     """The bank's own approvals; without it, those that lie beside the rules."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
 
+    def name_of(self, file: str) -> str:
+        """The path of a rule file below the folder given, the same wherever that folder lies."""
+        path = Path(file)
+        for root in self.rules or (load.shipped_rules(),):
+            if path.is_relative_to(root) and path != root:
+                return path.relative_to(root).as_posix()
+        return path.name
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedInputs:

@@ -45,7 +45,7 @@ def keep_input(
     """Keep the content of an input; returns its name for the log of inputs, ``None`` for kinds without content."""
     match kind:
         case "rulebook":
-            return _keep_rules(archive, loaded)
+            return _keep_rules(archive, loaded, given)
         case "approvals" if name == OVERLAY:
             return archive.keep(loaded.overlay(), ".json")
         case "approvals":
@@ -63,7 +63,7 @@ def keep_input(
     return None
 
 
-def _keep_rules(archive: InputArchive, loaded: LoadedInputs) -> str:
+def _keep_rules(archive: InputArchive, loaded: LoadedInputs, given: GivenInputs) -> str:
     rules = loaded.program.rulebook.rules
     kept: dict[str, dict[str, str]] = {rule_id: dict(entry) for rule_id, entry in loaded.kept.items()}
     for rule in rules:
@@ -73,7 +73,7 @@ def _keep_rules(archive: InputArchive, loaded: LoadedInputs) -> str:
         content = archive.keep(path.read_bytes(), ".yaml")
         # Folder and name are checked when the rule is read again.
         name = f"{path.parent.name}/{path.name}"
-        kept[rule.id] = {"digest": rule.digest, "file": name, "path": str(path), "content": content}
+        kept[rule.id] = {"digest": rule.digest, "file": name, "path": given.name_of(str(path)), "content": content}
     manifest = {"keys": sorted({window.by for rule in rules for window in rule.windows.values()}), "rules": kept}
     return archive.keep(json.dumps(manifest, sort_keys=True, indent=1).encode(), ".json")
 

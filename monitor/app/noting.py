@@ -32,14 +32,20 @@ def note_inputs(run: "EmbeddedRun", engine: Engine, *, is_reload: bool = False) 
         given.append(("profiles", "profiles", "", profiles.digest))
     if run.settings.resume and not is_reload:
         _refuse_other_inputs(last, given)
+    changed = []
     for kind, name, version, digest in given:
         if last.get((kind, name)) != digest:
+            changed.append((kind, name))
             content = keep_input(
                 run.archive, kind, name, loaded=run.loaded, given=run.settings.inputs, profiles=run.settings.profiles
             )
             run.new_inputs.append(LogInput(run.position, kind, name, version, digest, content))
     gone = {key for key, digest in last.items() if digest and key[0] in _LEFT_OUT} - {each[:2] for each in given}
     run.new_inputs += [LogInput(run.position, kind, name, "", "") for kind, name in sorted(gone)]
+    if run.position and (changed or gone):
+        names = sorted(" ".join(dict.fromkeys(key)) for key in {*changed, *gone})
+        run.live.note("inputs_changed", {"changed": names, "position": run.position}, at_us=max(run.clock_us, 0))
+        run.progress.counts["inputs_changed"] += 1
     if engine.peers.snapshot is not None:
         # Other rules measure the history anew and may see another bank than the one recorded.
         noted = bank_snapshot_input(run, engine, engine.peers.snapshot, run.position)

@@ -7,7 +7,7 @@ inputs says what held from which position, and the archive holds its content.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from monitor.casework.position import LogInput
 from monitor.domain.time import DAY_US, UNKNOWN, format_time
 from monitor.engine.binding import NamedList
 from monitor.engine.engine import Engine, EngineInputs
-from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule import Rule, Rulebook
 
 if TYPE_CHECKING:
     from monitor.app.embedded import EmbeddedRun
@@ -66,12 +66,10 @@ def _reload(run: "EmbeddedRun") -> None:
     started = time.monotonic()
     rules = _take_over(run, loaded)
     seconds = time.monotonic() - started
-    run.progress.counts["reloads"] += 1
     run.live.messages.append(
         f"From position {run.position}: changed {', '.join(changed)}. Rulebook {loaded.program.rulebook.digest[:12]}"
         + (f", {len(rules)} rules measured over {run.position} recorded records in {seconds:.1f} s." if rules else ".")
     )
-    run.live.note("inputs_changed", {"changed": changed, "position": run.position}, at_us=max(run.clock_us, 0))
 
 
 def _refuse(run: "EmbeddedRun", errors: Sequence[str]) -> None:
@@ -93,8 +91,7 @@ def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> list[Rule]:
     if loaded.program is former.program:
         run.engine.use(inputs)
     else:
-        digests = {rule.digest for rule in former.program.rulebook.rules}
-        fresh = [rule for rule in loaded.program.rulebook.rules if rule.digest not in digests]
+        fresh = fresh_rules(loaded.program.rulebook, {rule.digest for rule in former.program.rulebook.rules})
         run.engine = Engine(loaded.program, inputs)
         run.profiles = run.profiles.rewound()
         run.measure(run.engine, since=run.position)
@@ -106,6 +103,11 @@ def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> list[Rule]:
     note_inputs(run, run.engine, is_reload=True)
     look_back(run)
     return fresh
+
+
+def fresh_rules(rulebook: Rulebook, former: Set[str]) -> list[Rule]:
+    """The rules that are new or decide otherwise than before."""
+    return [rule for rule in rulebook.rules if rule.digest not in former]
 
 
 def note_complete_from(run: "EmbeddedRun", rules: Sequence[Rule]) -> None:

@@ -121,20 +121,21 @@ def read_again(given: GivenInputs, former: LoadedInputs, recorded: Recorded) -> 
     Raises:
         One of :data:`READ_ERRORS`: The files as a whole cannot be used.
     """
-    loaded = retained(load_inputs(given, former=former), recorded)
+    loaded = retained(load_inputs(given, former=former), given, recorded)
     if not loaded.program.rulebook.rules:
         raise NothingLeft("the files hold no rule that is active or in shadow; the former rules stay in force")
     return loaded
 
 
-def retained(loaded: LoadedInputs, recorded: Recorded) -> LoadedInputs:
+def retained(loaded: LoadedInputs, given: GivenInputs, recorded: Recorded) -> LoadedInputs:
     """The inputs with the recorded version of what could not be read.
 
     Raises:
         InputNotKept: A version that should stay was not kept.
     """
     have = {rule.id for rule in loaded.program.rulebook.rules}
-    bad = {error.place.file for error in loaded.errors}
+    bad = {given.name_of(error.place.file) for error in loaded.errors}
+    bad_names = {Path(error.place.file).name for error in loaded.errors}
     staying = {
         rule_id: entry
         for rule_id, entry in recorded.rules().items()
@@ -151,14 +152,10 @@ def retained(loaded: LoadedInputs, recorded: Recorded) -> LoadedInputs:
         approvals |= recorded.approvals(rule for rule in rules if rule.id in staying)
     lists = dict(loaded.lists)
     for name, each in former_lists.items():
-        if name not in lists and (name in list_names(program) or Path(each.place.file).name in map(_name, bad)):
+        if name not in lists and (name in list_names(program) or f"{name}.yaml" in bad_names):
             lists[name] = NamedList(name, each.version, each.words)
     live = loaded.live | (recorded.live() & staying.keys())
     return replace(loaded, program=program, live=live, lists=lists, kept=staying, approvals=approvals)
-
-
-def _name(file: str) -> str:
-    return Path(file).name
 
 
 def list_names(program: Program) -> set[str]:

@@ -122,8 +122,8 @@ def report_command(db: Db, as_json: AsJson = False) -> None:
         table = Table(box=None, pad_edge=False)
         for column in ("suppression", "rule", "subject"):
             table.add_column(column, no_wrap=column != "subject")
-        for column in ("hidden", "reviewed", "largest amount", "first", "last"):
-            table.add_column(column, justify="right")
+        for column in ("hidden", "reviewed", "largest", "last"):
+            table.add_column(column, justify="right", no_wrap=True)
         for (suppression, rule, kind, token, currency), found in rows:
             hidden, sampled = sum(not each.is_sampled for each in found), sum(each.is_sampled for each in found)
             amount = max(each.amount_minor for each in found)
@@ -134,8 +134,7 @@ def report_command(db: Db, as_json: AsJson = False) -> None:
                         "first": first, "last": last}  # fmt: skip
                 sys.stdout.write(json.dumps(body) + "\n")
             amount_text = format_amount_for_reading(amount, currency)
-            table.add_row(suppression, rule, f"{kind} {resolve(token)}", str(hidden), str(sampled), amount_text, first,
-                          last)  # fmt: skip
+            table.add_row(suppression, rule, resolve(token), str(hidden), str(sampled), amount_text, last)
     if not as_json:
         Console(highlight=False).print(table if table.row_count else "Suppressions have held nothing back.")
 

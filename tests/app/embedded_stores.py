@@ -59,7 +59,14 @@ def run_here(source: Source, folder: Path, **more: Any) -> Progress:
 
 
 def start_child(
-    source: Source, folder: Path, *, snapshot: int = 3_000, kill_at: int | None = None, stdin: int | None = None
+    source: Source,
+    folder: Path,
+    *,
+    snapshot: int = 3_000,
+    kill_at: int | None = None,
+    stdin: int | None = None,
+    reload: int | None = None,
+    kill_after_reload: int | None = None,
 ) -> "subprocess.Popen[str]":
     """Start a run in a child process; its standard output says ``going`` when it begins to read."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +75,8 @@ def start_child(
         "alerts": str(folder / "alerts.jsonl"), "commit_records": 1, "snapshot_records": snapshot,
         "chunk_bytes": 60_000, "rates": str(source.rates), "entities": str(source.entities),
     }  # fmt: skip
+    if reload is not None:
+        given |= {"reload": reload, "kill_after_reload": kill_after_reload}
     if kill_at is not None:
         given["kill_at"] = kill_at
     path = folder / "settings.json"

@@ -9,6 +9,9 @@ import pytest
 
 from tests.app.embedded_stores import Source, result, simulated, start_child
 
+RELOAD = 4_000
+"""Records after which the rules change, in the middle of the stream."""
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
@@ -31,14 +34,14 @@ def undisturbed(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tup
     return ended, time.monotonic() - started
 
 
-def kill_somewhere(source: Source, folder: Path, rng: random.Random, seconds: float) -> bool:
+def kill_somewhere(source: Source, folder: Path, rng: random.Random, seconds: float, reload: int | None = None) -> bool:
     """Run until killed at a random moment; whether the run had not come to its end before."""
     if rng.random() < 0.5:
-        child = start_child(source, folder, kill_at=rng.randint(1, 250))
+        child = start_child(source, folder, kill_at=rng.randint(1, 250), reload=reload)
         child.communicate(timeout=300)
         assert child.returncode in (0, -9)
     else:
-        child = start_child(source, folder)
+        child = start_child(source, folder, reload=reload)
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(rng.uniform(0, seconds))
@@ -47,14 +50,16 @@ def kill_somewhere(source: Source, folder: Path, rng: random.Random, seconds: fl
     return child.returncode == -9
 
 
-def crash_and_resume(source: Source, folder: Path, seed: int, kills: int, seconds: float) -> dict[str, Any]:
+def crash_and_resume(
+    source: Source, folder: Path, seed: int, kills: int, seconds: float, reload: int | None = None
+) -> dict[str, Any]:
     rng, killed = random.Random(seed), 0
     for _ in range(4 * kills):
-        killed += kill_somewhere(source, folder, rng, seconds)
+        killed += kill_somewhere(source, folder, rng, seconds, reload)
         if killed == kills:
             break
     assert killed >= kills // 2, f"seed {seed}: only {killed} kills came before the end"
-    child = start_child(source, folder)
+    child = start_child(source, folder, reload=reload)
     _, errors = child.communicate(timeout=300)
     assert child.returncode == 0, f"seed {seed}: {errors}"
     return result(folder)
@@ -67,6 +72,38 @@ def test_a_run_killed_three_times_ends_as_if_it_had_not_been(
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     assert crash_and_resume(source, tmp_path, seed, 3, seconds / 4) == expected
+
+
+@pytest.fixture(scope="module")
+def reloaded(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an undisturbed run ends with whose rules and lists change in the middle."""
+    folder = tmp_path_factory.mktemp("reloaded")
+    child = start_child(source, folder, reload=RELOAD)
+    _, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors
+    ended = result(folder)
+    assert ended["counters"]["inputs_changed"] == 1
+    assert ended["counters"]["alerts_lookback"] > 0
+    return ended
+
+
+@pytest.mark.parametrize("kill_at", [None, *range(4, 40, 7)])
+def test_a_run_killed_around_a_reload_ends_as_if_it_had_not_been(
+    source: Source, reloaded: dict[str, Any], tmp_path: Path, kill_at: int | None
+):
+    # The first child is killed at some file operation after the one that writes the new rules.
+    seed = random.randrange(2**32)
+    print(f"seed {seed}, kill_at {kill_at}")
+    if kill_at is None:
+        assert crash_and_resume(source, tmp_path, seed, 3, 1.0, RELOAD) == reloaded
+        return
+    child = start_child(source, tmp_path, reload=RELOAD, kill_after_reload=kill_at)
+    child.communicate(timeout=300)
+    assert child.returncode == -9
+    child = start_child(source, tmp_path, reload=RELOAD)
+    _, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors
+    assert result(tmp_path) == reloaded
 
 
 @pytest.mark.slow
