@@ -63,13 +63,13 @@ def _reload(run: "EmbeddedRun") -> None:
     changed = sorted({" ".join(dict.fromkeys(each[:2])) for each in set(former.digests()) ^ set(loaded.digests())})
     if not changed:
         return
-    started = time.monotonic()
-    rules = _take_over(run, loaded)
-    seconds = time.monotonic() - started
+    seconds = _take_over(run, loaded)
+    measured = f"; {run.position} recorded records measured again in {seconds:.1f} s" if seconds is not None else ""
+    digest = loaded.program.rulebook.digest[:12]
     run.live.messages.append(
-        f"From position {run.position}: changed {', '.join(changed)}. Rulebook {loaded.program.rulebook.digest[:12]}"
-        + (f", {len(rules)} rules measured over {run.position} recorded records in {seconds:.1f} s." if rules else ".")
+        f"From position {run.position}: changed {', '.join(changed)}. Rulebook {digest}{measured}."
     )
+    look_back(run)
 
 
 def _refuse(run: "EmbeddedRun", errors: Sequence[str]) -> None:
@@ -82,27 +82,28 @@ def _refuse(run: "EmbeddedRun", errors: Sequence[str]) -> None:
         run.progress.counts["reload_errors"] += 1
 
 
-def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> list[Rule]:
-    """Put the inputs in force; the rules whose windows were measured anew because they are new or others."""
+def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> float | None:
+    """Put the inputs in force; the seconds that measuring the history took, ``None`` where that was not needed."""
     former = run.loaded
     run.loaded = loaded
     inputs = engine_inputs(loaded, run.files.identifiers)
-    fresh: list[Rule] = []
+    seconds = None
     if loaded.program is former.program:
         run.engine.use(inputs)
     else:
+        started = time.monotonic()
         fresh = fresh_rules(loaded.program.rulebook, {rule.digest for rule in former.program.rulebook.rules})
         run.engine = Engine(loaded.program, inputs)
         run.profiles = run.profiles.rewound()
         run.measure(run.engine, since=run.position)
+        seconds = time.monotonic() - started
         run.peer_columns = peer_columns(loaded.program)
         run.live.use(loaded.program.rulebook)
         run.live.see_bank(run.engine.peers.snapshot)
         run.is_rebuilt = True
         note_complete_from(run, fresh)
     note_inputs(run, run.engine, is_reload=True)
-    look_back(run)
-    return fresh
+    return seconds
 
 
 def fresh_rules(rulebook: Rulebook, former: Set[str]) -> list[Rule]:

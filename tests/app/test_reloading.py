@@ -38,7 +38,7 @@ def test_a_rule_added_while_running_judges_from_a_recorded_position_with_windows
     assert {own[n] for n in own if n >= second.position} == {second.digest}
     assert done.counts["inputs_changed"] == 1
     said = f"From position {second.position}: changed approvals rules, rulebook rules."
-    assert any(said in each and "1 rules measured over" in each for each in bank.messages)
+    assert any(said in each and "recorded records measured again in" in each for each in bank.messages)
     assert [entry["position"] for entry in bank.entries("inputs_changed")] == [second.position]
 
 
