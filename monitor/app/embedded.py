@@ -92,6 +92,8 @@ class Progress:
     file: str = ""
     rule_errors: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    elsewhere: int = 0
+    """How many rules were left out because no booking entity is in their jurisdictions."""
     messages: list[str] = field(default_factory=list)
     """What happened to rules while running, for display at once; whoever shows them empties it."""
     is_stopped: bool = False
@@ -104,7 +106,11 @@ class EmbeddedRun:
 
     def __init__(self, settings: RunSettings, store: CaseStore, files: StoreFiles, loaded: LoadedInputs) -> None:
         self.settings, self.store, self.files, self.loaded = settings, store, files, loaded
-        self.progress = Progress(examples=loaded.examples, rule_errors=[str(error) for error in loaded.errors])
+        self.progress = Progress(
+            examples=loaded.examples,
+            elsewhere=loaded.elsewhere,
+            rule_errors=[str(error) for error in loaded.errors],
+        )
         self.profiles = ProfileTimeline()
         self.peer_columns = peer_columns(loaded.program)
         self.archive = InputArchive(files.folder)

@@ -162,6 +162,11 @@ def kept_approval(archive: InputArchive, content: str, rule: Rule) -> Approval |
     return None
 
 
+def kept_live(archive: InputArchive, content: str) -> frozenset[str]:
+    """The ids of the rules that raised alerts, not only in shadow."""
+    return frozenset(json.loads(archive.read(content)))
+
+
 def kept_digests(archive: InputArchive, manifest: str) -> dict[str, str]:
     """The digest of each rule of a kept rulebook, by id."""
     return {rule_id: entry["digest"] for rule_id, entry in json.loads(archive.read(manifest))["rules"].items()}

@@ -46,6 +46,10 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "branch": ("branch",),
     "purpose": ("purpose",),
     "entity": ("booking_entity",),
+    "merchant_category": ("merchant_category",),
+    "reason": ("reason",),
+    "screening_list": ("screening_list",),
+    "link": ("link",),
 }
 """Columns of the history in which words of a vocabulary stand. Of others every payment counts as meeting the list."""
 _HOLDERS, _ACCOUNTS = ("debtor_holder", "creditor_holder"), ("debtor_account", "creditor_account")

@@ -8,6 +8,7 @@ from monitor.adapters.input_archive import InputArchive, InputNotKept
 from monitor.adapters.sql.orders import orders, taken_up
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app.embedded import RUN
+from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import LoadedInputs, default_entities
 from monitor.app.kept_inputs import kept_entities, kept_list, kept_rates
 from monitor.app.lookback import LookbackTask, LookedBack, rules_using
@@ -77,13 +78,13 @@ def _look_back(
     known = store.known_alerts([alert.alert_id for alert in found.alerts])
     found = replace(found, alerts=[alert for alert in found.alerts if alert.alert_id not in known])
     facts = found.facts | {"position": stored.log_position, "since_us": since_us if since_us != UNKNOWN else None}
-    counters = store.counters(RUN)
+    counters, filing = store.counters(RUN), FilingDays(loaded.entities)
     for alert in found.alerts:
         for counter in (f"alerts_{alert.status}", f"rule:{alert.source.id}:{alert.status}", "alerts_lookback"):
             counters[counter] = counters.get(counter, 0) + 1
     files.commit()
     store.commit_batch(
-        [stored_alert(alert) for alert in found.alerts],
+        [stored_alert(alert, due_on=filing.due_of(alert)) for alert in found.alerts],
         replace(stored, details=dict(stored.details) | {"identifiers": files.vault.identifier_count}),
         recorded_at_us=time.time_ns() // 1000,
         counters=counters,

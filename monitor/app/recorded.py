@@ -9,7 +9,7 @@ from typing import Any
 from monitor.adapters.input_archive import InputArchive, InputNotKept
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.inputs import OVERLAY
-from monitor.app.kept_inputs import kept_approval, kept_list, kept_rule
+from monitor.app.kept_inputs import kept_approval, kept_list, kept_live, kept_rule
 from monitor.app.store import data_folder
 from monitor.casework.position import LogInput
 from monitor.rulebook.lists import NamedList
@@ -66,7 +66,7 @@ class Recorded:
     def live(self) -> frozenset[str]:
         """Ids of the rules that were approved; none where that was not kept."""
         content = self.content("approvals", "rules")
-        return frozenset() if content is None else frozenset(json.loads(self.archive.read(content)))
+        return frozenset() if content is None else kept_live(self.archive, content)
 
     def approvals(self, rules: Iterable[Rule]) -> dict[str, Approval]:
         """The bank's own approvals of these rules that are in force, by rule id."""

@@ -264,6 +264,13 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
             soft_wrap=True,
             highlight=False,
         )
+    if done.elsewhere:
+        console.print(
+            f"{_spaced(done.elsewhere)} rules of other jurisdictions were left out: no booking entity of this run is "
+            "there.",
+            soft_wrap=True,
+            highlight=False,
+        )
     if counts["alerts_new"]:
         console.print(f"The queue:  aml cases list --db {db} --as-of latest", highlight=False, soft_wrap=True)
 

@@ -271,8 +271,10 @@ class StoreHistory:
         ]
 
     def _live(self, then: InputsThen, rules: list[Rule]) -> frozenset[str]:
-        """The rules that raised alerts: the log records the digest of their ids, so the two ways to run are tried."""
+        """The rules that raised alerts; former releases kept the digest of their ids only, so two ways are tried."""
         noted: LogInput | None = then.last("approvals", "rules")
+        if noted is not None and noted.content is not None:
+            return kept_inputs.kept_live(self.archive, noted.content)
         active = [rule for rule in rules if rule.status == "active" and rule.approval is not None]
         own = frozenset(rule.id for rule in active if rule.approval is not None and not rule.approval.is_example)
         for ids in (own, frozenset(rule.id for rule in active)):
