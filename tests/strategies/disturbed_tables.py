@@ -1,7 +1,8 @@
 """Random tables around a rule: its own tests, joined and disturbed where the rule looks.
 
 The tests of a rule stand on both sides of each of its values, so what is drawn from them reaches the
-rule. Times move to the edges of the windows and behind the clock, amounts by a cent and to the parameters, words to others that the rule
+rule. Times move to the edges of the windows and behind the clock, amounts
+by a cent and to the parameters, words to others that the rule
 has rows for or to unknown; records come twice, are attempted, rejected, taken back; parties change places.
 """
 
