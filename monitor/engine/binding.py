@@ -240,24 +240,30 @@ def row_in_force(
 def _parameter_table(
     program: Program, segments: list[str], jurisdictions: list[str], breaks: list[int], encode: Encode
 ) -> tuple[npt.NDArray[np.int64], list[list[ParameterRow | None]]]:
-    values, chosen = [], []
-    for segment in (None, *segments):
-        for jurisdiction in (None, *jurisdictions):
-            for time_us in (UNKNOWN, *breaks):
-                rows = [
-                    row_in_force(parameter, time_us=time_us, segment=segment, jurisdiction=jurisdiction)
-                    for parameter in program.parameters
-                ]
-                chosen.append(rows)
-                values.append(
-                    [
-                        UNKNOWN if row is None else _number(parameter, scale, row, encode)
-                        for parameter, scale, row in zip(
-                            program.parameters, program.parameter_scales, rows, strict=True
-                        )
-                    ]
-                )
-    return np.array(values, np.int64).reshape(len(values), len(program.parameters)), chosen
+    """Values and rows of every parameter in every combination of segment, jurisdiction and time between breaks.
+
+    A parameter is asked only for the scopes that it has rows for; in all others it has its general values.
+    """
+    times = (UNKNOWN, *breaks)
+    columns: list[list[int]] = []
+    chosen: list[list[ParameterRow | None]] = []
+    for parameter, scale in zip(program.parameters, program.parameter_scales, strict=True):
+        own = {row.segment for row in parameter.rows}, {row.jurisdiction for row in parameter.rows}
+        known: dict[tuple[str | None, str | None], tuple[list[int], list[ParameterRow | None]]] = {}
+        columns.append([])
+        chosen.append([])
+        for segment in (None, *segments):
+            for jurisdiction in (None, *jurisdictions):
+                scope = segment if segment in own[0] else None, jurisdiction if jurisdiction in own[1] else None
+                if scope not in known:
+                    rows = [row_in_force(parameter, time_us=t, segment=scope[0], jurisdiction=scope[1]) for t in times]
+                    numbers = [UNKNOWN if row is None else _number(parameter, scale, row, encode) for row in rows]
+                    known[scope] = numbers, rows
+                columns[-1] += known[scope][0]
+                chosen[-1] += known[scope][1]
+    combinations = (len(segments) + 1) * (len(jurisdictions) + 1) * len(times)
+    values = np.array(columns, np.int64).reshape(len(columns), combinations).T
+    return np.ascontiguousarray(values), [list(rows) for rows in zip(*chosen, strict=True)] or [[]] * combinations
 
 
 def _number(parameter: Parameter, scale: int, row: ParameterRow, encode: Encode) -> int:

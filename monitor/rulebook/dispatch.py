@@ -15,6 +15,7 @@ import numpy.typing as npt
 from monitor.domain.vocabulary import CHANNELS, DIRECTIONS
 from monitor.rulebook.codegen import mentions_status
 from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node
+from monitor.rulebook.walk import walk
 
 IS_FALSE, IS_TRUE, IS_OPEN = range(3)
 CLASSES = len(DIRECTIONS) * (len(CHANNELS) + 1) * 2
@@ -31,11 +32,18 @@ def verdicts_by_class(node: Node | None) -> Verdicts:
     A condition that does not mention ``status`` is false for payments that are not booked.
     """
     of_status = node is not None and mentions_status(node)
-    found = [
-        IS_FALSE if not (is_booked or of_status) else IS_TRUE if node is None else _verdict(node, facts)
-        for facts, is_booked in _classes()
-    ]
-    return np.array(found, np.int8)
+    if node is None:
+        return np.array([IS_FALSE, IS_TRUE] * (CLASSES // 2), np.int8)
+    names = {part.name for part in walk(node) if isinstance(part, Name)}
+    found: dict[tuple[str | None, ...], int] = {}
+    verdicts = []
+    for facts, is_booked in _CLASSES:
+        # Classes that differ only in what the condition does not ask for have one verdict.
+        asked = tuple(facts[name] for name in facts if name in names)
+        if asked not in found:
+            found[asked] = _verdict(node, facts)
+        verdicts.append(found[asked] if is_booked or of_status else IS_FALSE)
+    return np.array(verdicts, np.int8)
 
 
 def _classes() -> Iterator[tuple[Facts, bool]]:
@@ -43,6 +51,9 @@ def _classes() -> Iterator[tuple[Facts, bool]]:
         for channel in (None, *CHANNELS):
             yield {"direction": direction, "channel": channel}, False
             yield {"direction": direction, "channel": channel, "status": "booked"}, True
+
+
+_CLASSES = tuple(_classes())
 
 
 IS_PLAIN = np.array([bool(facts["channel"]) and is_booked for facts, is_booked in _classes()])

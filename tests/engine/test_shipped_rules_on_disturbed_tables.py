@@ -1,4 +1,4 @@
-"""Every shipped rule on random tables around its own tests: the engine says what the slow evaluator says."""
+"""Every shipped rule on random tables around its tests: the engine says of each leg what the slow evaluator says."""
 
 import random
 from collections import Counter

@@ -1,8 +1,7 @@
 """Random tables around a rule: its own tests, joined and disturbed where the rule looks.
 
-The tests of a rule stand on both sides of each of its values, so what is drawn from them reaches the
-rule. Times move to the edges of the windows and behind the clock, amounts
-by a cent and to the parameters, words to others that the rule
+The tests of a rule stand on both sides of each of its values, so what is drawn from them reaches it. Times move to
+the edges of the windows and behind the clock, amounts by a cent and to the parameters, words to others that the rule
 has rows for or to unknown; records come twice, are attempted, rejected, taken back; parties change places.
 """
 
@@ -90,6 +89,9 @@ def _moved(row: Row, rule: Rule, cells: dict[str, list[str]], rng: random.Random
                 may_be_missing = FIELDS[field_of_column(column) or ""].may_be_missing
                 words = cells[column] + [UNKNOWN_CELL] * may_be_missing
                 moved[column] = rng.choice(words)
+    if moved.get("account") == UNKNOWN_CELL:
+        # Of an account that nobody names nothing is known.
+        moved |= {column: UNKNOWN_CELL for column in ("account_kind", "account_age") if column in moved}
     return moved
 
 
