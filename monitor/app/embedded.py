@@ -36,6 +36,7 @@ from monitor.app.recorded import Recorded
 from monitor.app.store import StoreFiles, data_folder
 from monitor.app.watching import WATCH_SECONDS, Watch, list_names, retained
 from monitor.casework.evidence import stored_alert
+from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
 from monitor.domain.refusal import Reason, Refusal
@@ -415,7 +416,8 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
         why = f"\n{loaded.errors[0]}" if loaded.errors else " The files given hold none that is active or in shadow."
         raise RunError(f"There is no rule to judge by.{why}")
     settings.db.parent.mkdir(parents=True, exist_ok=True)
-    with open_store(settings.db, create=True) as store:
+    policy = CaseworkPolicy(groups=loaded.groups.groups)
+    with open_store(settings.db, create=True, policy=policy) as store:
         store.claim_run(RUN)
         files = StoreFiles.open(settings.db, is_begun=store.position(RUN) is not None)
         try:

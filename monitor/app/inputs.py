@@ -34,6 +34,7 @@ from monitor.rulebook.approvals import (
     read_approvals,
 )
 from monitor.rulebook.canonical import rulebook_digest
+from monitor.rulebook.groups import Groups, load_groups
 from monitor.rulebook.plan import Program, plan
 from monitor.rulebook.rule import ANY, Approval, Rule, Rulebook
 from monitor.rulebook.rule_error import RuleError
@@ -126,6 +127,8 @@ class LoadedInputs:
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Rules whose file cannot be read and whose recorded version stays: their entries in the kept rulebook."""
+    groups: Groups = field(default_factory=Groups)
+    """The typology groups that name cases."""
 
     @property
     def examples(self) -> list[str]:
@@ -148,6 +151,8 @@ class LoadedInputs:
         ]
         if self.approvals:
             found.append(("approvals", OVERLAY, "", sha256(self.overlay()).hexdigest()))
+        if self.groups.digest:
+            found.append(("typologies", "typologies", "", self.groups.digest))
         if self.rates is not None:
             found.append(("rates", "rates", "", self.rates.digest))
         for each in self.lists.values():
@@ -172,7 +177,9 @@ def load_inputs(given: GivenInputs, *, former: LoadedInputs | None = None) -> Lo
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
     paths = list(given.rules) or [load.shipped_rules()]
     lists, list_errors = load.load_lists([*paths, *given.lists])
-    rulebook, errors = load.load_rulebook(paths, lists)
+    rules, errors = load.load_rules(paths, lists)
+    rulebook = load.in_force(rules)
+    groups, group_errors = load_groups(paths, rules)
     approved = load_approvals(rulebook.rules, [given.approvals] if given.approvals else find_approvals(paths))
     used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
     if former is not None:
@@ -188,9 +195,10 @@ def load_inputs(given: GivenInputs, *, former: LoadedInputs | None = None) -> Lo
         rates=rates,
         entities=entities,
         elsewhere=elsewhere,
-        errors=[*list_errors, *errors, *approved.problems],
+        errors=[*list_errors, *errors, *group_errors, *approved.problems],
         approvals=approved.by_rule,
         breaker=given.breaker,
+        groups=groups,
     )
 
 

@@ -54,6 +54,8 @@ def keep_input(
             return archive.keep(loaded.breaker.body.encode(), ".json")
         case "list":
             return archive.keep(_list_file(given, name).read_bytes(), ".yaml")
+        case "typologies":
+            return archive.keep(loaded.groups.file.read_bytes(), ".yaml") if loaded.groups.file else None
         case "rates":
             return archive.keep(given.rates.read_bytes(), ".csv") if given.rates else None
         case "entities":

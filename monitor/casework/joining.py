@@ -21,6 +21,7 @@ from monitor.casework.journal import Draft, canonical_json
 from monitor.casework.lifecycle import ALERT_MOVES
 from monitor.casework.policy import CaseworkPolicy, due_at_us
 from monitor.casework.priority import novelty, risk, strength
+from monitor.casework.typologies import agreement, named
 from monitor.domain.alert import Alert
 from monitor.domain.case import DISMISSALS, MONITOR, Case, case_id
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
@@ -67,7 +68,7 @@ def scored(case: Case) -> Case:
     """The case with risk and novelty brought up to date with its facts."""
     return replace(
         case,
-        risk=risk(case.strength, len(case.rules), case.risk_rating),
+        risk=risk(case.strength, len(case.rules), case.risk_rating, agreement(case.typology)),
         novelty=_novelty(case, case.alert_count, case.typologies),
     )
 
@@ -128,6 +129,7 @@ def _opened(former: Case | None, alert: Alert, policy: CaseworkPolicy) -> Case:
         dismissed_cases=dismissed_cases,
         dismissed_typologies=dismissed_typologies,
         marks=alert.marks,
+        typology=named(policy.groups, (alert.source.id,)),
     )
 
 
@@ -135,6 +137,7 @@ def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
     strong = strength(alert.severity, alert.score)
     strongest = max(strong, case.strength)
     rules, typologies = _with(case.rules, alert.source.id), _with(case.typologies, alert.typology)
+    typology = case.typology if rules == case.rules else named(policy.groups, rules)
     rating = _rating(case.risk_rating, alert.customer_risk_rating)
     amounts = case.amounts | {alert.currency: max(alert.amount_minor, case.amounts.get(alert.currency, 0))}
     state = ALERT_MOVES.get(case.state, case.state)
@@ -148,7 +151,7 @@ def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
         headline=alert.text if strong >= case.strength else case.headline,
         severity=_greatest(SEVERITIES, case.severity, alert.severity),
         strength=strongest,
-        risk=risk(strongest, len(rules), rating),
+        risk=risk(strongest, len(rules), rating, agreement(typology)),
         novelty=_novelty(case, case.alert_count + 1, typologies),
         rules=rules,
         typologies=typologies,
@@ -161,6 +164,7 @@ def _added(case: Case, alert: Alert, policy: CaseworkPolicy) -> Case:
         booking_entity=case.booking_entity or alert.booking_entity,
         jurisdiction=case.jurisdiction or alert.jurisdiction,
         marks=_with(case.marks, *alert.marks),
+        typology=typology,
     )
 
 
@@ -203,4 +207,6 @@ def _draft(action: str, before: Case | None, after: Case, stored: StoredAlert) -
         facts |= {"subject": [after.subject.kind, after.subject.token], "former_case": after.former_case_id}
     elif before is not None and before.state != after.state:
         facts["state_before"] = before.state
+    if after.typology is not None and (before is None or before.typology != after.typology or action == "opened"):
+        facts |= {"typology": after.typology.name, "typology_score": after.typology.score}
     return Draft(after.case_id, stored.alert.judged_at_us, MONITOR, action, canonical_json(facts))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monitor.domain.time import DAY_US
+from monitor.rulebook.groups import TypologyGroup
 
 DUE_DAYS = {"low": 30, "medium": 15, "high": 5, "critical": 1}
 """Days from the alert to the decision, by severity."""
@@ -24,6 +25,8 @@ class CaseworkPolicy:
     due_us: Mapping[str, int] = field(default_factory=_due_us)
     four_eyes_severities: frozenset[str] = frozenset({"high", "critical"})
     """Closing a case of these severities needs a second person; reporting always does."""
+    groups: tuple[TypologyGroup, ...] = ()
+    """The typology groups in force, which name the cases that alerts join."""
 
 
 def due_at_us(judged_at_us: int, severity: str, policy: CaseworkPolicy) -> int:

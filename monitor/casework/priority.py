@@ -1,12 +1,14 @@
 """Priority = risk x urgency x novelty, each in 0..1, each in words.
 
-**Risk** asks how bad it is if it is true. Three sources of suspicion are joined as independent
-chances: ``risk = 1 - (1 - S)(1 - B)(1 - R)`` with
+**Risk** asks how bad it is if it is true. Four sources of suspicion are joined as independent
+chances: ``risk = 1 - (1 - S)(1 - B)(1 - R)(1 - A)`` with
 
 - ``S``, the strongest alert: weight of its severity x (0.6 + 0.4 x its score). Weights: low 0.15,
   medium 0.35, high 0.60, critical 0.85;
 - ``B``, breadth: ``1 - 0.85^(n - 1)`` for n different rules, counted up to 12;
-- ``R``, the customer's rating: low 0, unknown and medium 0.10, high 0.25, prohibited 0.40.
+- ``R``, the customer's rating: low 0, unknown and medium 0.10, high 0.25, prohibited 0.40;
+- ``A``, agreement: 0.30 x what the rules after the heaviest gave to the score of the case's typology
+  (:mod:`monitor.casework.typologies`). Rules of one pattern confirm one another; one rule alone has none.
 
 **Urgency** asks how little time is left. It runs from 0.2 when the case opens to 0.9 at the due date, in
 proportion to the time gone, and is 1 from the due date on: an overdue case is before every equal one.
@@ -23,13 +25,14 @@ queue is one expression in SQL: stored x stored x a linear function of now.
 from collections.abc import Iterable
 from typing import Final
 
-from monitor.domain.case import Case
+from monitor.domain.case import Case, CaseTypology
 from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
 
 SEVERITY_WEIGHT: Final = {"low": 0.15, "medium": 0.35, "high": 0.60, "critical": 0.85}
 RATING_WEIGHT: Final = {None: 0.10, "low": 0.0, "medium": 0.10, "high": 0.25, "prohibited": 0.40}
 BREADTH_BASE: Final = 0.85
 RULES_COUNTED_MAX: Final = 12
+AGREEMENT_WEIGHT: Final = 0.30
 URGENCY_AT_OPENING: Final = 0.2
 URGENCY_AT_DUE: Final = 0.9
 NOVELTY_SEEN: Final = 0.4
@@ -49,15 +52,18 @@ def strength(severity: str, score: float) -> float:
     return round(SEVERITY_WEIGHT[severity] * (0.6 + 0.4 * bounded), _DECIMALS)
 
 
-def risk(strongest: float, rules: int, rating: str | None) -> float:
+def risk(strongest: float, rules: int, rating: str | None, agreed: float = 0.0) -> float:
     """Risk in 0..1 of a case with ``rules`` different rules and the strongest alert's strength.
+
+    ``agreed`` is how far its rules speak for one typology, 0..1.
 
     >>> risk(0.6, 1, "low"), risk(0.6, 3, "high")
     (0.6, 0.78325)
     """
     breadth = 1 - BREADTH_BASE ** (min(rules, RULES_COUNTED_MAX) - 1)
     rated = RATING_WEIGHT.get(rating, RATING_WEIGHT[None])
-    return round(1 - (1 - strongest) * (1 - breadth) * (1 - rated), _DECIMALS)
+    confirmed = AGREEMENT_WEIGHT * agreed
+    return round(1 - (1 - strongest) * (1 - breadth) * (1 - rated) * (1 - confirmed), _DECIMALS)
 
 
 def novelty(
@@ -141,14 +147,25 @@ def _count(number: int, noun: str) -> str:
 
 
 def reasons(case: Case, now_us: int) -> list[str]:
-    """The priority in words, one sentence for each of its three parts."""
+    """The priority in words, one sentence for each of its three parts, and one for the typology."""
     rating = f"customer rated {case.risk_rating}" if case.risk_rating else "customer without a rating"
     fired = _count(len(case.rules), "rule")
     risk_words = f"Risk {case.risk:.2f}: strongest alert is {case.severity}, {fired} fired, {rating}."
     share = urgency(case.opened_at_us, case.due_at_us, now_us)
     left = due_in_words(case.due_at_us, now_us)
     urgency_words = f"Urgency {share:.2f}: {left if left.startswith('overdue') else 'due ' + left}."
-    return [risk_words, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}."]
+    named = [typology_words(case.typology)] if case.typology is not None else []
+    return [risk_words, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}.", *named]
+
+
+def typology_words(typology: CaseTypology) -> str:
+    """A typology in words: its name, its score and what each rule gave.
+
+    >>> typology_words(CaseTypology("Money mule", 0.76, (("AML-MUL-001", 0.6), ("AML-PAS-001", 0.16))))
+    'Typology Money mule 0.76: AML-MUL-001 gave 0.60, AML-PAS-001 gave 0.16.'
+    """
+    gave = ", ".join(f"{rule} gave {part:.2f}" for rule, part in typology.parts)
+    return f"Typology {typology.name} {typology.score:.2f}: {gave}."
 
 
 def _novelty_words(case: Case) -> str:

@@ -28,6 +28,7 @@ def case_json(case: Case, *, now_us: int, resolve: Resolve, new_alerts: int | No
         "headline": case.headline,
         "severity": case.severity,
         "typologies": list(case.typologies),
+        "typology": _typology(case),
         "rules": list(case.rules),
         "alerts": case.alert_count,
         "alerts_quiet": case.quiet_count,
@@ -82,6 +83,14 @@ def entry_json(entry: Entry) -> Json:
         "hash": entry.hash,
         "root": entry.root,
     }
+
+
+def _typology(case: Case) -> Json | None:
+    typology = case.typology
+    if typology is None:
+        return None
+    rules = [{"rule": rule, "gave": gave} for rule, gave in typology.parts]
+    return {"name": typology.name, "score": typology.score, "rules": rules}
 
 
 def _time(time_us: int | None) -> str | None:

@@ -175,6 +175,8 @@ def _commands(case: Case) -> list[str]:
 
 
 def _typology_words(case: Case) -> str:
+    if case.typology is not None:
+        return f"{case.typology.name} {case.typology.score:.2f}: {case.headline}"
     words = case.typologies[0].replace("_", " ").capitalize()
     further = len(case.typologies) - 1
     return f"{words} +{further}: {case.headline}" if further else f"{words}: {case.headline}"
@@ -214,7 +216,9 @@ def _strip(totals: QueueTotals) -> Text:
 
 def _heading(case: Case, resolve: Resolve) -> Text:
     heading = Text(f"{case.case_id}  ", style="bold")
-    heading.append(", ".join(name.replace("_", " ") for name in case.typologies).capitalize(), style="bold")
+    folders = ", ".join(name.replace("_", " ") for name in case.typologies)
+    named = f"{case.typology.name} {case.typology.score:.2f} ({folders})" if case.typology else folders.capitalize()
+    heading.append(named, style="bold")
     heading.append(f"\n{case.subject.kind} {resolve(case.subject.token)}", style="none")
     heading.append(f", {case.segment or 'segment unknown'}, rated {case.risk_rating or 'unknown'}", style="none")
     return heading

@@ -46,8 +46,9 @@ from monitor.cli.rules_life import (
 )
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.rulebook.explain import explain_rule
+from monitor.rulebook.groups import load_groups, ungrouped
 from monitor.rulebook.lint import WARNING, lint_rules
-from monitor.rulebook.load import load_lists
+from monitor.rulebook.load import load_lists, load_rules
 from monitor.rulebook.mutation import MutantResult, NeedlessExcuse, as_of_day, needless_excuses, run_mutants
 from monitor.rulebook.testing import TestResult, run_test
 from monitor.rulebook.testing_reference import ReferenceTables
@@ -137,6 +138,9 @@ def lint_command(rule: RuleArguments = None, as_json: AsJson = False) -> None:
     lists, _ = load_lists(rule_paths(rule))
     now_us = int(datetime.now(UTC).timestamp()) * 1_000_000
     findings = lint_rules(rules, lists, today_us=now_us)
+    groups, group_errors = load_groups(rule_paths(rule), load_rules(rule_paths(rule))[0])
+    findings += ungrouped(groups, rules)
+    errors = [*errors, *group_errors]
     findings += approval_findings(loaded_approvals(rules, None, rule_paths(rule)))
     if as_json:
         for finding in findings:

@@ -55,6 +55,15 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseTypology:
+    """The name of a case with its score in 0..1, and what each rule gave to the score, the heaviest first."""
+
+    name: str
+    score: float
+    parts: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One case with all facts that its place in the queue depends on.
 
@@ -105,6 +114,8 @@ class Case:
     alerts_after_closing: int = 0
     """Quiet repeats that came after closing; they are shown and open no new case."""
     marks: tuple[str, ...] = field(default=())
+    typology: CaseTypology | None = None
+    """The typology group that its rules speak for; ``None`` where none reaches its threshold."""
 
     @property
     def is_open(self) -> bool:

@@ -17,6 +17,7 @@ from monitor.rulebook.codes import codes
 from monitor.rulebook.contradictions import refuse_contradictions
 from monitor.rulebook.document import Keyed, Scalar, read_document
 from monitor.rulebook.expression import Scope, compile_condition
+from monitor.rulebook.groups import GROUPS_NAME
 from monitor.rulebook.lists import NamedList, load_list, vocabulary_of_lists
 from monitor.rulebook.rule import Membership, Node, Place, Rule, Rulebook
 from monitor.rulebook.rule_error import RuleError
@@ -190,8 +191,13 @@ def load_rulebook(
 ) -> tuple[Rulebook, list[RuleError]]:
     """The rules in force (``active`` and ``shadow``) of files and folders, and what was refused."""
     rules, errors = load_rules(paths, lists)
-    in_force = tuple(rule for rule in rules if rule.status in ("active", "shadow"))
-    return Rulebook(in_force, rulebook_digest(iter(in_force))), errors
+    return in_force(rules), errors
+
+
+def in_force(rules: Sequence[Rule]) -> Rulebook:
+    """The rulebook of the rules that are ``active`` or ``shadow``."""
+    kept = tuple(rule for rule in rules if rule.status in ("active", "shadow"))
+    return Rulebook(kept, rulebook_digest(iter(kept)))
 
 
 def load_lists(paths: Sequence[Path]) -> tuple[dict[str, NamedList], list[RuleError]]:
@@ -228,7 +234,10 @@ def _rule_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         inside = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
         for each in inside:
-            is_rule = LISTS_FOLDER not in each.relative_to(path).parts[:-1] and each.name != APPROVALS_NAME
+            is_rule = LISTS_FOLDER not in each.relative_to(path).parts[:-1] and each.name not in (
+                APPROVALS_NAME,
+                GROUPS_NAME,
+            )
             if each.resolve() not in seen and is_rule:
                 seen.add(each.resolve())
                 yield each

@@ -11,7 +11,7 @@ from monitor.casework.journal import Entry, Root, canonical_json
 from monitor.casework.obligations import obligation_of
 from monitor.casework.position import RunPosition
 from monitor.domain.alert import Subject
-from monitor.domain.case import Case, Proposal
+from monitor.domain.case import Case, CaseTypology, Proposal
 from monitor.domain.obligation import Obligation
 
 Values = dict[str, Any]
@@ -27,7 +27,7 @@ _MOVING = (
     "reopened_count", "alerts_after_closing",
 )  # fmt: skip
 _PLAIN = tuple(name for name in ("case_id", *_STAYING, *_MOVING) if name != "is_open")
-CASE_CHANGES = (*_MOVING, "amounts", *_LISTS, "proposal")
+CASE_CHANGES = (*_MOVING, "amounts", *_LISTS, "proposal", "typology")
 """The columns of a case that can change, in the order of :func:`case_changes`."""
 CASE_COLUMNS = ("case_id", "subject_kind", "subject_token", *_STAYING, *CASE_CHANGES, "is_latest", "recorded_at_us")
 """All columns of a case, in the order of :func:`case_row`."""
@@ -57,7 +57,21 @@ def case_changes(case: Case) -> RowValues:
         canonical_json(case.amounts),
         *[canonical_json(names) if names else "[]" for names in _lists(case)],
         canonical_json({name: getattr(proposal, name) for name in Proposal.__slots__}) if proposal else None,
+        _typology_text(case.typology),
     )
+
+
+def _typology_text(typology: CaseTypology | None) -> str | None:
+    if typology is None:
+        return None
+    return canonical_json({"name": typology.name, "score": typology.score, "parts": [list(p) for p in typology.parts]})
+
+
+def _typology_of(text: str | None) -> CaseTypology | None:
+    if text is None:
+        return None
+    stored = _decoded(text)
+    return CaseTypology(stored["name"], stored["score"], tuple((rule, gave) for rule, gave in stored["parts"]))
 
 
 def case_row(case: Case, *, recorded_at_us: int) -> RowValues:
@@ -79,6 +93,7 @@ def case_of(row: Row[Any]) -> Case:
         subject=Subject(stored["subject_kind"], stored["subject_token"]),
         amounts=_decoded(stored["amounts"]),
         proposal=Proposal(**_decoded(proposal)) if proposal else None,
+        typology=_typology_of(stored["typology"]),
         **values,
     )
 

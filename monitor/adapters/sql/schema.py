@@ -106,6 +106,7 @@ cases = Table(
     Column("typologies_seen", Text, nullable=False),
     Column("assignee", Text),
     Column("proposal", Text),
+    Column("typology", Text),
     Column("snoozed_until_us", BigInteger),
     Column("outcome", WORD),
     Column("closed_at_us", BigInteger),
