@@ -26,7 +26,7 @@ id: AML-CSH-{number:03}
 title: Cash of {number}
 typology: cash
 kind: {kind}
-status: active
+{deadline}status: active
 version: {version}
 severity: medium
 jurisdictions: [any]
@@ -35,6 +35,7 @@ description: A rule of a test.
 references: [{{cite: A book, says: It says so., read: 2026-01-01}}]
 false_positives: [A shop has many. Ask for its books.]
 blind_spots: [What is not paid.]
+codes: {{fincen_sar: 114, goaml_indicator: CASH, pbc_stcr: AMLCSH{number:03}, pbc_crcd: "0501"}}
 parameters:
   few:
     unit: count
@@ -66,8 +67,10 @@ tests:
 def rule_text(number: int, **changes: Any) -> str:
     """A rule that counts deposits."""
     given = {"kind": "suspicion", "version": 1, "few": 2, "over": "20d", "when": "w.n >= few", "quiet": "0h"} | changes
-    quiet = "" if given["kind"] == "obligation" else f"  quiet: {given['quiet']}\n"
-    return RULE.format(number=number, **(given | {"quiet": quiet}))
+    is_obligation = given["kind"] == "obligation"
+    quiet = "" if is_obligation else f"  quiet: {given['quiet']}\n"
+    deadline = "deadline: {days: 15, kind: calendar, after: period, cite: A law}\n" if is_obligation else ""
+    return RULE.format(number=number, **(given | {"quiet": quiet, "deadline": deadline}))
 
 
 @dataclass
