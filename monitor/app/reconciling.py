@@ -7,7 +7,7 @@ The rules, rates and lists are those in force now.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -21,6 +21,7 @@ from monitor.app import kept_inputs
 from monitor.app.embedded import RUN
 from monitor.app.filing_days import FilingDays
 from monitor.app.reconciling_rows import Stretch, may_be_of, read_stretch
+from monitor.app.reconciling_totals import MEMORY, is_plain, verdicts
 from monitor.app.rerun_history import Row, transactions_of, word_of
 from monitor.app.rerun_inputs import InputsThen, plain_inputs, with_tokens
 from monitor.app.rerunning import People, Rerunner
@@ -30,20 +31,29 @@ from monitor.casework.obligations import ObligationFacts
 from monitor.casework.reconciliation import Compared, compare, revisions
 from monitor.domain.alert import Quantity, Subject
 from monitor.domain.identifiers import IdentifierKind
-from monitor.domain.money import CURRENCIES
 from monitor.domain.obligation import Obligation, PeriodKey
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
 from monitor.engine.sentences import quantity_of_parts
 from monitor.rulebook.duty import PAYMENT, DutyTerms, WayTerms, duty_terms
-from monitor.rulebook.reference import PlainInputs, PlainLeg, ReferenceEngine, Value, Verdict, kind_of, legs_of
-from monitor.rulebook.rule import Call, Rule
+from monitor.rulebook.reference import (
+    PlainInputs,
+    PlainLeg,
+    PlainRate,
+    PlainTransaction,
+    ReferenceEngine,
+    Value,
+    Verdict,
+    kind_of,
+    legs_of,
+)
+from monitor.rulebook.reference.values import FALSE, TRUE
+from monitor.rulebook.rule import ANY, Call, Rule
 from monitor.rulebook.walk import nodes
 
 _ROLL_DAYS = 40
 """Most days between the booking of a payment and its business day: holidays and weekends roll on."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MEMORY = ("since_last", "first_seen")
 
 
 class CannotReconcile(Exception):
@@ -105,6 +115,12 @@ class Reconciler:
         self.folder = folder
         self.vault = PlainVault(folder / "vault", read_only=True)
         self.then: InputsThen
+        # Of the stretch that is being reconciled, worked out once for all rules.
+        self.in_time: list[PlainTransaction] | None = None
+        self.rows: dict[int, Row] = {}
+        self.declared: set[str] = set()
+        self.legs: dict[frozenset[str], list[PlainLeg]] = {}
+        self.periods: dict[tuple[str | None, str, int], str] = {}
         self.files = Rerunner(folder, key, open_tokens(folder, key), self.store.inputs(RUN))
 
     def __enter__(self) -> "Reconciler":
@@ -136,6 +152,7 @@ class Reconciler:
             raise CannotReconcile(
                 f"there is no obligation rule {rule} in force." if rule else "the rules in force hold no obligation."
             )
+        self.in_time, self.legs, self.periods = None, {}, {}
         stretch = self._read(rules, day, stop=stood.log_position)
         counts, expected = _Counts(), list[ObligationFacts]()
         live = self.then.live(everything)
@@ -186,7 +203,7 @@ class Reconciler:
         last = first + timedelta(days=31) if is_monthly else day
         back_us = max((window.over_us or 0 for window in windows), default=0)
         start_us = _time_us(first - timedelta(days=_ROLL_DAYS)) - back_us
-        remembers = any(isinstance(node, Call) and node.function in _MEMORY for rule in rules for node in nodes(rule))
+        remembers = any(isinstance(node, Call) and node.function in MEMORY for rule in rules for node in nodes(rule))
         return read_stretch(
             self.folder, start_us=None if remembers else start_us, end_us=_time_us(last + timedelta(days=3)),
             stop=stop,
@@ -208,24 +225,19 @@ class Reconciler:
                 if calendar == ("day" if each.period_kind == PAYMENT else each.period_kind)
             }  # fmt: skip
             last: dict[tuple[str, PeriodKey], tuple[PlainLeg, list[PlainLeg]]] = {}
-            for group in _groups(rule, legs, lambda leg: _period(inputs, leg, calendar), calendar, wanted):  # noqa: B023
+            for group in _groups(rule, legs, lambda leg: self._period(inputs, leg, calendar), calendar, wanted):  # noqa: B023
                 before = counts.legs
-                # Of the legs of one payment and role all are judged or none, in their order.
-                by_place: dict[tuple[int, str], deque[PlainLeg]] = defaultdict(deque)
-                for leg in sorted(group, key=lambda each: each.order):
-                    by_place[leg.position, leg.role].append(leg)
-                for verdict in ReferenceEngine().judge_legs([tokens], group, inputs):
-                    leg = by_place[verdict.position, verdict.leg_role].popleft()
+                for leg, truth in self._judged(tokens, group, inputs):
                     if (
-                        _period(inputs, leg, calendar) != wanted
+                        self._period(inputs, leg, calendar) != wanted
                         or terms.way(is_credit=leg.role == "credit") not in ways
                     ):
                         continue
                     counts.legs += 1
-                    if verdict.verdict == "unknown":
-                        counts.undecided[rule.id, verdict.missing or "?"].append(leg.position)
-                    if verdict.verdict == "true" and verdict.subject is not None:
-                        subject = str(leg.first_holder) if terms.is_of_first_holder else verdict.subject
+                    if truth.is_unknown:
+                        counts.undecided[rule.id, truth.missing or "?"].append(leg.position)
+                    subject = leg.first_holder if terms.is_of_first_holder else leg.subject(rule.alert.subject)
+                    if truth == TRUE and subject is not None:
                         last[subject, _key(terms, leg, wanted, rows[leg.position])] = leg, group
                 counts.keys += counts.legs > before
             found += [
@@ -234,27 +246,57 @@ class Reconciler:
             ]
         return found
 
+    def _judged(self, rule: Rule, group: list[PlainLeg], inputs: PlainInputs) -> Iterator[tuple[PlainLeg, Value]]:
+        """The legs of a group with what the rule says of each."""
+        if is_plain(rule):
+            yield from verdicts(rule, group, inputs, lambda leg, calendar: self._period(inputs, leg, calendar))
+            return
+        # Of the legs of one payment and role all are judged or none, in their order.
+        by_place: dict[tuple[int, str], deque[PlainLeg]] = defaultdict(deque)
+        for leg in sorted(group, key=lambda each: each.order):
+            by_place[leg.position, leg.role].append(leg)
+        for verdict in ReferenceEngine().judge_legs([rule], group, inputs):
+            truth = {"true": TRUE, "false": FALSE}.get(verdict.verdict, Value.unknown(verdict.missing or "?"))
+            yield by_place[verdict.position, verdict.leg_role].popleft(), truth
+
+    def _period(self, inputs: PlainInputs, leg: PlainLeg, calendar: str) -> str:
+        key = (leg.transaction.booking_entity, calendar, leg.transaction.booked_at_us)
+        if key not in self.periods:
+            self.periods[key] = _period(inputs, leg, calendar)
+        return self.periods[key]
+
     def _legs(self, rule: Rule, stretch: Stretch) -> tuple[list[PlainLeg], PlainInputs, dict[int, Row]]:
         """Every leg as if the records had come in the order of their booking; positions are those of the log."""
-        people = People(self.files, self.then)
-        people.read(stretch.rows, None)
-        word = word_of(self.files.tokens.find)
-        transactions = transactions_of(stretch.rows, lambda row, side: people.side(row, side, word), word)
-        in_time = sorted(transactions, key=lambda each: (each.booked_at_us, each.position))
-        keys = {window.by for window in rule.windows.values()} | {kind_of(rule)}
-        legs = legs_of((replace(each, position=n, reverses=None) for n, each in enumerate(in_time)), keys)
-        legs = [
-            replace(leg, transaction=replace(leg.transaction, position=in_time[leg.position].position)) for leg in legs
-        ]
-        currencies = {CURRENCIES[row["currency"]] for row in stretch.rows} | people.currencies()
+        if self.in_time is None:
+            people = People(self.files, self.then)
+            people.read(stretch.rows, None)
+            word = word_of(self.files.tokens.find)
+            transactions = transactions_of(stretch.rows, lambda row, side: people.side(row, side, word), word)
+            self.in_time = sorted(transactions, key=lambda each: (each.booked_at_us, each.position))
+            self.declared = people.currencies()
+            self.rows = {int(row["position"]): row for row in stretch.rows}
+        in_time = self.in_time
+        keys = frozenset({window.by for window in rule.windows.values()} | {kind_of(rule)})
+        if keys not in self.legs:
+            numbered = legs_of((replace(each, position=n, reverses=None) for n, each in enumerate(in_time)), keys)
+            self.legs[keys] = [
+                replace(leg, transaction=replace(leg.transaction, position=in_time[leg.position].position))
+                for leg in numbered
+            ]
+        currencies = {each.currency for each in in_time} | self.declared
         inputs = plain_inputs(self.then, rule, currencies=currencies, token=self.files.token)
-        return legs, inputs, {int(row["position"]): row for row in stretch.rows}
+        if in_time:
+            rates = _rates_from(inputs.rates, in_time[0].booked_at_us)
+            inputs = replace(inputs, rates=rates)
+        legs = [leg for leg in self.legs[keys] if leg.kind == kind_of(rule) and _is_under(rule, leg, inputs)]
+        return legs, inputs, self.rows
 
     def _facts(
         self, rule: Rule, tokens: Rule, terms: DutyTerms, subject: str, key: PeriodKey, leg: PlainLeg,
         group: list[PlainLeg], inputs: PlainInputs, *, is_trial: bool,
     ) -> ObligationFacts:  # fmt: skip
-        again = ReferenceEngine().at(tokens, leg, group, inputs)
+        # Without a window nothing but the payment itself bears on its report.
+        again = ReferenceEngine().at(tokens, leg, group if rule.windows else [leg], inputs)
         verdict, way = again.verdict, terms.by_way[key.direction]
         inside = again.behind()
         behind = {position for name in way.windows for position in inside[name]}
@@ -290,6 +332,25 @@ class Reconciler:
         return FilingDays(kept_inputs.kept_entities(self.files.archive, content))
 
 
+def _is_under(rule: Rule, leg: PlainLeg, inputs: PlainInputs) -> bool:
+    """Whether the law of the rule is that of the payment's booking entity; without one, every law is."""
+    jurisdiction = inputs.entity(leg.transaction.booking_entity).jurisdiction
+    return jurisdiction is None or ANY in rule.jurisdictions or jurisdiction in rule.jurisdictions
+
+
+def _rates_from(rates: Sequence[PlainRate], first_us: int) -> tuple[PlainRate, ...]:
+    """The rates that payments from this time on can be converted at: of the earlier ones each pair's last."""
+    last_before: dict[tuple[str, str], int] = {}
+    for rate in rates:
+        if rate.published_us < first_us:
+            pair = (rate.source, rate.target)
+            last_before[pair] = max(last_before.get(pair, rate.published_us), rate.published_us)
+    return tuple(
+        rate for rate in rates
+        if rate.published_us >= last_before.get((rate.source, rate.target), rate.published_us)
+    )  # fmt: skip
+
+
 def _time_us(day: date) -> int:
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
@@ -310,8 +371,8 @@ def _groups(
     """
     kind = kind_of(rule)
     by = {window.by for window in rule.windows.values()} or {kind}
-    remembers = any(isinstance(node, Call) and node.function in _MEMORY for node in nodes(rule))
-    is_plain = not remembers and all(window.calendar == calendar for window in rule.windows.values())
+    remembers = any(isinstance(node, Call) and node.function in MEMORY for node in nodes(rule))
+    is_of_period = not remembers and all(window.calendar == calendar for window in rule.windows.values())
     found: dict[str, list[PlainLeg]] = defaultdict(list)
     present: set[str] = set()
     for leg in legs:
@@ -322,7 +383,7 @@ def _groups(
         is_wanted = period_of(leg) == wanted
         if is_wanted:
             present.add(key)
-        if is_wanted or not is_plain:
+        if is_wanted or not is_of_period:
             found[key].append(leg)
     return [found[key] for key in sorted(present)]
 

@@ -180,8 +180,8 @@ def owed(db: Path, prefix: str) -> set[Owed]:
         ("CN-EQUIVALENT-BELOW", []), ("CN-EQUIVALENT-AT", ["2026-05-07"]),
         ("CN-RATE-BEFORE", []), ("CN-RATE-LATER", ["2026-05-08"]), ("CN-RATE-NEXT", []),
         ("EXAMPLE-GARRISON", []), ("CN-TERM-DEPOSIT", []), ("CN-OTHER-PURPOSE", ["2026-05-04"]),
-        ("US-IN-OUT", []), ("US-AT", []), ("US-ABOVE", ["2026-05-04"]), ("US-DEFAULT", ["2026-05-04"]), ("US-SHOP", []),
-        ("US-CLERK", []),
+        ("US-IN-OUT", []), ("US-AT", []), ("US-ABOVE", ["2026-05-04"]),
+        ("US-DEFAULT", ["2026-05-04"]), ("US-SHOP", []), ("US-CLERK", []),
         ("IN-AT", []), ("IN-NEXT-MONTH", []), ("AU-BELOW", []), ("CA-CONDUCTOR", []), ("CA-BEHALF", []),
     ],
 )  # fmt: skip
