@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from monitor.adapters.sql.store import open_store
 from tests.app.embedded_stores import Source, result, simulated, start_child
 
 RELOAD = 4_000
@@ -31,6 +32,10 @@ def undisturbed(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tup
     ended = result(folder)
     assert ended["counters"]["alerts_new"] > 10
     assert ended["position"][-1] is True
+    # Obligations and their revisions are part of the fingerprint that must be equal.
+    with open_store(folder / "bank.db") as store, store.reading() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM obligation_revisions").scalar_one()
+    assert count > 5
     return ended, time.monotonic() - started
 
 
