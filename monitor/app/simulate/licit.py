@@ -237,7 +237,7 @@ class Everyday:
         person = self._mixed_party(rng, owner, 3, 65, self.circle.people, "person", 4)
         return [
             Skeleton.of(KIND["trade"], payer, payee, self._deal_between(payer, payee)),
-            Skeleton.of(KIND["trade"], buyer, seller, self._deal(seller)),
+            Skeleton.of(KIND["trade"], buyer, seller, self._within_means(buyer, self._deal(seller))),
             Skeleton.of(KIND["trade"], owner, person, np.full(len(owner), 180_000)),
         ]
 
@@ -251,6 +251,13 @@ class Everyday:
         is_ours = payee < self.population.customers
         other = self._deal(np.where(is_ours, payee, payer))
         return np.minimum(self._deal(payer), other)
+
+    def _within_means(self, payer: Int64s, amount: Int64s) -> Int64s:
+        """At most half a month's income where a person of ours pays: a firm's usual invoice is not a person's."""
+        population = self.population
+        ours = np.minimum(payer, population.customers - 1)
+        is_person = (payer < population.customers) & population.is_person[ours]
+        return np.where(is_person, np.minimum(amount, population.income[ours] * 50), amount)
 
     def _sized(self, usual: Int64s | int, who: Int64s) -> Int64s:
         """A usual amount of a segment, in proportion to the customer's own income."""
