@@ -17,6 +17,7 @@ from typing import Any
 from monitor.app.inputs import GivenInputs
 from monitor.domain.money import parse_amount_minor
 from monitor.domain.time import DAY_US, HOUR_US, format_time, parse_time_us
+from monitor.rulebook.load import load_rules, shipped_rules
 from monitor.rulebook.reference import PlainEntity, PlainRate, PlainSide, PlainTransaction
 
 START_US = parse_time_us("2026-01-05T00:00:00Z")
@@ -86,7 +87,8 @@ class ShippedBank:
 
     @property
     def inputs(self) -> GivenInputs:
-        return GivenInputs((), (), self.folder / "rates.csv", self.folder / "entities.yaml", True)
+        rules = tuple(Path(rule.place.file) for rule in load_rules([shipped_rules()])[0] if rule.id in PATTERNS)
+        return GivenInputs(rules, (shipped_rules(),), self.folder / "rates.csv", self.folder / "entities.yaml", True)
 
 
 def shipped_bank(folder: Path, seed: int) -> ShippedBank:

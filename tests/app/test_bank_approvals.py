@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.adapters.sql.store import open_store
-from monitor.app.embedded import RunError, RunSettings, run
+from monitor.app.embedded import RunSettings, run
 from monitor.app.explaining import Explainer
 from monitor.app.inputs import ApprovalsError, GivenInputs, load_inputs
 from monitor.rulebook.approvals import with_entry
@@ -74,7 +74,7 @@ def test_an_approval_for_another_digest_is_refused_and_the_rule_runs_in_shadow(t
     assert set(statuses(tmp_path)) == {"shadow"}
 
 
-def test_a_stopped_run_does_not_go_on_under_other_approvals(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_under_the_approvals_given_now(tmp_path: Path) -> None:
     payments = write(tmp_path / "early.jsonl", list(range(1, 24)))
     seen: list[int] = []
 
@@ -83,8 +83,9 @@ def test_a_stopped_run_does_not_go_on_under_other_approvals(tmp_path: Path) -> N
         return len(seen) < 2
 
     assert run(settings(tmp_path, payments, overlay(tmp_path)), stop).is_stopped
-    with pytest.raises(RunError, match="changed since: approvals overlay"):
-        run(settings(tmp_path, payments, overlay(tmp_path, by="Bea"), resume=True))
+    done = run(settings(tmp_path, payments, overlay(tmp_path, by="Bea"), resume=True))
+    assert not done.is_stopped
+    assert done.records == 23
 
 
 def test_approvals_that_cannot_be_read_stop_the_run_before_it_starts(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_the_size_of_a_sample_is_told():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("AML-XXX-001", *WALK), "There is no rule AML-XXX-001. The rules are: AML-COR-001"),
+        (("AML-XXX-001", *WALK), "There is no rule AML-XXX-001. The rules are: AML-BEH-001"),
         ((STR, "--parameter", "a", "--parameter", "b", "--from", "1", "--to", "2"), "each parameter needs one of each"),
         ((STR, *WALK, "--tolerable", "0"), "write a share such as 5%"),
         ((STR, *WALK, "--labels", "nowhere.csv"), "nowhere.csv: No such file"),
@@ -179,8 +179,11 @@ def test_a_walk_that_cannot_be_made_is_status_2_with_one_message(bank: Bank, wor
     assert "Traceback" not in page
 
 
+DEADLINE = "deadline: {days: 15, kind: calendar, after: period, cite: a law}"
+
+
 def test_an_obligation_is_not_tuned(bank: Bank, tmp_path: Path):
-    folder = rules_with(tmp_path / "rules", {STR: ("kind: suspicion", "kind: obligation")})
+    folder = rules_with(tmp_path / "rules", {STR: ("kind: suspicion", f"kind: obligation\n{DEADLINE}")})
     path = next(path for path in folder.rglob("*.yaml") if STR in path.read_text().splitlines()[0])
     path.write_text(path.read_text().replace("  quiet: 24h\n", "").replace("quiet\n", "alert\n"))
     files = ("--profiles", bank.profiles, "--rules", folder)

@@ -26,7 +26,7 @@ def said_slowly(rule: Rule, verdict: Verdict) -> tuple[Any, ...]:
     units = {f"{window.name}.{each.name}": each.unit for window in rule.windows.values() for each in window.measures}
     numbers = {name: _quantity(value, units[name]) for name, value in verdict.measures.items()}
     side = _ROLES[verdict.leg_role] if kind_of(rule) in ("customer", "pair", "person") else None
-    return side, verdict.subject, _WORDS[str(verdict.status)], numbers, verdict.transactions
+    return side, verdict.subject, _WORDS[str(verdict.status)], numbers, _evidence(rule, verdict.transactions)
 
 
 def _quantity(value: Value, unit: Any) -> Quantity:
@@ -41,7 +41,12 @@ def said(rule: Rule, alert: Alert) -> tuple[Any, ...]:
     names = {f"{window.name}.{each.name}" for window in rule.windows.values() for each in window.measures}
     numbers = {name: value for name, value in alert.measures.items() if name in names}
     subject = bytes.fromhex(alert.subject.token).decode()
-    return _side(alert.leg_role), subject, alert.status, numbers, tuple(sorted(alert.transactions))
+    return _side(alert.leg_role), subject, alert.status, numbers, _evidence(rule, alert.transactions)
+
+
+def _evidence(rule: Rule, positions: tuple[int, ...]) -> tuple[int, ...]:
+    """The payments behind a match; of an obligation only those of one direction count, which its own tests compare."""
+    return () if rule.kind == "obligation" else tuple(sorted(positions))
 
 
 def _side(leg_role: str) -> str | None:

@@ -99,7 +99,7 @@ def test_changes_are_made_in_their_order():
     ("text", "words"),
     [
         ("nowhere.yaml", "no such file"),
-        ("AML-XXX-999.total_above=1", "there is no rule AML-XXX-999. The rules are: AML-COR-001"),
+        ("AML-XXX-999.total_above=1", "there is no rule AML-XXX-999. The rules are: AML-BEH-001"),
         (f"{STR}.totl_above=1", "has no parameter 'totl_above'. It has: report_above, total_above"),
         (f"{STR}.total_above=many", "'many' is no value in USD. Write for example 10000.00"),
         (f"{STR}.total_above=1.001", "is no value in USD"),
