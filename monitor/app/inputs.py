@@ -179,7 +179,7 @@ def load_inputs(given: GivenInputs, *, former: LoadedInputs | None = None) -> Lo
     lists, list_errors = load.load_lists([*paths, *given.lists])
     rules, errors = load.load_rules(paths, lists)
     rulebook = load.in_force(rules)
-    groups, group_errors = load_groups(paths, rules)
+    groups, group_errors = load_groups(paths, rules, is_run=True)
     approved = load_approvals(rulebook.rules, [given.approvals] if given.approvals else find_approvals(paths))
     used = {name: NamedList(each.name, str(each.version), tuple(each.words)) for name, each in lists.items()}
     if former is not None:

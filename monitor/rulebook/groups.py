@@ -65,12 +65,15 @@ def find_groups(paths: Sequence[Path]) -> Path | None:
     return None
 
 
-def load_groups(paths: Sequence[Path], rules: Sequence[Rule]) -> tuple[Groups, list[RuleError]]:
+def load_groups(
+    paths: Sequence[Path], rules: Sequence[Rule], *, is_run: bool = False
+) -> tuple[Groups, list[RuleError]]:
     """The groups that lie beside some rules, and what was refused; a group with a mistake takes down no other.
 
     Args:
         paths: The files and folders that the rules were read from.
         rules: All rules read, whatever their status.
+        is_run: A run takes a part of the rules, or rules that change; that the file names others is for lint to say.
     """
     file = find_groups(paths)
     if file is None:
@@ -82,7 +85,7 @@ def load_groups(paths: Sequence[Path], rules: Sequence[Rule]) -> tuple[Groups, l
     except (OSError, UnicodeDecodeError) as error:
         return Groups(), [RuleError(Place(str(file), 1), "the file of typologies cannot be read", f"{error}.",
                                     "Check the permissions, and save it as UTF-8.")]  # fmt: skip
-    if any(path.absolute() == file.parent.absolute() for path in paths):
+    if not is_run and any(path.absolute() == file.parent.absolute() for path in paths):
         # Of a run over a part of the rules, the file names others rightly.
         errors += strangers(groups, rules)
     return Groups(tuple(groups), file, groups_digest(groups)), errors
