@@ -126,7 +126,7 @@ def labelled(bank: Bank, path: Path, *, typology: str) -> dict[str, set[str]]:
 def test_recall_counts_labelled_cases_with_an_alert_on_one_of_their_payments(bank: Bank, tmp_path: Path):
     cases = labelled(bank, tmp_path / "labels.csv", typology="structuring")
     truth = Truth(tmp_path / "labels.csv")
-    grid = walked(bank, STR, Walk("total_above", "6000.00", "20000.00", 4), truth=truth)
+    grid = walked(bank, STR, Walk("total_above", "6000.00", "12000.00", 4), truth=truth)
     history = bank.store_history()
     for point in grid.points:
         named = [{history.transaction_id(position) for position in alert.transactions} for alert in point.alerts]

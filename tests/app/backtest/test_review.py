@@ -96,7 +96,7 @@ def test_shares_of_strata_add_up_and_fit(sizes: dict[tuple[str], int], data: st.
 @pytest.fixture(scope="module")
 def files(bank: Bank, grid: Grid, items: list[Item], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("review")
-    sample = draw(items, seed=9, size=40)
+    sample = draw(items, seed=9, size=30)
     both = written(bank.store_history(), grid, sample, seed=9, tolerable=0.05, confidence=0.95, as_json=False)
     write_files(both, folder / "review.csv", folder / "key.json")
     return folder / "review.csv", folder / "key.json"
@@ -147,12 +147,12 @@ def answered(files: tuple[Path, Path], folder: Path, say) -> Score:  # type: ign
 
 def test_bands_have_their_counts_and_wilson_intervals(files: tuple[Path, Path], tmp_path: Path):
     made = answered(files, tmp_path, lambda side, steps, item: "yes" if int(item[2:]) % 3 == 0 else "No ")
-    assert sum(band.productive.of for band in made.bands) == 80
-    assert made.below.productive.of == made.above.productive.of == 40
+    assert sum(band.productive.of for band in made.bands) == 60
+    assert made.below.productive.of == made.above.productive.of == 30
     for band in (*made.bands, made.above, made.below):
         if 0 < band.productive.found < band.productive.of < band.population:
             assert (band.low, band.high) == wilson(band.productive)
-    assert sum(band.productive.found for band in made.bands) == sum(n % 3 == 0 for n in range(1, 81))
+    assert sum(band.productive.found for band in made.bands) == sum(n % 3 == 0 for n in range(1, 61))
     assert {band.population for band in made.bands if band.side == BELOW}
     assert made.open_items == 0
 
@@ -161,7 +161,7 @@ def test_nothing_productive_below_keeps_the_line_only_when_the_sample_proves_it(
     files: tuple[Path, Path], tmp_path: Path, bank: Bank, grid: Grid, items: list[Item]
 ):
     few = answered(files, tmp_path, lambda side, steps, item: "no")
-    assert few.sentences[0].startswith("Undecided: below the line 0 of 40")
+    assert few.sentences[0].startswith("Undecided: below the line 0 of 30")
     assert "Review at least" in few.sentences[0]
     sample = draw(items, seed=9)
     both = written(bank.store_history(), grid, sample, seed=9, tolerable=0.05, confidence=0.95, as_json=False)
@@ -189,7 +189,7 @@ def test_a_json_list_is_scored_like_a_table(bank: Bank, grid: Grid, items: list[
 
 def test_items_without_an_answer_are_counted_and_none_at_all_proves_nothing(files: tuple[Path, Path], tmp_path: Path):
     made = answered(files, tmp_path, lambda side, steps, item: "")
-    assert made.open_items == 80
+    assert made.open_items == 60
     assert "No item has an answer yet" in made.sentences[0]
 
 
