@@ -86,6 +86,7 @@ def _take_over(run: "EmbeddedRun", loaded: LoadedInputs) -> float | None:
     """Put the inputs in force; the seconds that measuring the history took, ``None`` where that was not needed."""
     former = run.loaded
     run.loaded = loaded
+    run.store.policy = replace(run.store.policy, groups=loaded.groups.groups)
     run.progress.examples, run.progress.elsewhere = loaded.examples, loaded.elsewhere
     inputs = engine_inputs(loaded, run.files.identifiers)
     seconds = None

@@ -20,6 +20,7 @@ from monitor.engine.binding import ListMissing, NamedList
 from monitor.rulebook import load
 from monitor.rulebook.approvals import find_approvals
 from monitor.rulebook.canonical import rulebook_digest
+from monitor.rulebook.groups import find_groups
 from monitor.rulebook.plan import PlanError, Program, plan
 from monitor.rulebook.rule import Rulebook
 from monitor.rulebook.rule_error import RuleError
@@ -87,7 +88,8 @@ def _files(given: GivenInputs) -> Iterator[Path]:
         value = getattr(given, each.name)
         if each.name not in _NOT_WATCHED:
             roots += [value] if isinstance(value, Path) else [one for one in _several(value) if isinstance(one, Path)]
-    for root in dict.fromkeys((*roots, *load.list_folders(roots))):
+    groups = find_groups(roots)
+    for root in dict.fromkeys((*roots, *load.list_folders(roots), *([groups] if groups else ()))):
         if root.is_dir():
             yield from (
                 path for path in sorted(root.rglob("*")) if path.is_file() and _is_input(path.relative_to(root))

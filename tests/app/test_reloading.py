@@ -1,9 +1,12 @@
 """Rules, lists and approvals that change while a run goes on take effect at a recorded position, and lose nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from monitor.adapters.sql.schema import cases
 from monitor.adapters.sql.store import open_store
 from monitor.app.explaining import Explainer
 from tests.app.changing_bank import ChangingBank, small_chunks
@@ -82,6 +85,21 @@ def test_a_bad_file_at_a_later_start_leaves_its_rule_as_it_was(bank: ChangingBan
     # The kept rulebook holds the rule as it was, so that its alerts can be explained.
     with Explainer(bank.db) as explainer:
         assert all(explainer.explain(line["alert_id"]).is_same for line in bank.lines())
+
+
+GROUP = "typologies:\n  - {{name: {name}, means: A pattern., threshold: 0.50, rules: {{{rule}: 0.60}}}}\n"
+
+
+def test_typology_groups_that_change_name_the_cases_that_alerts_join_from_then_on(bank: ChangingBank) -> None:
+    file = bank.folder / "rules" / "typologies.yaml"
+    file.write_text(GROUP.format(name="Cash of old", rule="AML-CSH-001"))
+    bank.at[8] = lambda: bank.rule(2) and None
+    bank.at[9] = lambda: file.write_text(GROUP.format(name="Cash anew", rule="AML-CSH-002")) and None
+    bank.run(bank.payments(20))
+    with open_store(bank.db) as store, store.reading() as connection:
+        names = [json.loads(each)["name"] for each in connection.execute(sa.select(cases.c.typology)).scalars()]
+    assert names == ["Cash anew"] * 2
+    assert len(bank.inputs("typologies")) == 2
 
 
 def test_a_rule_whose_file_goes_is_no_longer_in_force(bank: ChangingBank) -> None:
