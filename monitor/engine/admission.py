@@ -17,14 +17,16 @@ long as the payment's id, and a reversal reaches exactly the holders whose windo
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import CHANNELS, STATUSES
+from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
+from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, FurtherKeys
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
 
@@ -34,14 +36,6 @@ LATENESS_MAX_US = 35 * DAY_US
 JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK = range(5)
 """Outcomes of a transaction; TAKEN_BACK: a reversal or return, which is not judged itself."""
 
-HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AGENT, PAIR = range(10)
-KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
-             "pair")  # fmt: skip
-_CASH = np.array([CHANNELS.index("cash"), CHANNELS.index("atm")], np.int16)
-_OF_PERSON = 4
-"""Columns of persons among the further keys: debtor, creditor, conductor, on-behalf-of person."""
-DEBTOR, CREDITOR = 0, 1
-ROLES = ("debtor", "creditor")
 _BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("reversed"), STATUSES.index("returned")
 
 # Columns of the duplicate filter: id, digest, position and day, holders, accounts; behind them the further keys.
@@ -84,6 +78,15 @@ class KeySpace:
             self.code_of = _extended(self.code_of, length, -1)
             self.clock_us = _extended(self.clock_us, length, NEVER)
             self.booked_us = _extended(self.booked_us, length, NEVER)
+
+
+class Spaces(NamedTuple):
+    """The key spaces as kernels see them: each field by kind of key."""
+
+    row_of: tuple[Int32s, ...]
+    code_of: tuple[Int32s, ...]
+    clock_us: tuple[Int64s, ...]
+    booked_us: tuple[Int64s, ...]
 
 
 def _extended(values: npt.NDArray[np.int32] | npt.NDArray[np.int64], length: int, fill: int):
@@ -147,6 +150,19 @@ def _emit(wide, small, n, transaction, side, kind, row, account_row, judged_us, 
 
 
 @inlined
+def _judge(code, i, side, kind, time_us, is_booked, spaces, counts, is_late, wide, small, n):
+    """Emit the leg of a key that has a clock of its own, and move the clock; returns the number of legs."""
+    row = _row(code, spaces.row_of[kind], spaces.code_of[kind], counts, kind)
+    judged_us = max(time_us, spaces.clock_us[kind][row])
+    is_late[i] |= judged_us > time_us
+    n = _emit(wide, small, n, i, side, kind, row, -1, judged_us, spaces.booked_us[kind][row], 0, 0)
+    spaces.clock_us[kind][row] = judged_us
+    if is_booked:
+        spaces.booked_us[kind][row] = judged_us
+    return n
+
+
+@inlined
 def _is_forgotten(seen, at, row_of, clock_us, retention_us):
     """Whether the clock of its first holder has passed an id by more than the retention."""
     code = seen[at, _HOLDERS] >> 32
@@ -191,10 +207,7 @@ def _admit(
     lateness_us: int,
     retention_us: int,
     keep_accounts: bool,
-    row_of: tuple[Int32s, ...],
-    code_of: tuple[Int32s, ...],
-    clock_us: tuple[Int64s, ...],
-    last_us: tuple[Int64s, ...],
+    spaces: Spaces,
     joint_start: Int32s,
     joint_stop: Int32s,
     joint_holder: Int32s,
@@ -213,9 +226,10 @@ def _admit(
     ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added.
     """
     n = 0
+    row_of, code_of, clock_us = spaces.row_of, spaces.code_of, spaces.clock_us
     row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
     row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
-    last_0, width = last_us[HOLDER], seen.shape[1]
+    last_0, width = spaces.booked_us[HOLDER], seen.shape[1]
     for i in range(len(position)):
         if i + _AHEAD < len(position):
             later = i + _AHEAD
@@ -314,53 +328,30 @@ def _admit(
             if is_booked:
                 last_0[row] = judged_us
             if person >= 0 and extra_codes[i, person + side] >= 0:
-                row = _row(code, row_of[PERSON], code_of[PERSON], counts, PERSON)
-                judged_us = max(time_us, clock_us[PERSON][row])
-                is_late[i] |= judged_us > time_us
-                n = _emit(wide, small, n, i, side, PERSON, row, -1, judged_us, last_us[PERSON][row], 0, 0)
-                clock_us[PERSON][row] = judged_us
-                if is_booked:
-                    last_us[PERSON][row] = judged_us
+                n = _judge(code, i, side, PERSON, time_us, is_booked, spaces, counts, is_late, wide, small, n)
             if account >= 0 and account < len(joint_start):
                 for k in range(joint_start[account], joint_stop[account]):
                     if joint_holder[k] == code:
                         continue
-                    row = _row(joint_holder[k], row_of_0, code_of[HOLDER], counts, HOLDER)
                     held = -1 - find(shared, position[i], number)
                     shared[held, _OF_POSITION], shared[held, _NUMBER] = position[i], number
                     shared[held, _HOLDER_AND_SIDE] = (np.int64(joint_holder[k]) << 1) | side
                     shared[held, _POSITION], shared[held, _HOLDERS] = seen[at, _POSITION], seen[at, _HOLDERS]
                     number += 1
                     tallies[3] += 1
-                    judged_us = max(time_us, clock_0[row])
-                    is_late[i] |= judged_us > time_us
-                    n = _emit(wide, small, n, i, side, HOLDER, row, -1, judged_us, last_0[row], 0, 0)
-                    clock_0[row] = judged_us
-                    if is_booked:
-                        last_0[row] = judged_us
+                    other = joint_holder[k]
+                    n = _judge(other, i, side, HOLDER, time_us, is_booked, spaces, counts, is_late, wide, small, n)
                     if person >= 0 and extra_codes[i, person + side] >= 0:
                         first_side = DEBTOR if holders[i, 0] >= 0 else CREDITOR
                         if not _takes_part(extra_codes[i, person + 2], extra_codes[i, person + 3], side, first_side,
-                                           joint_holder[k]):  # fmt: skip
-                            row = _row(joint_holder[k], row_of[PERSON], code_of[PERSON], counts, PERSON)
-                            judged_us = max(time_us, clock_us[PERSON][row])
-                            is_late[i] |= judged_us > time_us
-                            before_us = last_us[PERSON][row]
-                            n = _emit(wide, small, n, i, side, PERSON, row, -1, judged_us, before_us, 0, 0)
-                            clock_us[PERSON][row] = judged_us
-                            if is_booked:
-                                last_us[PERSON][row] = judged_us
+                                           other):  # fmt: skip
+                            n = _judge(other, i, side, PERSON, time_us, is_booked, spaces, counts, is_late, wide,
+                                       small, n)  # fmt: skip
         for k in range(extra_codes.shape[1]):
             # The holders' own legs as persons stand beside their other ones.
             if extra_codes[i, k] >= 0 and not (person >= 0 and person <= k < person + 2):
-                kind = extra_kinds[k]
-                row = _row(extra_codes[i, k], row_of[kind], code_of[kind], counts, kind)
-                judged_us = max(time_us, clock_us[kind][row])
-                is_late[i] |= judged_us > time_us
-                n = _emit(wide, small, n, i, extra_sides[i, k], kind, row, -1, judged_us, last_us[kind][row], 0, 0)
-                clock_us[kind][row] = judged_us
-                if is_booked:
-                    last_us[kind][row] = judged_us
+                n = _judge(extra_codes[i, k], i, extra_sides[i, k], extra_kinds[k], time_us, is_booked, spaces, counts,
+                           is_late, wide, small, n)  # fmt: skip
     return n
 
 
@@ -397,12 +388,11 @@ class Admission:
         window_us: int = 0,
     ) -> None:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
-        several = {PERSON: _OF_PERSON, PAIR: 2}
-        self.column_kinds = [kind for kind in extra_kinds for _ in range(several.get(kind, 1))]
+        self.further = FurtherKeys(extra_kinds)
+        self.column_kinds = self.further.column_kinds
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
         self.retention_us = lateness_us + window_us
         self.seen, self.seen_used = new_table(4096, _FURTHER + len(self.column_kinds)), 0
-        self.pairs, self.pairs_used = new_table(64, 3), 0
         self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
 
@@ -411,7 +401,7 @@ class Admission:
         n = len(batch)
         holders = np.column_stack((batch.debtor_holder, batch.creditor_holder))
         accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
-        extra_codes, extra_sides = self._extra(batch)
+        extra_codes, extra_sides = self.further.of(batch)
         is_code = np.array(self.column_kinds, np.int64) != PAIR
         further_codes = extra_codes[:, is_code].max(initial=-1)
         codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), further_codes)) + 1
@@ -420,7 +410,7 @@ class Admission:
         has_original = batch.reverses_hi != UNKNOWN
         further = int(joint.counts(accounts).sum())
         for kind in (HOLDER, *((ACCOUNT,) if self.keep_accounts else ()), *self.extra_kinds):
-            self.spaces[kind].make_room(self.pairs_used if kind == PAIR else codes, 4 * n + further)
+            self.spaces[kind].make_room(self.further.pairs_used if kind == PAIR else codes, 4 * n + further)
         self.seen, self.seen_used = self._tidied(self.seen, self.seen_used, n)
         self.shared, self.shared_used = self._tidied(self.shared, self.shared_used, further)
         taken_back = 2 + len(self.column_kinds) + (4 * HOLDERS_MAX if self.shared_used or further else 0)
@@ -435,9 +425,8 @@ class Admission:
             np.array(self.column_kinds, np.int64),
             self.column_kinds.index(PERSON) if PERSON in self.column_kinds else -1,
             self.lateness_us, self.retention_us, self.keep_accounts,
-            tuple(space.row_of for space in self.spaces), tuple(space.code_of for space in self.spaces),
-            tuple(space.clock_us for space in self.spaces),
-            tuple(space.booked_us for space in self.spaces), joint.start, joint.stop, joint.holder, counts, self.seen,
+            Spaces(*(tuple(getattr(space, name) for space in self.spaces) for name in Spaces._fields)),
+            joint.start, joint.stop, joint.holder, counts, self.seen,
             self.shared, tallies, outcome, is_late, wide, small,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):
@@ -458,75 +447,3 @@ class Admission:
         holder, keep = self.spaces[HOLDER], np.ones(len(table), np.bool_)
         _still_needed(table, holder.row_of, holder.clock_us, self.retention_us, keep)
         return regrown(table, used, coming, keep)
-
-    def _extra(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
-        """Codes and sides of the further keys that the rulebook uses, shape (n, columns)."""
-        side = np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
-        codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
-        sides = np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
-        for kind in self.extra_kinds:
-            column = self.column_kinds.index(kind)
-            if kind == PERSON:
-                codes[:, column : column + _OF_PERSON] = _persons(batch, side)
-            elif kind == PAIR:
-                codes[:, column : column + 2] = self._pairs(batch)
-            else:
-                codes[:, column] = _single(batch, kind, side)
-            if kind in (PERSON, PAIR):
-                sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
-        return codes, sides
-
-    def _pairs(self, batch: TransactionBatch) -> Int32s:
-        """Numbers of the pairs (holder, other side) seen from the debtor and from the creditor; new ones are added."""
-        if is_full(self.pairs, self.pairs_used, 2 * len(batch)):
-            self.pairs, self.pairs_used = regrown(self.pairs, self.pairs_used, 2 * len(batch))
-        found = np.full((len(batch), 2), -1, np.int32)
-        holders = (batch.debtor_holder, batch.creditor_holder)
-        accounts = (batch.debtor_account, batch.creditor_account)
-        self.pairs_used += _number_pairs(*holders, *accounts, self.pairs, self.pairs_used, found)
-        return found
-
-
-def _single(batch: TransactionBatch, kind: int, side: Int32s) -> Int32s:
-    """The key of a kind that a payment has once; ``-1`` where it has none."""
-    if kind == COUNTERPARTY:
-        outside = np.where(batch.debtor_holder < 0, batch.debtor_account, -1)
-        return np.where((outside < 0) & (batch.creditor_holder < 0), batch.creditor_account, outside)
-    if kind == AGENT:
-        return np.where(side == DEBTOR, batch.creditor_agent, batch.debtor_agent)
-    columns = {CONDUCTOR: batch.conductor, ON_BEHALF_OF: batch.on_behalf_of, DEVICE: batch.device, LINK: batch.link}
-    return columns[kind]
-
-
-def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
-    """Who takes part in payments in cash: debtor, creditor, conductor, on-behalf-of person, each once on a side."""
-    own = np.where(side == DEBTOR, batch.debtor_holder, batch.creditor_holder)
-    conductor = np.where(batch.conductor == own, -1, batch.conductor)
-    principal = np.where((batch.on_behalf_of == own) | (batch.on_behalf_of == conductor), -1, batch.on_behalf_of)
-    # Without a holder of ours there is no side to see it from.
-    is_seen = np.isin(batch.channel, _CASH) & (own >= 0)
-    everyone = (batch.debtor_holder, batch.creditor_holder, conductor, principal)
-    return np.column_stack([np.where(is_seen, codes, -1) for codes in everyone]).astype(np.int32)
-
-
-@kernel
-def _number_pairs(
-    debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, pairs: Rows,
-    used: int, found: Int32s,
-) -> int:  # fmt: skip
-    """Write the number of each pair; returns how many are new."""
-    added = 0
-    for i in range(len(debtor_holder)):
-        for side in range(2):
-            own = debtor_holder[i] if side == DEBTOR else creditor_holder[i]
-            across = creditor_account[i] if side == DEBTOR else debtor_account[i]
-            if across < 0:
-                across = creditor_holder[i] if side == DEBTOR else debtor_holder[i]
-            if own >= 0 and across >= 0:
-                at = find(pairs, np.int64(own), np.int64(across))
-                if at < 0:
-                    at = -1 - at
-                    pairs[at, 0], pairs[at, 1], pairs[at, 2] = own, across, used + added
-                    added += 1
-                found[i, side] = pairs[at, 2]
-    return added

@@ -18,7 +18,7 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
-from monitor.engine.admission import HOLDER, KEY_KINDS
+from monitor.engine.further_keys import HOLDER, KEY_KINDS
 from monitor.engine.layout import TableLayout, lay_out
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
 from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan

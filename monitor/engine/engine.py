@@ -18,12 +18,13 @@ from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS
 from monitor.engine import admission, decide
-from monitor.engine.admission import ACCOUNT, HOLDER, KEY_KINDS, Admission, Legs
+from monitor.engine.admission import Admission, Legs
 from monitor.engine.binding import Bound, NamedList, bind
 from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
+from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable

@@ -17,7 +17,8 @@ from monitor.domain.obligation import period_text
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, RISK_RATINGS, SEVERITIES
-from monitor.engine.admission import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSON, ROLES, Legs
+from monitor.engine.admission import Legs
+from monitor.engine.further_keys import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSON, ROLES
 from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
@@ -125,11 +126,11 @@ class Findings:
             return []
         if not self.views:
             self.views = [RuleView(self.engine, number) for number in range(len(self.engine.program.rules))]
-        hits, found = Hits.of(rows, scene), []
+        hits, subjects, found = Hits.of(rows, scene), subjects_of(self.engine, rows, scene), []
         behind = _behind(self.engine, self.views, hits, scene)
         for n, number in enumerate(hits.rule):
             rule = self.views[number].rule
-            subject = self._subject(rule, hits, n)
+            subject = subjects[n]
             if subject >= 0:
                 status, is_quiet = self._status(rule, hits.judged_us[n], subject)
                 found.append(_alert(self.engine, self.views[number], hits, n, subject, status, is_quiet, behind[n]))
@@ -142,19 +143,10 @@ class Findings:
         count, self.without_subject = self.without_subject, 0
         return count
 
-    def _subject(self, rule: Rule, hits: Hits, n: int) -> int:
-        """The code of whom the alert is about; -1 where the leg has no such party."""
-        if rule.alert.subject == "account" and hits.kind[n] == HOLDER:
-            return hits.account[n]
-        if hits.kind[n] == PAIR:
-            return hits.holder[n]
-        return int(self.engine.admission.spaces[hits.kind[n]].code_of[hits.row[n]])
-
     def _status(self, rule: Rule, judged_us: int, subject: int) -> tuple[str, bool]:
         """The alert's status, and whether it falls into the quiet period. Obligations are never quiet."""
         key = (rule.id, subject)
-        last_us = self.last_alert_us.get(key)
-        is_quiet = rule.kind != "obligation" and last_us is not None and judged_us < last_us + rule.alert.quiet_us
+        is_quiet = falls_quiet(rule, judged_us, self.last_alert_us.get(key))
         if not is_quiet:
             self.last_alert_us[key] = judged_us
         if rule.id not in self.engine.inputs.live:
@@ -177,6 +169,25 @@ class Findings:
             measure = program.measures[index]
             return f"{measure.function}({measure.argument.name if measure.argument else ''})"
         return "a computed value"
+
+
+def falls_quiet(rule: Rule, judged_us: int, last_us: int | None) -> bool:
+    """Whether a match falls into the quiet period of the subject's last alert. Obligations are never quiet."""
+    return rule.kind != "obligation" and last_us is not None and judged_us < last_us + rule.alert.quiet_us
+
+
+def subjects_of(engine: "Engine", rows: npt.NDArray[np.int64], scene: Scene) -> list[int]:
+    """The code of whom each hit, rows (leg, rule), is about; -1 where the leg has no such party."""
+    leg, batch, legs = rows[:, 0], scene.batch, scene.legs
+    at, kind, row = legs.transaction[leg], legs.kind[leg], legs.row[leg]
+    is_creditor = legs.side[leg] == CREDITOR
+    found = np.where(is_creditor, batch.creditor_holder[at], batch.debtor_holder[at])
+    for each in np.unique(kind[kind != PAIR]).tolist():
+        found[kind == each] = engine.admission.spaces[each].code_of[row[kind == each]]
+    of_account = np.array([rule.alert.subject == "account" for rule in engine.program.rulebook.rules])
+    is_account = of_account[rows[:, 1]] & (kind == HOLDER)
+    account = np.where(is_creditor, batch.creditor_account[at], batch.debtor_account[at])
+    return list(np.where(is_account, account, found).tolist())
 
 
 def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -> list[list[tuple[list[int], int]]]:

@@ -42,8 +42,10 @@ def save(engine: Engine) -> Arrays:
         for name in _SPACE:
             arrays[f"space{kind}.{name}"] = getattr(space, name)
     counts, admitted = [space.count for space in engine.admission.spaces], engine.admission
-    arrays["spaces"] = np.array([*counts, admitted.pairs_used, admitted.seen_used, admitted.shared_used], np.int64)
-    arrays["pairs"] = admitted.pairs
+    arrays["spaces"] = np.array(
+        [*counts, admitted.further.pairs_used, admitted.seen_used, admitted.shared_used], np.int64
+    )
+    arrays["pairs"] = admitted.further.pairs
     arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
     for number, table in enumerate(engine.tables):
@@ -72,8 +74,8 @@ def load(engine: Engine, arrays: Arrays) -> None:
             setattr(space, name, np.array(arrays[f"space{kind}.{name}"]))
         space.count = int(arrays["spaces"][kind])
     admitted = engine.admission
-    admitted.pairs_used, admitted.seen_used, admitted.shared_used = arrays["spaces"][-3:].tolist()
-    admitted.pairs = np.array(arrays["pairs"])
+    admitted.further.pairs_used, admitted.seen_used, admitted.shared_used = arrays["spaces"][-3:].tolist()
+    admitted.further.pairs = np.array(arrays["pairs"])
     engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
     for number, table in enumerate(engine.tables):

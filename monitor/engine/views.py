@@ -11,7 +11,7 @@ from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CALENDARS, CLOSED
-from monitor.engine.admission import KEY_KINDS
+from monitor.engine.further_keys import KEY_KINDS
 from monitor.engine.sentences import fill, quantity_of_parts, writer
 from monitor.rulebook.duty import duty_terms
 from monitor.rulebook.plan import FieldUse, RulePlan

@@ -56,7 +56,7 @@ def _classes() -> Iterator[tuple[Facts, bool]]:
 _CLASSES = tuple(_classes())
 
 
-IS_PLAIN = np.array([bool(facts["channel"]) and is_booked for facts, is_booked in _classes()])
+IS_PLAIN = np.array([bool(facts["channel"]) and is_booked for facts, is_booked in _CLASSES])
 """By class: a payment that is booked and whose channel is known, as nearly all are."""
 
 
@@ -79,7 +79,7 @@ def residual(node: Node | None) -> Node | None:
 
 def _plain_verdicts(part: Node) -> Verdicts:
     """What a part of a condition says of each class; of classes that are not plain, nothing."""
-    found = [_verdict(part, facts) if is_booked else IS_OPEN for facts, is_booked in _classes()]
+    found = [_verdict(part, facts) if is_booked else IS_OPEN for facts, is_booked in _CLASSES]
     return np.array(found, np.int8)
 
 

@@ -18,10 +18,10 @@ from monitor.app.profiles import ProfileTimeline
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
-from monitor.engine import admission, state
+from monitor.engine import state
 from monitor.engine.binding import NamedList as BoundList
 from monitor.engine.engine import Engine
-from monitor.engine.findings import Findings
+from monitor.engine.findings import Findings, falls_quiet, subjects_of
 from monitor.rulebook.lists import NamedList
 from monitor.rulebook.plan import plan
 
@@ -201,22 +201,12 @@ class OnlyNew(Findings):
     def alerts(self, rows: "np.ndarray", scene) -> list[Alert]:  # type: ignore[no-untyped-def]
         if not len(rows):
             return []
-        legs, batch, engine, rules = scene.legs, scene.batch, self.engine, self.engine.program.rulebook.rules
-        leg = rows[:, 0]
-        at, kind, row = legs.transaction[leg], legs.kind[leg], legs.row[leg]
-        is_creditor = legs.side[leg] == admission.CREDITOR
-        account = np.where(is_creditor, batch.creditor_account[at], batch.debtor_account[at]).tolist()
-        last, wanted = dict[tuple[str, int], int](), []
-        columns = zip(
-            rows[:, 1].tolist(), kind.tolist(), row.tolist(), account, legs.judged_us[leg].tolist(), strict=True
-        )
-        for number, key_kind, key_row, own_account, judged_us in columns:
+        rules, last, wanted = self.engine.program.rulebook.rules, dict[tuple[str, int], int](), []
+        subjects, judged = subjects_of(self.engine, rows, scene), scene.legs.judged_us[rows[:, 0]].tolist()
+        for number, subject, judged_us in zip(rows[:, 1].tolist(), subjects, judged, strict=True):
             rule = rules[number]
-            is_account = rule.alert.subject == "account" and key_kind == admission.HOLDER
-            subject = own_account if is_account else int(engine.admission.spaces[key_kind].code_of[key_row])
             key = (rule.id, subject)
-            last_us = last.get(key, self.last_alert_us.get(key))
-            is_quiet = rule.kind != "obligation" and last_us is not None and judged_us < last_us + rule.alert.quiet_us
+            is_quiet = falls_quiet(rule, judged_us, last.get(key, self.last_alert_us.get(key)))
             wanted.append(not is_quiet)
             if not is_quiet and subject >= 0:
                 last[key] = judged_us

@@ -1,0 +1,107 @@
+"""The keys of a payment besides its holders and their accounts, as columns of codes.
+
+Conductor, on-behalf-of person, outside counterparty, device, link and the other side's bank are one column each. A
+*person* is everyone who takes part in a payment in cash, each once on a side: four columns. A *pair* is a holder
+together with the other side, seen from each side: two columns of numbers that pairs are given here.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.transaction import Int32s, TransactionBatch
+from monitor.domain.vocabulary import CHANNELS
+from monitor.engine.compiled import kernel
+from monitor.engine.hashing import find, is_full, new_table, regrown
+
+Rows = npt.NDArray[np.int64]
+
+HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AGENT, PAIR = range(10)
+KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
+             "pair")  # fmt: skip
+_CASH = np.array([CHANNELS.index("cash"), CHANNELS.index("atm")], np.int16)
+_OF_PERSON = 4
+"""Columns of persons among the further keys: debtor, creditor, conductor, on-behalf-of person."""
+DEBTOR, CREDITOR = 0, 1
+ROLES = ("debtor", "creditor")
+
+
+class FurtherKeys:
+    """Gives each batch its columns of further keys; remembers the numbers of pairs."""
+
+    def __init__(self, kinds: tuple[int, ...]) -> None:
+        self.kinds = kinds
+        several = {PERSON: _OF_PERSON, PAIR: 2}
+        self.column_kinds = [kind for kind in kinds for _ in range(several.get(kind, 1))]
+        self.pairs, self.pairs_used = new_table(64, 3), 0
+
+    def of(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
+        """Codes and sides of the further keys that the rulebook uses, shape (n, columns)."""
+        side = np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
+        codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
+        sides = np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
+        for kind in self.kinds:
+            column = self.column_kinds.index(kind)
+            if kind == PERSON:
+                codes[:, column : column + _OF_PERSON] = _persons(batch, side)
+            elif kind == PAIR:
+                codes[:, column : column + 2] = self._pairs(batch)
+            else:
+                codes[:, column] = _single(batch, kind, side)
+            if kind in (PERSON, PAIR):
+                sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
+        return codes, sides
+
+    def _pairs(self, batch: TransactionBatch) -> Int32s:
+        """Numbers of the pairs (holder, other side) seen from the debtor and from the creditor; new ones are added."""
+        if is_full(self.pairs, self.pairs_used, 2 * len(batch)):
+            self.pairs, self.pairs_used = regrown(self.pairs, self.pairs_used, 2 * len(batch))
+        found = np.full((len(batch), 2), -1, np.int32)
+        holders = (batch.debtor_holder, batch.creditor_holder)
+        accounts = (batch.debtor_account, batch.creditor_account)
+        self.pairs_used += _number_pairs(*holders, *accounts, self.pairs, self.pairs_used, found)
+        return found
+
+
+def _single(batch: TransactionBatch, kind: int, side: Int32s) -> Int32s:
+    """The key of a kind that a payment has once; ``-1`` where it has none."""
+    if kind == COUNTERPARTY:
+        outside = np.where(batch.debtor_holder < 0, batch.debtor_account, -1)
+        return np.where((outside < 0) & (batch.creditor_holder < 0), batch.creditor_account, outside)
+    if kind == AGENT:
+        return np.where(side == DEBTOR, batch.creditor_agent, batch.debtor_agent)
+    columns = {CONDUCTOR: batch.conductor, ON_BEHALF_OF: batch.on_behalf_of, DEVICE: batch.device, LINK: batch.link}
+    return columns[kind]
+
+
+def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
+    """Who takes part in payments in cash: debtor, creditor, conductor, on-behalf-of person, each once on a side."""
+    own = np.where(side == DEBTOR, batch.debtor_holder, batch.creditor_holder)
+    conductor = np.where(batch.conductor == own, -1, batch.conductor)
+    principal = np.where((batch.on_behalf_of == own) | (batch.on_behalf_of == conductor), -1, batch.on_behalf_of)
+    # Without a holder of ours there is no side to see it from.
+    is_seen = np.isin(batch.channel, _CASH) & (own >= 0)
+    everyone = (batch.debtor_holder, batch.creditor_holder, conductor, principal)
+    return np.column_stack([np.where(is_seen, codes, -1) for codes in everyone]).astype(np.int32)
+
+
+@kernel
+def _number_pairs(
+    debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, pairs: Rows,
+    used: int, found: Int32s,
+) -> int:  # fmt: skip
+    """Write the number of each pair; returns how many are new."""
+    added = 0
+    for i in range(len(debtor_holder)):
+        for side in range(2):
+            own = debtor_holder[i] if side == DEBTOR else creditor_holder[i]
+            across = creditor_account[i] if side == DEBTOR else debtor_account[i]
+            if across < 0:
+                across = creditor_holder[i] if side == DEBTOR else debtor_holder[i]
+            if own >= 0 and across >= 0:
+                at = find(pairs, np.int64(own), np.int64(across))
+                if at < 0:
+                    at = -1 - at
+                    pairs[at, 0], pairs[at, 1], pairs[at, 2] = own, across, used + added
+                    added += 1
+                found[i, side] = pairs[at, 2]
+    return added
