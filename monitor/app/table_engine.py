@@ -225,13 +225,9 @@ class _Play:
             if (column, quantile) in peers.peers:
                 quantiles[0, peers.peers.index((column, quantile))] = self._peer_value(window, measure, text)
         holders = engine.admission.spaces[0]
-        hubs = [
-            int(holders.row_of[self.identifiers.code(IdentifierKind.CUSTOMER, name)])
-            for name in self.test.hubs
-            if self.identifiers.code(IdentifierKind.CUSTOMER, name) < len(holders.row_of)
-        ]
+        hubs = [holders.row_for(self.identifiers.code(IdentifierKind.CUSTOMER, name)) for name in self.test.hubs]
         peers.make_room(holders.count + 1)
-        peers.use(BankSnapshot(1, 0, 0, quantiles, np.array([hub for hub in hubs if hub >= 0], np.int32)))
+        peers.use(BankSnapshot(1, 0, 0, quantiles, np.array(hubs, np.int32)))
 
     def _peer_value(self, window: str, measure: str, text: str) -> int:
         unit = next(m.unit for m in self.rule.windows[window].measures if m.name == measure)

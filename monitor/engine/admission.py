@@ -69,6 +69,14 @@ class KeySpace:
             np.full(1024, NEVER, np.int64),
         )
 
+    def row_for(self, code: int) -> int:
+        """The row of a key, also of one that no payment has named yet."""
+        self.make_room(code + 1, 1)
+        if self.row_of[code] < 0:
+            self.row_of[code], self.code_of[self.count] = self.count, code
+            self.count += 1
+        return int(self.row_of[code])
+
     def make_room(self, codes: int, coming: int) -> None:
         """Room for codes below ``codes`` and for ``coming`` new keys."""
         if codes > len(self.row_of):

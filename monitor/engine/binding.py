@@ -21,6 +21,7 @@ from monitor.domain.vocabulary import CLOSED
 from monitor.engine.further_keys import HOLDER, KEY_KINDS
 from monitor.engine.layout import TableLayout, lay_out
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
+from monitor.rulebook.parameters import value_in_force
 from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan
 from monitor.rulebook.rule import ANY, Call, Parameter, ParameterRow
 from monitor.rulebook.walk import nodes
@@ -220,23 +221,6 @@ def _scopes(program: Program) -> tuple[list[str], list[str]]:
     return segments, sorted(jurisdictions)
 
 
-def row_in_force(
-    parameter: Parameter, *, time_us: int, segment: str | None, jurisdiction: str | None
-) -> ParameterRow | None:
-    """The row that applies: the most specific scope, within it the latest that has begun."""
-    best: tuple[tuple[int, int], ParameterRow] | None = None
-    for row in parameter.rows:
-        fits = row.segment in (None, segment) and row.jurisdiction in (None, jurisdiction)
-        if not fits or row.from_us > time_us:
-            continue
-        scope = {(True, True): 3, (True, False): 2, (False, True): 1, (False, False): 0}[
-            row.segment is not None, row.jurisdiction is not None
-        ]
-        if best is None or (scope, row.from_us) > best[0]:
-            best = (scope, row.from_us), row
-    return best[1] if best else None
-
-
 def _parameter_table(
     program: Program, segments: list[str], jurisdictions: list[str], breaks: list[int], encode: Encode
 ) -> tuple[npt.NDArray[np.int64], list[list[ParameterRow | None]]]:
@@ -256,7 +240,9 @@ def _parameter_table(
             for jurisdiction in (None, *jurisdictions):
                 scope = segment if segment in own[0] else None, jurisdiction if jurisdiction in own[1] else None
                 if scope not in known:
-                    rows = [row_in_force(parameter, time_us=t, segment=scope[0], jurisdiction=scope[1]) for t in times]
+                    rows = [
+                        value_in_force(parameter, time_us=t, segment=scope[0], jurisdiction=scope[1]) for t in times
+                    ]
                     numbers = [UNKNOWN if row is None else _number(parameter, scale, row, encode) for row in rows]
                     known[scope] = numbers, rows
                 columns[-1] += known[scope][0]

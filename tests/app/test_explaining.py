@@ -83,7 +83,7 @@ def test_alerts_of_further_rough_streams_come_out_the_same(tmp_path: Path, seed:
 
 def test_alerts_of_the_shipped_rules_on_a_simulated_bank_come_out_the_same(tmp_path: Path):
     bank = tmp_path / "bank"
-    simulate(customers=200, days=21, seed=7, out=bank)
+    simulate(customers=400, days=21, seed=7, out=bank)
     inputs = GivenInputs((), (), bank / "rates.csv", bank / "entities.yaml", True)
     files = (str(bank / "transactions.jsonl"), str(_handmade(tmp_path / "handmade.jsonl")))
     run(RunSettings(files=files, db=tmp_path / "bank.db", inputs=inputs, profiles=bank / "profiles.jsonl"))

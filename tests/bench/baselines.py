@@ -10,7 +10,7 @@ from monitor.domain.alert import Alert
 from monitor.domain.time import parse_time_us
 from tests.bench.banks import Bank
 from tests.bench.measuring import SLICE_CHUNKS, slices_of
-from tests.bench.pipeline import Pipeline
+from tests.bench.pipeline import TEN_RULES, Pipeline
 from tests.bench.plain_python import PlainMonitor
 from tests.bench.plain_records import profiles_of
 from tests.bench.plain_rules import RULES
@@ -49,7 +49,7 @@ def against_plain_python(bank: Bank, *, payments: int) -> dict[str, float]:
     Raises:
         PlainDiffers: The alerts are not the same.
     """
-    pipeline = Pipeline(bank)
+    pipeline = Pipeline(bank, rules=TEN_RULES)
     plain = plain_monitor(bank, pipeline)
     ours: list[Said] = []
     theirs: list[Said] = []

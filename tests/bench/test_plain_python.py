@@ -25,6 +25,7 @@ from monitor.rulebook.reference import (
     ReferenceEngine,
 )
 from monitor.rulebook.rule import Rulebook
+from tests.bench.pipeline import TEN_RULES
 from tests.bench.plain_peers import Key
 from tests.bench.plain_python import PlainMonitor
 from tests.bench.plain_records import Profile, Refused, microseconds, minor_units, profiles_of, record_of
@@ -42,7 +43,7 @@ class Bank:
     def __init__(self, folder: Path) -> None:
         simulate(customers=250, days=16, seed=6, out=folder, file_format="json")
         self.lists, _ = load.load_lists([load.shipped_rules()])
-        self.rulebook: Rulebook = load.load_rulebook([load.shipped_rules()], self.lists)[0]
+        self.rulebook: Rulebook = load.load_rulebook([TEN_RULES], self.lists)[0]
         self.entities: Entities = load_entities(folder / "entities.yaml")
         with (folder / "rates.csv").open() as file:
             self.rates = [
