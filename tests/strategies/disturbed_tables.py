@@ -16,6 +16,7 @@ from monitor.rulebook.rule import Rule, TableTest
 from monitor.rulebook.tables import UNKNOWN_CELL, field_of_column
 
 ROWS_MAX = 90
+REMEMBERED_US = 35 * DAY_US
 _PARTIES = ("customer", "conductor", "on_behalf_of")
 _KEYS = {"conductor": "P1 P2 C1 -", "on_behalf_of": "P1 Q1 C1 -", "counterparty": "X1 X2 -", "device": "D1 D2 -",
          "link": "L1 L2 -", "counterparty_agent": "BANKDEFF BANKGB2L -", "account": "A1 A2 -"}  # fmt: skip
@@ -37,13 +38,19 @@ def disturbed(rule: Rule, rng: random.Random) -> TableTest:
     rows, faults = rows[begin : begin + ROWS_MAX], rng.choice((0.02, 0.1, 0.3))
     cells = _cells(rule)
     done: list[Row] = []
+    first_us: dict[str, int] = {}
+    clock_us = 0
     for number, row in enumerate(rows):
         moved = _moved(row, rule, cells, rng) if rng.random() < faults else row
         named = moved | {"id": moved.get("id", f"T{number}")}
-        if done and rng.random() < faults / 4:
-            named["id"] = rng.choice(done)["id"]
-        if done and rng.random() < faults / 4:
-            named |= {"reverses": rng.choice(done)["id"], "status": rng.choice(("booked", *_STATUSES[2:]))}
+        # An id is remembered for a bounded time, so only what comes soon enough is a repeat or finds its original.
+        clock_us = max(clock_us, parse_duration_us(named["at"]))
+        known = [each for each, at_us in first_us.items() if clock_us - at_us <= REMEMBERED_US]
+        if known and rng.random() < faults / 4:
+            named["id"] = rng.choice(known)
+        if known and rng.random() < faults / 4:
+            named |= {"reverses": rng.choice(known), "status": rng.choice(("booked", *_STATUSES[2:]))}
+        first_us.setdefault(named["id"], parse_duration_us(named["at"]))
         done.append(named)
     jurisdiction = rng.choice((test.jurisdiction, test.jurisdiction, test.jurisdiction, "ZW"))
     return replace(test, rows=tuple(done), jurisdiction=jurisdiction)
