@@ -315,6 +315,7 @@ class EmbeddedRun:
         for alert in alerts:
             counts[f"alerts_{alert.status}"] += 1
             counts[f"rule:{alert.source.id}:{alert.status}"] += 1
+            counts["obligations_met"] += alert.duty is not None
             if "breaker" in alert.marks:
                 counts[f"breaker:{alert.source.id}"] += 1
 

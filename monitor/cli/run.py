@@ -271,6 +271,13 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
             soft_wrap=True,
             highlight=False,
         )
+    if counts["obligations_met"]:
+        met = _spaced(counts["obligations_met"])
+        console.print(
+            f"{met} payments met an obligation; the reports that are owed:  aml obligations list --db {db}",
+            highlight=False,
+            soft_wrap=True,
+        )
     if counts["alerts_new"]:
         console.print(f"The queue:  aml cases list --db {db} --as-of latest", highlight=False, soft_wrap=True)
 
