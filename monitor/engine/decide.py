@@ -16,9 +16,13 @@ from monitor.rulebook.bytecode import (
     AT_LEAST,
     EXACT,
     FALSE,
+    FIRST_AND_MODE,
+    FIRST_OR_MODE,
+    LEFT,
     NOT_KNOWN,
     OR_MODE,
     REGISTERS,
+    RIGHT,
     TRUE,
     UNDECIDED,
     A,
@@ -30,11 +34,15 @@ from monitor.rulebook.bytecode import (
 
 Rows = npt.NDArray[np.int64]
 _FIELD, _MEASURE, _MEAN, _PARAMETER, _CONSTANT, _PEER = (int(OperandKind(k)) for k in range(6))
-_SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT, _IS, _HAS = (
-    int(Operation(k)) for k in range(11)
+_SET, _COMPARE, _IN, _KNOWN, _MULTIPLE, _REGISTER, _RATIO, _ADD, _SUBTRACT, _IS, _HAS, _FIELD_IN = (
+    int(Operation(k)) for k in range(12)
 )
+_DIRECT = int(Operation.FIELD_PARAMETER)
+"""From here on comparisons know their columns; bits say of a measure or a field, with a constant or a parameter."""
+_HOLDS = 0b101_010_110_100_011_001
+"""By comparator three bits: whether it holds where the left side is below, equal to or above the right one."""
 _FITS = 4.0e18
-_A, _B, _C = int(A), int(B), int(C)
+_A, _B, _C, _LEFT, _RIGHT = int(A), int(B), int(C), int(LEFT), int(RIGHT)
 
 
 @inlined
@@ -194,7 +202,22 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
         operation, mode, register = instructions[at, 0], instructions[at, 1], instructions[at, 2]
         a_number = instructions[at, _A]
         truth = np.int64(UNDECIDED)
-        if operation == _IS:
+        if operation >= _DIRECT:
+            way, left, right = operation - _DIRECT, instructions[at, _LEFT], instructions[at, _RIGHT]
+            is_exact = True
+            if way & 1:
+                value, is_exact = measures[i, left], bounds[i, left] == 0
+            else:
+                value = fields[i, left]
+            other = constants[right] if way & 2 else parameters[combination[i], right]
+            if is_exact and value != UNKNOWN and other != UNKNOWN:
+                order = np.int64(value > other) - np.int64(value < other)
+                truth = np.int64((_HOLDS >> (3 * instructions[at, _C] + order + 1)) & 1)
+            else:
+                operation = np.int32(_COMPARE)
+        if operation >= _DIRECT:
+            pass
+        elif operation == _IS:
             value = fields[i, a_number]
             if value != UNKNOWN:
                 truth = np.int64(TRUE if value == constants[instructions[at, _B]] else FALSE)
@@ -202,6 +225,12 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
                 missing[0] = instructions[at, _C]
         elif operation == _HAS:
             truth = np.int64(FALSE if fields[i, a_number] == UNKNOWN else TRUE)
+        elif operation == _FIELD_IN:
+            value = fields[i, a_number]
+            if value != UNKNOWN:
+                truth = np.int64(TRUE if _contains(sets, set_values, instructions[at, _B], value) else FALSE)
+            elif missing[0] < 0:
+                missing[0] = instructions[at, _C]
         elif operation == _SET:
             truth = np.int64(a_number)
         elif operation == _REGISTER:
@@ -239,18 +268,21 @@ def evaluate(start, stop, i, instructions, operands, fields, measures, bounds, p
                     missing[0] = a_number if a_bound != EXACT else instructions[at, _B]
         if instructions[at, 7] and truth != UNDECIDED:
             truth = TRUE - truth
-        if mode == AND_MODE:
-            if truth == FALSE or truths[register] == TRUE:
+        if mode in (AND_MODE, FIRST_AND_MODE):
+            if truth == FALSE:
                 truths[register] = truth
-            if truths[register] == FALSE:
                 at = instructions[at, 3]
                 continue
-        elif mode == OR_MODE:
-            if truth == TRUE or truths[register] == FALSE:
+            # What was false would have jumped.
+            if mode == FIRST_AND_MODE or truth == UNDECIDED:
                 truths[register] = truth
-            if truths[register] == TRUE:
+        elif mode in (OR_MODE, FIRST_OR_MODE):
+            if truth == TRUE:
+                truths[register] = truth
                 at = instructions[at, 3]
                 continue
+            if mode == FIRST_OR_MODE or truth == UNDECIDED:
+                truths[register] = truth
         else:
             truths[register] = truth
         at += 1

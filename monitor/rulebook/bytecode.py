@@ -9,7 +9,8 @@ bound: exact, at least, or unknown. Denominators are 1 but for shares, means and
 that comparisons are exact in integers.
 
 An **instruction** computes one truth and folds it into a truth register: ``mode`` *set* replaces it,
-*and* / *or* combine by Kleene's tables and jump to ``target`` when the register is settled.
+*and* / *or* combine by Kleene's tables and jump to ``target`` when the register is settled. The *first* part of an
+*and* / *or* replaces the register and jumps as the others do.
 """
 
 from dataclasses import dataclass, field
@@ -52,11 +53,16 @@ class Operation(IntEnum):
     SUBTRACT = 8  # temporary c = a - b
     IS = 9  # the field in column ``a`` is the constant ``b``; c is the field's operand
     HAS = 10  # the field in column ``a`` has a value
+    FIELD_IN = 11  # the field in column ``a`` is in set b; c is the field's operand
+    FIELD_PARAMETER = 12  # as COMPARE; the operands are columns ``left`` and ``right`` of equal denominators
+    MEASURE_PARAMETER = 13
+    FIELD_CONSTANT = 14
+    MEASURE_CONSTANT = 15
 
 
 COMPARATORS = {"<": 0, "<=": 1, ">": 2, ">=": 3, "==": 4, "!=": 5}
-SET_MODE, AND_MODE, OR_MODE = 0, 1, 2
-OPERATION, MODE, REGISTER, TARGET, A, B, C, NEGATED = range(8)
+SET_MODE, AND_MODE, OR_MODE, FIRST_AND_MODE, FIRST_OR_MODE = range(5)
+OPERATION, MODE, REGISTER, TARGET, A, B, C, NEGATED, LEFT, RIGHT = range(10)
 """Columns of an instruction."""
 
 
@@ -74,7 +80,7 @@ class Code:
     def emit(self, operation: Operation, *, mode: int = SET_MODE, register: int = 0, a: int = 0, b: int = 0, c: int = 0,
              negated: bool = False) -> int:  # fmt: skip
         """Append an instruction and return its number; the target is set by :meth:`land`."""
-        self.instructions.append([int(operation), mode, register, 0, a, b, c, int(negated)])
+        self.instructions.append([int(operation), mode, register, 0, a, b, c, int(negated), 0, 0])
         return len(self.instructions) - 1
 
     def land(self, numbers: list[int]) -> None:
@@ -83,19 +89,35 @@ class Code:
             self.instructions[number][TARGET] = len(self.instructions)
 
     def arrays(self) -> tuple[Int32s, Int64s]:
-        """Instructions, shape (n, 8), and operands, shape (m, 3)."""
+        """Instructions, shape (n, 10), and operands, shape (m, 3)."""
         operands = list(self.operands)
-        instructions = np.array([_direct(each, operands) for each in self.instructions], np.int32).reshape(-1, 8)
+        instructions = np.array([_direct(each, operands) for each in self.instructions], np.int32).reshape(-1, 10)
         return instructions, np.array(list(self.operands), np.int64).reshape(-1, 3)
 
 
+_COMPARED_DIRECTLY = {
+    (OperandKind.FIELD, OperandKind.PARAMETER): Operation.FIELD_PARAMETER,
+    (OperandKind.MEASURE, OperandKind.PARAMETER): Operation.MEASURE_PARAMETER,
+    (OperandKind.FIELD, OperandKind.CONSTANT): Operation.FIELD_CONSTANT,
+    (OperandKind.MEASURE, OperandKind.CONSTANT): Operation.MEASURE_CONSTANT,
+}
+
+
 def _direct(instruction: list[int], operands: list[tuple[int, int, int]]) -> list[int]:
-    """The instruction, or one that reads its field without asking where it comes from: what conditions ask most."""
-    operation, mode, register, target, a, b, c, negated = instruction
+    """The instruction, or one that reads its operands without asking where they come from: what conditions ask most."""
+    operation, mode, register, target, a, b, c, negated, *_ = instruction
     if operation == Operation.KNOWN and operands[a][0] == OperandKind.FIELD:
-        return [Operation.HAS, mode, register, target, operands[a][1], 0, 0, negated]
-    is_equality = operation == Operation.COMPARE and c in (COMPARATORS["=="], COMPARATORS["!="])
-    if is_equality and operands[a][::2] == (OperandKind.FIELD, 1) and operands[b][::2] == (OperandKind.CONSTANT, 1):
+        return [Operation.HAS, mode, register, target, operands[a][1], 0, 0, negated, 0, 0]
+    if operation == Operation.IN and operands[a][0] == OperandKind.FIELD:
+        return [Operation.FIELD_IN, mode, register, target, operands[a][1], b, a, negated, 0, 0]
+    if operation != Operation.COMPARE:
+        return instruction
+    (kind, left, over), (other_kind, right, other_over) = operands[a], operands[b]
+    is_equality = c in (COMPARATORS["=="], COMPARATORS["!="])
+    if is_equality and (kind, over, other_kind, other_over) == (OperandKind.FIELD, 1, OperandKind.CONSTANT, 1):
         is_not = int(c == COMPARATORS["!="])
-        return [Operation.IS, mode, register, target, operands[a][1], operands[b][1], a, negated ^ is_not]
-    return instruction
+        return [Operation.IS, mode, register, target, left, right, a, negated ^ is_not, 0, 0]
+    direct = _COMPARED_DIRECTLY.get((OperandKind(kind), OperandKind(other_kind)))
+    if direct is None or over != other_over:
+        return instruction
+    return [direct, mode, register, target, a, b, c, negated, left, right]

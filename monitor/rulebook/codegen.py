@@ -13,6 +13,8 @@ from monitor.rulebook.bytecode import (
     AND_MODE,
     COMPARATORS,
     FALSE,
+    FIRST_AND_MODE,
+    FIRST_OR_MODE,
     OR_MODE,
     REGISTERS,
     SET_MODE,
@@ -149,11 +151,11 @@ class ConditionCompiler:
 
     def _group(self, node: Logic, register: int) -> int:
         """Emit an ``and`` / ``or`` into the register."""
-        is_and = node.op == "and"
-        self.code.emit(Operation.SET, register=register, a=TRUE if is_and else FALSE)
-        mode = AND_MODE if is_and else OR_MODE
-        parts = sorted(node.parts, key=_cost)
-        self.code.land([self._truth(part, register=register, mode=mode, negated=False) for part in parts])
+        first_mode, mode = (FIRST_AND_MODE, AND_MODE) if node.op == "and" else (FIRST_OR_MODE, OR_MODE)
+        first, *rest = sorted(node.parts, key=_cost)
+        jumps = [self._truth(first, register=register, mode=first_mode, negated=False)]
+        jumps += [self._truth(part, register=register, mode=mode, negated=False) for part in rest]
+        self.code.land(jumps)
         return register
 
     def _value(self, node: Node) -> int:
