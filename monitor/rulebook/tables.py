@@ -8,6 +8,7 @@ per customer), ``status`` (booked) and ``currency`` (that of the rule). Rows sta
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.fields import FIELDS, PEER_QUANTILES
@@ -151,6 +152,7 @@ def _check_cell(column: str, cell: str, currency: str, place: Place) -> None:
                         "Correct the cell.")  # fmt: skip
 
 
+@lru_cache(maxsize=16_384)  # Cells repeat from row to row and from rule to rule.
 def _cell_problem(column: str, cell: str, currency: str) -> str | None:
     if column == "expect":
         return None if cell in VERDICTS else f"the verdicts are {' '.join(VERDICTS)}"
