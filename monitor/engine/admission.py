@@ -6,10 +6,10 @@ other side's bank, each holder together with the other side (*pair*), and in a p
 part, once on each side.
 
 Lateness is measured on one clock per key: a leg is judged at the latest time already judged for its
-key or its account. A record older than ``lateness_max_us`` on the clock of one of its holders is refused. An
-id is kept, by the clock of its holder, as long as a repeat could still be accepted or a window could still hold
-the payment, so that a reversal finds it: for ``lateness_max_us`` and the longest window. When an id has been
-forgotten is decided by the clock alone, never by when the table was tidied, so that the division into batches
+key or its account, a pair's at its holder's time. A record older than ``lateness_max_us`` on the clock of one of its
+holders is refused. An id is kept, by the clock of its holder, as long as a repeat could still be accepted or a window
+could still hold the payment, so that a reversal finds it: for ``lateness_max_us`` and the longest window. When an id
+has been forgotten is decided by the clock alone, never by when the table was tidied, so that the division into batches
 changes nothing.
 
 Who holds an account can change between a payment and its reversal. So each leg of a further holder is remembered as
@@ -29,16 +29,19 @@ from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, FurtherKeys
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
+from monitor.rulebook.dispatch import CLASSES
 
 Rows = npt.NDArray[np.int64]
 
 LATENESS_MAX_US = 35 * DAY_US
+EVERY_CLASS = np.ones(CLASSES, np.bool_)
 JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK = range(5)
 """Outcomes of a transaction; TAKEN_BACK: a reversal or return, which is not judged itself."""
 
 _BOOKED, _REVERSED, _RETURNED = STATUSES.index("booked"), STATUSES.index("reversed"), STATUSES.index("returned")
 
-# Columns of the duplicate filter: id, digest, position and day, holders, accounts; behind them the further keys.
+# Columns of the duplicate filter: id, digest, position and day, holders, accounts; behind them the further keys, two to
+# a word.
 _HIGH, _LOW, _DIGEST, _POSITION, _HOLDERS, _ACCOUNTS, _FURTHER = range(7)
 # Columns of the legs of further holders: log position and number, holder and side, then as in the duplicate filter.
 _OF_POSITION, _NUMBER, _HOLDER_AND_SIDE = range(3)
@@ -171,6 +174,16 @@ def _judge(code, i, side, kind, time_us, is_booked, spaces, counts, is_late, wid
 
 
 @inlined
+def _judge_pair(code, i, side, judged_us, is_booked, spaces, counts, wide, small, n):
+    """Emit the leg of a pair, which is judged at its holder's time; returns the number of legs."""
+    row = _row(code, spaces.row_of[PAIR], spaces.code_of[PAIR], counts, PAIR)
+    n = _emit(wide, small, n, i, side, PAIR, row, -1, judged_us, spaces.booked_us[PAIR][row], 0, 0)
+    if is_booked:
+        spaces.booked_us[PAIR][row] = judged_us
+    return n
+
+
+@inlined
 def _is_forgotten(seen, at, row_of, clock_us, retention_us):
     """Whether the clock of its first holder has passed an id by more than the retention."""
     code = seen[at, _HOLDERS] >> 32
@@ -181,6 +194,21 @@ def _is_forgotten(seen, at, row_of, clock_us, retention_us):
         last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
         is_forgotten = clock_us[row_of[code]] - last_us > retention_us
     return is_forgotten
+
+
+@inlined
+def _keep_further(seen, at, codes, i):
+    """Remember the codes of the further keys of payment ``i``."""
+    for k in range(0, codes.shape[1], 2):
+        high = codes[i, k + 1] if k + 1 < codes.shape[1] else np.int32(-1)
+        seen[at, _FURTHER + (k >> 1)] = (np.int64(high) << 32) | (np.int64(codes[i, k]) & 0xFFFFFFFF)
+
+
+@inlined
+def _further(seen, at, k):
+    """The code of the further key ``k`` that is remembered."""
+    word = seen[at, _FURTHER + (k >> 1)]
+    return word >> 32 if k & 1 else np.int64(np.int32(word & 0xFFFFFFFF))
 
 
 @inlined
@@ -279,8 +307,7 @@ def _admit(
         seen[at, _POSITION] = (position[i] << _DAY_BITS) | (time_us // DAY_US)
         seen[at, _HOLDERS] = (np.int64(holders[i, 0]) << 32) | (np.int64(holders[i, 1]) & 0xFFFFFFFF)
         seen[at, _ACCOUNTS] = (np.int64(accounts[i, 0]) << 32) | (np.int64(accounts[i, 1]) & 0xFFFFFFFF)
-        for k in range(extra_codes.shape[1]):
-            seen[at, _FURTHER + k] = extra_codes[i, k]
+        _keep_further(seen, at, extra_codes, i)
         if has_original[i]:
             origin = find(seen, reverses_hi[i], reverses_lo[i])
             if origin < 0 or _is_forgotten(seen, origin, row_of_0, clock_0, retention_us):
@@ -301,16 +328,16 @@ def _admit(
                     while held >= 0 and shared[held, _HOLDER_AND_SIDE] & 1 == side:
                         row = row_of_0[shared[held, _HOLDER_AND_SIDE] >> 1]
                         n = _emit(wide, small, n, i, side, HOLDER, row, -1, 0, NEVER, 1, target)
-                        if person >= 0 and seen[origin, _FURTHER + person + side] >= 0:
+                        if person >= 0 and _further(seen, origin, person + side) >= 0:
                             other = shared[held, _HOLDER_AND_SIDE] >> 1
-                            if not _takes_part(seen[origin, _FURTHER + person + 2], seen[origin, _FURTHER + person + 3],
+                            if not _takes_part(_further(seen, origin, person + 2), _further(seen, origin, person + 3),
                                                side, _first_side(seen[origin, _HOLDERS]), other):  # fmt: skip
                                 row = row_of[PERSON][other]
                                 n = _emit(wide, small, n, i, side, PERSON, row, -1, 0, NEVER, 1, target)
                         number += 1
                         held = find(shared, target, number)
                 for k in range(extra_codes.shape[1]):
-                    further = seen[origin, _FURTHER + k]
+                    further = _further(seen, origin, k)
                     if further >= 0 and row_of[extra_kinds[k]][further] >= 0:
                         row = row_of[extra_kinds[k]][further]
                         n = _emit(wide, small, n, i, extra_sides[i, k], extra_kinds[k], row, -1, 0, NEVER, 1, target)
@@ -318,7 +345,7 @@ def _admit(
             outcome[i] = TAKEN_BACK
             continue
         outcome[i] = JUDGED
-        number = 0
+        number, debtor_judged_us, creditor_judged_us = 0, time_us, time_us
         is_booked = status[i] == _BOOKED
         for side in range(2):
             code, account = holders[i, side], accounts[i, side]
@@ -333,6 +360,10 @@ def _admit(
             is_late[i] |= judged_us > time_us
             n = _emit(wide, small, n, i, side, HOLDER, row, account_row, judged_us, last_0[row], 0, 0)
             clock_0[row] = judged_us
+            if side == DEBTOR:
+                debtor_judged_us = judged_us
+            else:
+                creditor_judged_us = judged_us
             if is_booked:
                 last_0[row] = judged_us
             if person >= 0 and extra_codes[i, person + side] >= 0:
@@ -357,7 +388,11 @@ def _admit(
                                        small, n)  # fmt: skip
         for k in range(extra_codes.shape[1]):
             # The holders' own legs as persons stand beside their other ones.
-            if extra_codes[i, k] >= 0 and not (person >= 0 and person <= k < person + 2):
+            if extra_codes[i, k] >= 0 and extra_kinds[k] == PAIR:
+                side = extra_sides[i, k]
+                judged_us = debtor_judged_us if side == DEBTOR else creditor_judged_us
+                n = _judge_pair(extra_codes[i, k], i, side, judged_us, is_booked, spaces, counts, wide, small, n)
+            elif extra_codes[i, k] >= 0 and not (person >= 0 and person <= k < person + 2):
                 n = _judge(extra_codes[i, k], i, extra_sides[i, k], extra_kinds[k], time_us, is_booked, spaces, counts,
                            is_late, wide, small, n)  # fmt: skip
     return n
@@ -394,13 +429,14 @@ class Admission:
         keep_accounts: bool,
         lateness_us: int = LATENESS_MAX_US,
         window_us: int = 0,
+        asked_of_pairs: npt.NDArray[np.bool_] = EVERY_CLASS,
     ) -> None:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
-        self.further = FurtherKeys(extra_kinds)
+        self.further = FurtherKeys(extra_kinds, asked_of_pairs)
         self.column_kinds = self.further.column_kinds
         self.spaces = [KeySpace.empty() for _ in KEY_KINDS]
         self.retention_us = lateness_us + window_us
-        self.seen, self.seen_used = new_table(4096, _FURTHER + len(self.column_kinds)), 0
+        self.seen, self.seen_used = new_table(4096, _FURTHER + (len(self.column_kinds) + 1) // 2), 0
         self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
 

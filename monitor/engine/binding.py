@@ -180,13 +180,13 @@ def _looked_at(program: Program, leg_kinds: list[int]) -> npt.NDArray[np.bool_]:
     """By kind and class, whether a leg can matter.
 
     A holder's always does: peers and hubs are measured over all of them. So does any of a kind whose rules ask for what
-    occurs first, because that is remembered of every leg.
+    occurs first or for the time since the last, because that is remembered of every leg.
     """
     looked_at = np.zeros((len(KEY_KINDS), CLASSES), bool)
     looked_at[HOLDER] = True
     for rule, kind, source in zip(program.rules, leg_kinds, program.rulebook.rules, strict=True):
         looked_at[kind] |= np.array(rule.by_class) != IS_FALSE
-        if any(isinstance(node, Call) and node.function == "first_seen" for node in nodes(source)):
+        if any(isinstance(node, Call) and node.function in ("first_seen", "since_last") for node in nodes(source)):
             looked_at[kind] = True
     for table in program.tables:
         kind = KEY_KINDS.index(table.by)

@@ -24,7 +24,7 @@ from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
-from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS
+from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS, PAIR
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
@@ -104,6 +104,7 @@ class Engine:
             keep_accounts=keep_accounts,
             lateness_us=lateness_us,
             window_us=max(int(layout.shape.overs_us.max()) for layout in self.bound.layouts),
+            asked_of_pairs=self.bound.is_looked_at[PAIR],
         )
         layouts = self.bound.layouts
         self.tables = [WindowTable(layout) for layout in layouts]

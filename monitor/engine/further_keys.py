@@ -2,14 +2,15 @@
 
 Conductor, on-behalf-of person, outside counterparty, device, link and the other side's bank are one column each. A
 *person* is everyone who takes part in a payment in cash, each once on a side: four columns. A *pair* is a holder
-together with the other side, seen from each side: two columns of numbers that pairs are given here.
+together with the other side, seen from each side: two columns of numbers that pairs are given here, in payments that
+some rule about pairs can be about. A pair is judged at its holder's time, so which payments these are moves no clock.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.transaction import Int32s, TransactionBatch
-from monitor.domain.vocabulary import CHANNELS
+from monitor.domain.transaction import Int16s, Int32s, TransactionBatch
+from monitor.domain.vocabulary import CHANNELS, DIRECTIONS, STATUSES
 from monitor.engine.compiled import kernel
 from monitor.engine.hashing import find, is_full, new_table, regrown
 
@@ -23,13 +24,18 @@ _OF_PERSON = 4
 """Columns of persons among the further keys: debtor, creditor, conductor, on-behalf-of person."""
 DEBTOR, CREDITOR = 0, 1
 ROLES = ("debtor", "creditor")
+_DIRECTION_OF_SIDE = np.array([DIRECTIONS.index("debit"), DIRECTIONS.index("credit")])
+_BOOKED = STATUSES.index("booked")
 
 
 class FurtherKeys:
     """Gives each batch its columns of further keys; remembers the numbers of pairs."""
 
-    def __init__(self, kinds: tuple[int, ...]) -> None:
+    def __init__(self, kinds: tuple[int, ...], asked_of_pairs: npt.NDArray[np.bool_]) -> None:
+        """``asked_of_pairs`` says by class of leg (:mod:`monitor.rulebook.dispatch`) whether its pair matters."""
         self.kinds = kinds
+        by_direction = asked_of_pairs.reshape(len(DIRECTIONS), len(CHANNELS) + 1, 2)
+        self.asked_of_pairs = np.ascontiguousarray(by_direction[_DIRECTION_OF_SIDE])
         several = {PERSON: _OF_PERSON, PAIR: 2}
         self.column_kinds = [kind for kind in kinds for _ in range(several.get(kind, 1))]
         self.pairs, self.pairs_used = new_table(64, 3), 0
@@ -58,7 +64,9 @@ class FurtherKeys:
         found = np.full((len(batch), 2), -1, np.int32)
         holders = (batch.debtor_holder, batch.creditor_holder)
         accounts = (batch.debtor_account, batch.creditor_account)
-        self.pairs_used += _number_pairs(*holders, *accounts, self.pairs, self.pairs_used, found)
+        self.pairs_used += _number_pairs(
+            *holders, *accounts, batch.channel, batch.status, self.asked_of_pairs, self.pairs, self.pairs_used, found
+        )
         return found
 
 
@@ -86,13 +94,15 @@ def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
 
 @kernel
 def _number_pairs(
-    debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, pairs: Rows,
-    used: int, found: Int32s,
+    debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, channel: Int16s,
+    status: Int16s, asked: npt.NDArray[np.bool_], pairs: Rows, used: int, found: Int32s,
 ) -> int:  # fmt: skip
     """Write the number of each pair; returns how many are new."""
     added = 0
     for i in range(len(debtor_holder)):
         for side in range(2):
+            if not asked[side, channel[i] + 1, np.int64(status[i] == _BOOKED)]:
+                continue
             own = debtor_holder[i] if side == DEBTOR else creditor_holder[i]
             across = creditor_account[i] if side == DEBTOR else debtor_account[i]
             if across < 0:

@@ -60,6 +60,26 @@ def test_the_engine_and_the_slow_evaluator_agree(seed: int, is_joint: bool) -> N
     assert found(payments, cuts, is_joint=is_joint) == wanted
 
 
+@pytest.mark.parametrize("is_joint", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_are_kept_only_where_a_rule_can_be_about_them(seed: int, is_joint: bool) -> None:
+    """And the others leave no trace: not in the windows, and not in the time at which a late payment is judged."""
+    only = 'channel == "cash"'
+    one = window("24h", EVERY_MEASURE, by="pair", where=only, parameters=NUMBERS)
+    made = rule(f"{only} and w.n >= two", one, parameters=NUMBERS, rule_id="AML-TST-001", quiet="3h")
+    payments = stream(seed, 400, joint=is_joint)
+    log = new_log([made], joint=is_joint, rates={"USD": rates_into(RATES, "USD")}).feed(payments, [100, 101, 250])
+    text = {log.identifiers.token(code): word for code, (_, word) in enumerate(log.identifiers.texts)}
+    alerts = Counter((a.position, a.source.id, text[a.subject.token], WORDS[a.status]) for a in log.alerts)
+    verdicts = ReferenceEngine().judge([made], payments, PlainInputs(rates=RATES))
+    assert alerts == Counter((v.position, v.rule_id, v.subject, v.status) for v in verdicts if v.status is not None)
+    assert alerts
+    in_cash = [payment for payment in payments if payment.channel in ("cash", None)]
+    sides = [(p.debtor, p.creditor) for p in in_cash] + [(p.creditor, p.debtor) for p in in_cash]
+    known = {(a.holder, b.account or b.holder or b.customer) for a, b in sides if a.holder is not None}
+    assert 0 < log.engine.admission.further.pairs_used <= len({pair for pair in known if pair[1] is not None})
+
+
 def in_cash(position: int, amount: int, **more: object) -> PlainTransaction:
     return PlainTransaction(position, f"T{position}", START_US + position, amount, "USD", channel="cash", **more)  # type: ignore[arg-type]
 

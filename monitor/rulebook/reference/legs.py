@@ -27,8 +27,8 @@ class PlainLeg:
     """One payment as one party sees it: a holder, or another party (:data:`FURTHER_KINDS` and beyond).
 
     ``keys`` maps each kind of key that the leg is kept by to its value. ``judged_us`` is the latest of the payment's
-    own time and the clocks of those keys. ``gone_at`` is the log position of the record that took the payment
-    back, ``None`` while it stands. ``number`` orders the legs of one payment.
+    own time and the clocks of those keys; that of a pair is its holder's. ``gone_at`` is the log position of the record
+    that took the payment back, ``None`` while it stands. ``number`` orders the legs of one payment.
     """
 
     transaction: PlainTransaction
@@ -100,10 +100,16 @@ class _Log:
             self.gone_at.setdefault(original, transaction.position)
         if transaction.status in TAKEN_BACK:
             return
+        holders_judged: dict[str, int] = {}
         for number, (role, kind, keys, own) in enumerate(self._parties(transaction)):
-            judged = max(self.clocks.get(key, transaction.booked_at_us) for key in keys.items())
-            judged = max(judged, transaction.booked_at_us)
-            self.clocks.update((key, judged) for key in keys.items())
+            if kind == PAIR:
+                judged = holders_judged[role]
+            else:
+                judged = max(self.clocks.get(key, transaction.booked_at_us) for key in keys.items())
+                judged = max(judged, transaction.booked_at_us)
+                self.clocks.update((key, judged) for key in keys.items())
+            if kind == HOLDER:
+                holders_judged.setdefault(role, judged)
             self.legs.append(PlainLeg(transaction, role, kind, keys, own, judged, number))
 
     def _is_too_late(self, transaction: PlainTransaction) -> bool:
