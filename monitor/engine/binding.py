@@ -19,7 +19,7 @@ from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 from monitor.engine.further_keys import HOLDER, KEY_KINDS
-from monitor.engine.layout import TableLayout, lay_out
+from monitor.engine.layout import TableLayout, bit_of, lay_out, mark_words_of
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
 from monitor.rulebook.parameters import value_in_force
 from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan
@@ -95,7 +95,8 @@ class FiltersByClass(NamedTuple):
     Those of class ``c`` are ``open[open_from[c]:open_from[c + 1]]``, places in the table.
     """
 
-    settled: Int64s
+    settled: npt.NDArray[np.int64]
+    """Shape (classes, words of marks)."""
     open_from: Int32s
     open: Int32s
 
@@ -144,9 +145,11 @@ def _spans(plans: Sequence[FilterPlan] | Sequence[RulePlan]) -> Int64s:
 
 def _filters_by_class(program: Program, table: TablePlan) -> FiltersByClass:
     verdicts = np.array([program.filters[number].by_class for number in table.filters], np.int8)
-    bits = np.int64(1) << (2 * np.arange(len(table.filters)))
-    settled = (np.where(verdicts == IS_TRUE, bits[:, None], 0)).sum(axis=0)
-    return FiltersByClass(settled.astype(np.int64), *_lists(verdicts.T == IS_OPEN))
+    settled = np.zeros((CLASSES, mark_words_of(len(table.filters))), np.int64)
+    for place, by_class in enumerate(verdicts):
+        bit = bit_of(place)
+        settled[:, bit >> 6] |= np.where(by_class == IS_TRUE, np.int64(1) << (bit & 63), 0)
+    return FiltersByClass(settled, *_lists(verdicts.T == IS_OPEN))
 
 
 def _rules_by_class(

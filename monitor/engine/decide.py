@@ -11,6 +11,7 @@ import numpy.typing as npt
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine.compiled import inlined, kernel
+from monitor.engine.layout import bit_of
 from monitor.rulebook.bytecode import (
     AND_MODE,
     AT_LEAST,
@@ -41,6 +42,7 @@ _DIRECT = int(Operation.FIELD_PARAMETER)
 """From here on comparisons know their columns; bits say of a measure or a field, with a constant or a parameter."""
 _HOLDS = 0b101_010_110_100_011_001
 """By comparator three bits: whether it holds where the left side is below, equal to or above the right one."""
+_bit_of = inlined(bit_of)
 _FITS = 4.0e18
 _A, _B, _C, _LEFT, _RIGHT = int(A), int(B), int(C), int(LEFT), int(RIGHT)
 
@@ -297,7 +299,7 @@ def scratch() -> tuple[Int64s, Rows, Int64s]:
 @kernel
 def filter_masks(
     filters: Int64s,
-    settled: Int64s,
+    settled: Rows,
     open_from: Int32s,
     open_filters: Int32s,
     spans: Int64s,
@@ -319,9 +321,10 @@ def filter_masks(
     truths: Int64s,
     temporaries: Rows,
     missing: Int64s,
-    masks: Int64s,
+    masks: Rows,
 ) -> None:
-    """Write each leg's mask: bit ``2 j`` where it passes filter ``j`` of the table, ``2 j + 1`` where that is unknown.
+    """Write each leg's marks: the bit of filter ``j`` of the table where it passes, the next where that is unknown
+    (:func:`monitor.engine.layout.bit_of`).
 
     ``settled`` has the bits that a leg's class settles, ``open_filters`` what is left to ask
     (:class:`monitor.engine.binding.FiltersByClass`), ``spans`` where its instructions stand, whole and for plain
@@ -331,7 +334,9 @@ def filter_masks(
     for i in range(len(rows)):
         if rows[i] < 0:
             continue
-        mask, plain = settled[leg_class[i]], np.int64(is_plain[leg_class[i]])
+        for word in range(masks.shape[1]):
+            masks[i, word] = settled[leg_class[i], word]
+        plain = np.int64(is_plain[leg_class[i]])
         for n in range(open_from[leg_class[i]], open_from[leg_class[i] + 1]):
             j = np.int64(open_filters[n])
             f = filters[j]
@@ -340,8 +345,8 @@ def filter_masks(
                              combination, constants, sets, set_values, peers, segment, truths, temporaries,
                              missing)  # fmt: skip
             if truth != FALSE:
-                mask |= np.int64(1) << (2 * j + (truth == UNDECIDED))
-        masks[i] = mask
+                bit = _bit_of(j)
+                masks[i, bit >> 6] |= np.int64(1) << ((bit & 63) + (truth == UNDECIDED))
 
 
 @kernel

@@ -218,7 +218,7 @@ class Engine:
             row = np.where(legs.kind == kind, legs.row, -1)
         if not bound.tables_touched[number].all():
             row = np.where(bound.tables_touched[number][scene.leg_class] | (legs.operation != 0), row, -1)
-        mask = np.zeros(len(legs), np.int64)
+        mask = np.zeros((len(legs), layout.shape.mark_words), np.int64)
         decide.filter_masks(
             np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_spans,
             IS_PLAIN, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,

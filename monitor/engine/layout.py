@@ -8,8 +8,9 @@ of one key are 32 bits. A row holds the words first and the counts behind them; 
 row seen as 32-bit integers. Calendar periods have rows of their own (*buckets*), one per key, entity and
 period, with the same kinds of numbers.
 
-An event is a record of words: time, sequence, mask, amounts, and the buckets that it is in, two to a word. Codes
-that are counted by distinct value stand apart, so that a search for a value reads nothing else.
+An event is a record of words: time, sequence, marks, amounts, further marks where there are many filters, and the
+buckets that it is in, two to a word. Codes that are counted by distinct value stand apart, so that a search for a value
+reads nothing else.
 """
 
 from collections.abc import Sequence
@@ -68,6 +69,10 @@ class Shape(NamedTuple):
     counted_start: Int32s
     counted: Int32s
     scanned: Int32s
+    mark_words: int
+    """1 or 2: how many words an event's marks take."""
+    further_marks: int
+    """Place of the second word of marks in an event."""
     update_start: Int32s
     update_stop: Int32s
     updates: Int32s
@@ -123,6 +128,18 @@ class _Slots:
         return self.given[purpose]
 
 
+def bit_of(place: int) -> int:
+    """The bit among an event's marks that says it passes the table's filter at ``place``; the next one says that this
+    is unknown. A word has the marks of 31 filters.
+    """
+    return 64 * (place // 31) + 2 * (place % 31)
+
+
+def mark_words_of(filters: int) -> int:
+    """How many words the marks of so many filters take."""
+    return 1 if filters <= 31 else 2
+
+
 def lay_out(plan: TablePlan) -> TableLayout:
     """The layout of a table."""
     # Counts stand behind the words, so how many words there are must be known: place everything twice.
@@ -166,10 +183,11 @@ class _Placed:
             if measure.calendar is None
             else len(self.overs_us) + self.calendars.index(measure.calendar)
         )
-        inside = self.lists.setdefault((of_class, 2 * number), {})
+        bit = bit_of(number)
+        inside = self.lists.setdefault((of_class, bit), {})
         count, maybe = slots.count(of_class, number, "count"), slots.count(of_class, number, "maybe")
         inside[COUNT, count, 0, 0] = None
-        self.lists.setdefault((of_class, 2 * number + 1), {})[MAYBE, maybe, 0, 0] = None
+        self.lists.setdefault((of_class, bit + 1), {})[MAYBE, maybe, 0, 0] = None
         kind, argument = _OUTPUTS[measure.function], measure.argument
         if argument is None:
             return kind, of_class, count, maybe, -1, column
@@ -196,7 +214,8 @@ class _Placed:
 
     def layout(self) -> TableLayout:
         """All of it."""
-        sliding, bits = len(self.overs_us), 2 * len(self.plan.filters)
+        mark_words = mark_words_of(len(self.plan.filters))
+        sliding, bits = len(self.overs_us), 64 * mark_words
         update_start = np.zeros((sliding + len(self.calendars), bits), np.int32)
         update_stop = np.zeros_like(update_start)
         updates: list[tuple[int, int, int, int]] = []
@@ -222,10 +241,12 @@ class _Placed:
         values = self.wide + self.narrow
         shape = Shape(
             overs_us=np.array(self.overs_us, np.int64),
-            groups=_table([(2 * n, self.narrow.index(use)) for n, use in self.groups], 2),
+            groups=_table([(bit_of(n), self.narrow.index(use)) for n, use in self.groups], 2),
             counted_start=np.cumsum([0, *map(len, counted)]).astype(np.int32),
             counted=_table([each for group in counted for each in group], 2),
             scanned=np.array(scanned, np.int32),
+            mark_words=mark_words,
+            further_marks=WIDE + len(self.wide),
             update_start=update_start,
             update_stop=update_stop,
             updates=_table(updates, 4),
@@ -239,7 +260,7 @@ class _Placed:
             calendar_keys=self.calendar_keys,
             tails=self.tails,
             buckets_used=self.buckets_used,
-            event_words=WIDE + len(self.wide) + (len(self.calendars) + 1) // 2,
+            event_words=WIDE + len(self.wide) + mark_words - 1 + (len(self.calendars) + 1) // 2,
             order_updates=sum(kind == ORDER for kind, *_ in updates),
         )
         return TableLayout(

@@ -41,7 +41,7 @@ class WindowTable:
         self.blocks = new_pool()
         self.counters = np.zeros(windows.COUNTERS, np.int64)
         self.counters[windows.BUCKETS_FREE] = len(self.free_buckets)
-        self.removed = np.zeros((0, 4), np.int64)
+        self.removed = np.zeros((0, 3 + layout.shape.mark_words), np.int64)
         self.keys = 0
 
     @property
@@ -85,7 +85,7 @@ class WindowTable:
         if self.layout.calendars:
             self._make_room_for_periods(coming)
         if len(self.removed) < coming:
-            self.removed = np.zeros((2 * coming, 4), np.int64)
+            self.removed = np.zeros((2 * coming, self.removed.shape[1]), np.int64)
 
     def _grow(self) -> None:
         """Grow what the kernel wants more of."""

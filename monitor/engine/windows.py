@@ -66,6 +66,7 @@ from monitor.engine.layout import (
     UNKNOWN_WIDE,
     WIDE,
     Shape,
+    bit_of,
 )
 from monitor.engine.rings import (
     SMALLEST_LOG2,
@@ -81,6 +82,7 @@ from monitor.engine.rings import (
 )
 
 Rows = npt.NDArray[np.int64]
+_bit_of = inlined(bit_of)
 FLAG_BITS = 24
 """Low bits of an event's SEQUENCE: one per distinct group; the log position stands above."""
 NONE = -1
@@ -114,7 +116,7 @@ class State(NamedTuple):
     seen: Rows
     blocks: Int64s
     removed: Rows
-    """Rows (key row, event, log position of the removal, former mask) of this batch."""
+    """Rows (key row, event, log position of the removal, former marks) of this batch."""
     counters: Int64s
     buckets_of: Int64s
 
@@ -122,6 +124,7 @@ class State(NamedTuple):
 class Arriving(NamedTuple):
     """The legs of a batch as a table sees them, columns of length m; ``row`` is -1 for legs that are not of it.
 
+    ``mask`` has a column per word of marks (:func:`monitor.engine.layout.bit_of`).
     ``values[:, k]`` for ``k`` in ``columns`` are the values that events keep, ``periods[:, k]`` for ``k`` in
     ``calendars`` the calendar periods.
     """
@@ -131,12 +134,30 @@ class Arriving(NamedTuple):
     judged_us: Int64s
     sequence: Int64s
     target: Int64s
-    mask: Int64s
+    mask: Rows
     values: Rows
     columns: Int64s
     entity: Int32s
     periods: Rows
     calendars: Int64s
+
+
+@inlined
+def _marks(at, word, h, s):
+    """A word of an event's marks: which filters it passes, and of which that is unknown."""
+    return s.events[at + MASK] if word == 0 else s.events[at + h.further_marks]
+
+
+@inlined
+def _is_marked(at, bit, h, s):
+    """Whether a bit of the event's marks is set."""
+    return (_marks(at, bit >> 6, h, s) >> (bit & 63)) & 1
+
+
+@inlined
+def _is_nowhere(at, h, s):
+    """Whether an event is in no window: it was taken out."""
+    return s.events[at + MASK] == 0 and (h.mark_words == 1 or s.events[at + h.further_marks] == 0)
 
 
 @inlined
@@ -185,20 +206,19 @@ def _update(numbers, numbers32, base, at, codes, capacity, sign, kind, slot, pla
 @inlined
 def _leave(row, at, codes, capacity, of_class, h, s):
     """Take the event out of the numbers of a length class."""
-    mask = s.events[at + MASK]
-    while mask != 0:
-        bit = lowest_bit(mask)
-        mask &= mask - 1
-        for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
-            kind, place = h.updates[u, 0], h.updates[u, 2]
-            if kind == DISTINCT:
-                is_known = s.events32[codes + place * capacity] != UNKNOWN_CODE
-                if is_known and not (s.events[at + SEQUENCE] >> h.updates[u, 3]) & 1:
-                    s.rows32[row, h.updates[u, 1]] -= 1
-            else:
-                _update(
-                    s.rows, s.rows32, row, at, codes, capacity, -1, kind, h.updates[u, 1], place, h.updates[u, 3], s
-                )
+    for word in range(h.mark_words):
+        left = _marks(at, word, h, s)
+        while left != 0:
+            bit = 64 * word + lowest_bit(left)
+            left &= left - 1
+            for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
+                kind, slot, place, extra = h.updates[u, 0], h.updates[u, 1], h.updates[u, 2], h.updates[u, 3]
+                if kind == DISTINCT:
+                    is_known = s.events32[codes + place * capacity] != UNKNOWN_CODE
+                    if is_known and not (s.events[at + SEQUENCE] >> extra) & 1:
+                        s.rows32[row, slot] -= 1
+                else:
+                    _update(s.rows, s.rows32, row, at, codes, capacity, -1, kind, slot, place, extra, s)
 
 
 @called
@@ -209,7 +229,7 @@ def _note_latest(row, event, h, s, is_held):
     for group in range(len(h.groups)):
         value = np.int64(s.events32[codes + h.groups[group, 1] * capacity_of(ring)])
         is_latest = not (s.events[at + SEQUENCE] >> group) & 1
-        if (s.events[at + MASK] >> h.groups[group, 0]) & 1 and is_latest and value != UNKNOWN_CODE:
+        if _is_marked(at, h.groups[group, 0], h, s) and is_latest and value != UNKNOWN_CODE:
             place = find(s.latest, (row << 8) | group, value)
             if is_held:
                 if place < 0:
@@ -278,13 +298,16 @@ def _advance(row, time_us, h, s):
 
 
 @inlined
-def _note_removal(row, event, at, sequence, s):
+def _note_removal(row, event, at, sequence, h, s):
     """Leave the event in no window, and note since which log position, for the legs before it in the batch."""
     n = s.counters[REMOVED]
     s.removed[n, 0], s.removed[n, 1], s.removed[n, 2] = row, np.int32(event), sequence
-    s.removed[n, 3] = s.events[at + MASK]
+    for word in range(h.mark_words):
+        s.removed[n, 3 + word] = _marks(at, word, h, s)
     s.counters[REMOVED] += 1
     s.events[at + MASK] = 0
+    if h.mark_words > 1:
+        s.events[at + h.further_marks] = 0
 
 
 @inlined
@@ -309,14 +332,14 @@ def _drop_oldest(row, sequence, h, s):
             if newer != s.rows32[row, NEXT]:
                 s.rows[row, TAIL_TIMES + c] = s.events[record_at(ring, newer, h.event_words) + TIME]
     _release_oldest(row, event, h, s)
-    if s.events[at + MASK] != 0:
+    if not _is_nowhere(at, h, s):
         s.rows[row, DROPPED] = s.events[at + TIME] + 1
         if s.rows[row, CLOCK] - s.events[at + TIME] <= CALENDAR_RETENTION_US:
             for k in range(h.calendars):
                 bucket = s.events32[_bucket_within(at, k, h)]
                 s.buckets[bucket, BUCKET_CUT] = 1
                 _change_bucket(bucket, at, codes, capacity_of(ring), len(h.overs_us) + k, -1, h, s)
-        _note_removal(row, event, at, sequence, s)
+        _note_removal(row, event, at, sequence, h, s)
 
 
 @inlined
@@ -326,13 +349,13 @@ def _supersede(row, event, at, codes, h, s):
     A ring is looked through from the newest event to the oldest that a window can hold; a large one has a table.
     """
     ring, words = s.rows[row, RING], h.event_words
-    capacity, time_us, mask = capacity_of(ring), s.events[at + TIME], s.events[at + MASK]
+    capacity, time_us = capacity_of(ring), s.events[at + TIME]
     is_large = ring & 255 > SCANNED_LOG2_MAX
     for column in range(len(h.scanned)):
         value = s.events32[codes + column * capacity]
         pending = np.int64(0)
         for group in range(len(h.groups)):
-            if h.groups[group, 1] == column and (mask >> h.groups[group, 0]) & 1:
+            if h.groups[group, 1] == column and _is_marked(at, h.groups[group, 0], h, s):
                 pending |= np.int64(1) << group
         if value == UNKNOWN_CODE or pending == 0:
             continue
@@ -363,7 +386,7 @@ def _supersede(row, event, at, codes, h, s):
             while left != 0:
                 group = lowest_bit(left)
                 left &= left - 1
-                if (s.events[former + MASK] >> h.groups[group, 0]) & 1:
+                if _is_marked(former, h.groups[group, 0], h, s):
                     s.events[former + SEQUENCE] |= np.int64(1) << group
                     _count_value(row, group, time_us, s.events[former + TIME], h, s)
                     pending &= ~(np.int64(1) << group)
@@ -386,43 +409,50 @@ def _count_value(row, group, time_us, former_us, h, s):
 @inlined
 def _enter_sliding(row, at, codes, capacity, h, s):
     """Add the newest event to the numbers of all length classes, without distinct counts."""
-    mask = s.events[at + MASK]
-    while mask != 0:
-        bit = lowest_bit(mask)
-        mask &= mask - 1
-        for u in range(h.entry_start[bit], h.entry_start[bit + 1]):
-            _update(s.rows, s.rows32, row, at, codes, capacity, 1, h.entries[u, 0], h.entries[u, 1], h.entries[u, 2],
-                    h.entries[u, 3], s)  # fmt: skip
+    for word in range(h.mark_words):
+        left = _marks(at, word, h, s)
+        while left != 0:
+            bit = 64 * word + lowest_bit(left)
+            left &= left - 1
+            for u in range(h.entry_start[bit], h.entry_start[bit + 1]):
+                _update(s.rows, s.rows32, row, at, codes, capacity, 1, h.entries[u, 0], h.entries[u, 1],
+                        h.entries[u, 2], h.entries[u, 3], s)  # fmt: skip
 
 
 @called
 def _change_bucket(bucket, at, codes, capacity, of_class, sign, h, s):
     """Add the event to a calendar period's numbers, or take it out."""
-    mask = s.events[at + MASK]
     s.buckets32[bucket, BUCKET_EVENTS] += sign
-    while mask != 0:
-        bit = lowest_bit(mask)
-        mask &= mask - 1
-        for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
-            kind, slot, place, extra = h.updates[u, 0], h.updates[u, 1], h.updates[u, 2], h.updates[u, 3]
-            if kind != DISTINCT:
-                _update(s.buckets, s.buckets32, bucket, at, codes, capacity, sign, kind, slot, place, extra, s)
-                continue
-            value = np.int64(s.events32[codes + place * capacity])
-            if value == UNKNOWN_CODE:
-                continue
-            key = (np.int64(bucket) << 8) | extra
-            place = find(s.seen, key, value)
-            if place < 0:
-                place = -1 - place
-                s.seen[place, 0], s.seen[place, 1], s.seen[place, 2] = key, value, 0
-                s.counters[CALENDAR_DISTINCTS] += 1
-                s.buckets32[bucket, slot] += 1
-            s.seen[place, 2] += sign
-            if s.seen[place, 2] == 0:
-                delete(s.seen, place)
-                s.counters[CALENDAR_DISTINCTS] -= 1
-                s.buckets32[bucket, slot] -= 1
+    for word in range(h.mark_words):
+        left = _marks(at, word, h, s)
+        while left != 0:
+            bit = 64 * word + lowest_bit(left)
+            left &= left - 1
+            for u in range(h.update_start[of_class, bit], h.update_stop[of_class, bit]):
+                kind, slot, place, extra = h.updates[u, 0], h.updates[u, 1], h.updates[u, 2], h.updates[u, 3]
+                if kind != DISTINCT:
+                    _update(s.buckets, s.buckets32, bucket, at, codes, capacity, sign, kind, slot, place, extra, s)
+                    continue
+                value = np.int64(s.events32[codes + place * capacity])
+                if value == UNKNOWN_CODE:
+                    continue
+                _count_in_bucket(bucket, (np.int64(bucket) << 8) | extra, value, slot, sign, s)
+
+
+@inlined
+def _count_in_bucket(bucket, key, value, slot, sign, s):
+    """Count how often a value stands in a calendar period, and how many values do."""
+    place = find(s.seen, key, value)
+    if place < 0:
+        place = -1 - place
+        s.seen[place, 0], s.seen[place, 1], s.seen[place, 2] = key, value, 0
+        s.counters[CALENDAR_DISTINCTS] += 1
+        s.buckets32[bucket, slot] += 1
+    s.seen[place, 2] += sign
+    if s.seen[place, 2] == 0:
+        delete(s.seen, place)
+        s.counters[CALENDAR_DISTINCTS] -= 1
+        s.buckets32[bucket, slot] -= 1
 
 
 @inlined
@@ -471,7 +501,7 @@ def _unsupersede(row, event, group, h, s):
     for _ in range(between(_oldest(row, h, s), event)):
         older -= 1
         other = record_at(ring, older, words)
-        if s.events32[base + (older & (capacity - 1))] == value and (s.events[other + MASK] >> bit) & 1:
+        if s.events32[base + (older & (capacity - 1))] == value and _is_marked(other, bit, h, s):
             s.events[other + SEQUENCE] &= ~(np.int64(1) << group)
             former_us, former = s.events[other + TIME], older
             break
@@ -495,33 +525,34 @@ def _remove(row, position, sequence, h, s):
     for _ in range(between(_oldest(row, h, s), event)):
         event -= 1
         at = record_at(ring, event, words)
-        if s.events[at + SEQUENCE] >> FLAG_BITS == position and s.events[at + MASK] != 0:
+        if s.events[at + SEQUENCE] >> FLAG_BITS == position and not _is_nowhere(at, h, s):
             is_there = True
             break
     if not is_there:
         return
-    codes, capacity, mask = codes_at(ring, event, words), capacity_of(ring), s.events[at + MASK]
+    codes, capacity = codes_at(ring, event, words), capacity_of(ring)
     for group in range(len(h.groups)):
         is_latest = not (s.events[at + SEQUENCE] >> group) & 1
         is_known = s.events32[codes + h.groups[group, 1] * capacity] != UNKNOWN_CODE
-        if (mask >> h.groups[group, 0]) & 1 and is_latest and is_known:
+        if _is_marked(at, h.groups[group, 0], h, s) and is_latest and is_known:
             _unsupersede(row, event, group, h, s)
     for c in range(len(h.overs_us)):
         if s.events[at + TIME] > s.rows[row, CLOCK] - h.overs_us[c]:
-            left = mask
-            while left != 0:
-                bit = lowest_bit(left)
-                left &= left - 1
-                for u in range(h.update_start[c, bit], h.update_stop[c, bit]):
-                    if h.updates[u, 0] != DISTINCT:
-                        _update(s.rows, s.rows32, row, at, codes, capacity, -1, h.updates[u, 0], h.updates[u, 1],
-                                h.updates[u, 2], h.updates[u, 3], s)  # fmt: skip
+            for word in range(h.mark_words):
+                left = _marks(at, word, h, s)
+                while left != 0:
+                    bit = 64 * word + lowest_bit(left)
+                    left &= left - 1
+                    for u in range(h.update_start[c, bit], h.update_stop[c, bit]):
+                        if h.updates[u, 0] != DISTINCT:
+                            _update(s.rows, s.rows32, row, at, codes, capacity, -1, h.updates[u, 0], h.updates[u, 1],
+                                    h.updates[u, 2], h.updates[u, 3], s)  # fmt: skip
     if s.rows[row, CLOCK] - s.events[at + TIME] <= CALENDAR_RETENTION_US:
         # An older event's bucket can be another key's by now.
         for k in range(h.calendars):
             bucket = s.events32[_bucket_within(at, k, h)]
             _change_bucket(bucket, at, codes, capacity, len(h.overs_us) + k, -1, h, s)
-    _note_removal(row, event, at, sequence, s)
+    _note_removal(row, event, at, sequence, h, s)
 
 
 @inlined
@@ -643,7 +674,9 @@ def _enter(i, row, time_us, legs, h, s):
     ring, event, words = s.rows[row, RING], s.rows32[row, NEXT], h.event_words
     at, codes, capacity = record_at(ring, event, words), codes_at(ring, event, words), capacity_of(ring)
     s.events[at + TIME], s.events[at + SEQUENCE] = time_us, legs.sequence[i] << FLAG_BITS
-    s.events[at + MASK] = legs.mask[i]
+    s.events[at + MASK] = legs.mask[i, 0]
+    if h.mark_words > 1:
+        s.events[at + h.further_marks] = legs.mask[i, 1]
     for v in range(len(h.wide_columns)):
         s.events[at + WIDE + v] = legs.values[i, legs.columns[h.wide_columns[v]]]
     for v in range(len(h.narrow_columns)):
@@ -676,7 +709,7 @@ def measure(
             for o in range(len(h.outputs)):
                 measures[i, h.outputs[o, 5]] = UNKNOWN
             continue
-        is_entering = legs.operation[i] == ENTER and legs.mask[i] != 0
+        is_entering = legs.operation[i] == ENTER and (legs.mask[i, 0] != 0 or legs.mask[i, -1] != 0)
         if s.rows32[row, STAMP] != s.counters[BATCH]:
             s.rows32[row, STAMP], s.rows32[row, KEPT] = s.counters[BATCH], _oldest(row, h, s)
         if legs.operation[i] == REMOVE:
@@ -758,13 +791,13 @@ def _positions(row, bit, start_us, calendar, bucket, sequence, h, s, found):
         position = s.events[at + SEQUENCE] >> FLAG_BITS
         is_inside = calendar < 0 or s.events32[_bucket_within(at, calendar, h)] == bucket
         if position <= sequence and position != last and is_inside:
-            mask = s.events[at + MASK]
-            if mask == 0:
+            marks = _marks(at, bit >> 6, h, s)
+            if _is_nowhere(at, h, s):
                 for k in range(s.counters[REMOVED]):
                     is_it = s.removed[k, 0] == row and s.removed[k, 1] == np.int32(event)
                     if is_it and s.removed[k, 2] > sequence:
-                        mask = s.removed[k, 3]
-            if (mask >> bit) & 1:
+                        marks = s.removed[k, 3 + (bit >> 6)]
+            if (marks >> (bit & 63)) & 1:
                 if total < len(found):
                     found[total] = position
                 total += 1
@@ -785,4 +818,6 @@ def positions_behind(queries: Rows, h: Shape, s: State, found: Rows, totals: Int
         if calendar >= 0:
             place = find(s.periods, row, _period_key(queries[q, 4], calendar, queries[q, 5]))
             bucket = s.periods[place, 2] if place >= 0 else bucket
-        totals[q] = _positions(row, 2 * queries[q, 1], queries[q, 2], calendar, bucket, queries[q, 6], h, s, found[q])
+        totals[q] = _positions(
+            row, _bit_of(queries[q, 1]), queries[q, 2], calendar, bucket, queries[q, 6], h, s, found[q]
+        )

@@ -19,8 +19,8 @@ from monitor.rulebook.dispatch import channels_open_to, residual, verdicts_by_cl
 from monitor.rulebook.rule import Measure, Node, Parameter, Rule, Rulebook, Window
 
 HOLDER_KEYS = ("customer", "account")
-FILTERS_PER_TABLE_MAX = 31
-DISTINCTS_PER_TABLE_MAX = 16
+FILTERS_PER_TABLE_MAX = 62
+DISTINCTS_PER_TABLE_MAX = 24
 RARE_CHANNELS = (frozenset({"cash", "atm"}), frozenset({"wire", "crypto", "cheque"}))
 """Channels that few payments go by; windows that see no other ones have tables of their own."""
 HUB_OVER_US = 30 * DAY_US

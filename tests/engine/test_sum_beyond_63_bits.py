@@ -28,7 +28,7 @@ def sums(hours: list[float]) -> tuple[list[int], list[bool]]:
         judged_us,
         np.arange(n),
         zeros,
-        ones,
+        ones[:, None],
         amounts,
         zeros[:1],
         small,

@@ -36,7 +36,7 @@ class Shape:
 
 def random_shape(rng: np.random.Generator) -> Shape:
     """Some measures, also of tables without distinct counts, without calendars or without amounts, and of full ones."""
-    filters = int(rng.choice([1, 2, 3, FILTERS_PER_TABLE_MAX], p=[0.3, 0.3, 0.3, 0.1]))
+    filters = int(rng.choice([1, 2, 3, FILTERS_PER_TABLE_MAX], p=[0.3, 0.3, 0.25, 0.15]))
     amounts, codes = AMOUNTS[: rng.integers(0, 3)], CODES[: rng.integers(0, 4)]
     overs = rng.choice([1, 3, 24, 48, 100], int(rng.integers(1, 4)), replace=False) * HOUR_US
     lengths = [(over, None) for over in overs.tolist()] + [(0, name) for name in CALENDARS if rng.random() < 0.3]

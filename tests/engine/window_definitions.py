@@ -103,7 +103,7 @@ def feed(
     table.run(
         Arriving(
             stream.operation[part], stream.key[part], stream.judged_us[part], stream.position[part],
-            stream.target[part], stream.mask[part], np.ascontiguousarray(values), np.arange(values.shape[1]),
+            stream.target[part], stream.mask[part, None], np.ascontiguousarray(values), np.arange(values.shape[1]),
             stream.entity[part], np.ascontiguousarray(np.repeat(stream.period[part, None], max(calendars, 1), axis=1)),
             np.arange(calendars),
         ),

@@ -154,9 +154,12 @@ def feed(table: WindowTable, legs: list[Leg], columns: int) -> tuple[npt.NDArray
 
     values = np.array([[leg.values[use] for use in layout.values] for leg in legs], np.int64)
     periods = np.array([[leg.periods.get(name, 0) for name in CALENDARS] for leg in legs], np.int64)
+    # The model has two bits a filter in one number, the table words of 31 filters.
+    words = layout.shape.mark_words
+    marks = np.array([[leg.mask >> 62 * word & (1 << 62) - 1 for word in range(words)] for leg in legs], np.int64)
     arriving = Arriving(
         column("operation", np.int32), column("key", np.int64), column("time_us", np.int64),  # type: ignore[arg-type]
-        column("position", np.int64), column("target", np.int64), column("mask", np.int64),
+        column("position", np.int64), column("target", np.int64), marks,
         values.reshape(len(legs), len(layout.values)), np.arange(len(layout.values)),
         column("entity", np.int32), periods.reshape(len(legs), len(CALENDARS)),  # type: ignore[arg-type]
         np.array([CALENDARS.index(name) for name in layout.calendars], np.int64),
