@@ -1,16 +1,16 @@
 """The schema for editors is current, lets every rule pass that loads, and marks mistakes of form.
 
-The validator here is a few lines that know the words of JSON Schema that the schema uses, and refuse any other; where
-the package jsonschema is installed, it must agree.
+The validator here is a few lines that know the words of JSON Schema that the schema uses, and refuse any other; the
+package jsonschema must agree.
 """
 
 import json
 import re
 from decimal import Decimal
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from monitor.rulebook import checks, load, tables, windows
 from monitor.rulebook.codes import CODE_KEYS
@@ -147,10 +147,7 @@ def test_a_mistake_of_form_is_marked(name):
     assert of_text(bad_rules()[name]) != []
 
 
-@pytest.mark.skipif(find_spec("jsonschema") is None, reason="jsonschema is not installed")
 def test_another_validator_agrees():
-    from jsonschema import Draft202012Validator
-
     Draft202012Validator.check_schema(SCHEMA)
     validator = Draft202012Validator(SCHEMA)
     for text in [GOOD, *(bad_rules()[name] for name in FORM)]:
