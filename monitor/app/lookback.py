@@ -7,11 +7,12 @@ First the history is scanned for the words that were added: columns of codes, by
 a side of a payment that meets one is affected. Then the same engine judges the recorded payments of the affected twice,
 with the former words and with the new ones; what only the new ones bring is a look-back alert. Its id is the one that
 it would have had on its day, so that nothing is raised twice. It is marked ``lookback``, judged at the clock of the log
-now, and its inputs name the list and the position of the look-back.
+now, and its inputs name the list and the position of the look-back. A suppression in force at that time reaches it as
+any other alert, and never that of an obligation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from monitor.app import replaying
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.profiles import ProfileTimeline
 from monitor.app.store import StoreFiles
+from monitor.casework.control import Control
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
@@ -104,7 +106,7 @@ class LookbackTask:
         clock_us: The clock of the log there.
         bank_snapshot: Version of the bank snapshot in force there.
         since_us: Payments booked before are passed over.
-        hidden: Rules that are switched off.
+        control: The orders in force: rules that are switched off look back in shadow, suppressions hold alerts back.
     """
 
     files: StoreFiles
@@ -116,7 +118,7 @@ class LookbackTask:
     clock_us: int
     bank_snapshot: int | None
     since_us: int = UNKNOWN
-    hidden: frozenset[str] = frozenset()
+    control: Control = field(default_factory=lambda: Control(frozenset()))
 
     def run(self) -> LookedBack:
         """Scan, and judge what is affected."""
@@ -179,7 +181,7 @@ class LookbackTask:
         new = self.loaded.lists[self.name]
         before = {alert.alert_id for alert in self._judged(used, customers, replace(new, words=self.former))}
         return [
-            self._marked(alert)
+            self.control.look_back(self._marked(alert))
             for alert in self._judged(used, customers, new)
             if alert.alert_id not in before and alert.event_time_us >= self.since_us
         ]
@@ -188,7 +190,9 @@ class LookbackTask:
         """All alerts of the rules over the payments of the affected, with the given words from the beginning."""
         rulebook = Rulebook(tuple(used), rulebook_digest(iter(used)))
         lists = self.loaded.lists | {self.name: named}
-        loaded = replace(self.loaded, program=plan(rulebook), lists=lists, live=self.loaded.live - self.hidden)
+        loaded = replace(
+            self.loaded, program=plan(rulebook), lists=lists, live=self.loaded.live - self.control.disabled.keys()
+        )
         engine = Engine(loaded.program, engine_inputs(loaded, self.files.identifiers))
         profiles, clock_us = self.profiles.rewound(), UNKNOWN
         is_whole = any(_needs_everyone(rule) for rule in used)

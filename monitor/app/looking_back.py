@@ -72,7 +72,8 @@ def _look_back(
     snapshot = recorded.last.get(("bank_snapshot", "bank"))
     task = LookbackTask(
         files, loaded, name, _former_words(recorded, name), profiles, stored.log_position, stored.clock_us,
-        int(snapshot.version) if snapshot else None, since_us, _switched_off(store),
+        int(snapshot.version) if snapshot else None, since_us,
+        _orders_in_force(store, loaded.program.rulebook),
     )  # fmt: skip
     found = task.run()
     known = store.known_alerts([alert.alert_id for alert in found.alerts])
@@ -119,9 +120,10 @@ def _former_words(recorded: Recorded, name: str) -> tuple[str, ...]:
     return kept_list(recorded.archive, name, versions[-2].content or "").words if len(versions) > 1 else ()
 
 
-def _switched_off(store: CaseStore) -> frozenset[str]:
-    positions, control = taken_up(store, RUN), Control(frozenset())
+def _orders_in_force(store: CaseStore, rulebook: Rulebook) -> Control:
+    obligations = frozenset(rule.id for rule in rulebook.rules if rule.kind == "obligation")
+    positions, control = taken_up(store, RUN), Control(obligations)
     known = [order for order in orders(store) if order.order_id in positions]
     for order in sorted(known, key=lambda order: positions[order.order_id]):
         control.take(order)
-    return frozenset(control.disabled)
+    return control

@@ -145,7 +145,7 @@ def look_back(run: "EmbeddedRun") -> None:
         found = LookbackTask(
             run.files, run.loaded, each.name, kept_list(run.archive, each.name, before).words, run.profiles,
             run.position, run.clock_us, snapshot.version if snapshot else None,
-            hidden=frozenset(run.live.control.disabled),
+            control=run.live.control,
         ).run()  # fmt: skip
         known = run.store.known_alerts([alert.alert_id for alert in found.alerts])
         fresh = [alert for alert in found.alerts if alert.alert_id not in known]

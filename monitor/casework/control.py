@@ -75,10 +75,9 @@ class Control:
         shown = self._shown(alert)
         suppression = self._suppression(alert)
         if suppression is not None:
-            named = alert.inputs | {"suppression": suppression.order_id}
             if not suppression.samples(alert.alert_id):
-                return replace(alert, status="suppressed", inputs=named)
-            shown = replace(shown, marks=(*shown.marks, "suppression_sample"), inputs=named)
+                return _suppressed(alert, suppression)
+            shown = _sampled(shown, suppression)
         version = alert.bank_snapshot or 0
         outcome = self.breaker.decide(rule, version=version, is_new=shown.status == "new")
         if outcome == PASS:
@@ -88,6 +87,16 @@ class Control:
             tripped.append(Tripped(rule, alert.judged_at_us, alert.position, limit, customers))
         assert outcome in (TRIP, HELD)
         return replace(alert, status="shadow", marks=(*alert.marks, "breaker"))
+
+    def look_back(self, alert: Alert) -> Alert:
+        """An alert of a look-back: suppressed, or drawn for review, by what is in force now. No breaker counts it."""
+        if alert.status == "shadow" or alert.source.id in self.obligations:
+            return alert
+        suppression = self._suppression(alert)
+        if suppression is None:
+            return alert
+        reached = _sampled if suppression.samples(alert.alert_id) else _suppressed
+        return reached(alert, suppression)
 
     def _shown(self, alert: Alert) -> Alert:
         """The alert as those see it who saw nothing of what was hidden."""
@@ -107,3 +116,12 @@ class Control:
             self.hidden.discard(key)
         elif decided.status in HIDDEN and "quiet" not in alert.marks:
             self.hidden.add(key)
+
+
+def _suppressed(alert: Alert, suppression: Order) -> Alert:
+    return replace(alert, status="suppressed", inputs=alert.inputs | {"suppression": suppression.order_id})
+
+
+def _sampled(alert: Alert, suppression: Order) -> Alert:
+    named = alert.inputs | {"suppression": suppression.order_id}
+    return replace(alert, marks=(*alert.marks, "suppression_sample"), inputs=named)

@@ -11,6 +11,7 @@ from monitor.app.looking_back import NoLookback, look_back
 from monitor.cli import app
 from monitor.domain.time import DAY_US
 from tests.app.changing_bank import START_US, ChangingBank, small_chunks
+from tests.app.test_live_control import KEY, suppression
 
 RULE = "AML-CSH-002"
 
@@ -93,6 +94,42 @@ def test_on_demand_it_looks_at_payments_from_a_day_on(bank: ChangingBank) -> Non
     found = look_back(bank.db, "watched", since_us=START_US + 2 * DAY_US)
     assert [alert.position for alert in found.alerts] == [9]
     assert found.scanned == 4
+
+
+@pytest.mark.parametrize("is_on_demand", [False, True])
+def test_a_suppression_holds_back_what_a_look_back_finds_and_never_an_obligation(
+    bank: ChangingBank, monkeypatch: pytest.MonkeyPatch, is_on_demand: bool
+) -> None:
+    monkeypatch.setenv("AML_TOKEN_KEY", KEY)
+    owed = "AML-CSH-003"
+    bank.rule(3, few=2, kind="obligation", when="w.n >= few and counterparty_country in list.watched")
+    orders = [
+        suppression("C0", rule=RULE),
+        suppression("C0", rule=owed),
+        suppression("C1", rule=RULE, until_us=START_US + 1),
+    ]
+    bank.at[2] = lambda: [bank.order(order) for order in orders] and None
+    if is_on_demand:
+        bank.watched(1, "IR")
+        bank.rule(2, few=2, when="w.n >= few and not counterparty_country in list.watched")
+        bank.rule(3, few=2, kind="obligation", when="w.n >= few and not counterparty_country in list.watched")
+        bank.run(bank.payments(12))
+        bank.rule(2, few=2, version=2, when="w.n >= few and counterparty_country in list.watched")
+        bank.rule(3, few=2, version=2, kind="obligation", when="w.n >= few and counterparty_country in list.watched")
+        bank.run(bank.payments(0, name="none"))
+        found = [
+            (each.source.id, each.position, each.status, each.inputs) for each in look_back(bank.db, "watched").alerts
+        ]
+    else:
+        bank.at[12] = lambda: bank.watched(2, "KP", "IR")
+        bank.run(bank.payments(20))
+        found = [(line["source"]["id"], line["position"], line["status"], line["inputs"]) for line in bank.lines()
+                 if "lookback" in line["marks"]]  # fmt: skip
+    held = [each for each in found if each[2] == "suppressed"]
+    assert {(rule, position % 2) for rule, position, _, _ in held} == {(RULE, 0)}
+    assert {inputs["suppression"] for *_, inputs in held} == {orders[0].order_id}
+    assert {position % 2 for rule, position, status, _ in found if (rule, status) == (RULE, "new")} == {1}
+    assert {(position % 2, status) for rule, position, status, _ in found if rule == owed} == {(0, "new"), (1, "new")}
 
 
 def test_a_rule_that_is_switched_off_looks_back_in_shadow_and_unused_lists_are_named(bank: ChangingBank) -> None:
