@@ -88,6 +88,7 @@ def reconciliation_json(found: Reconciliation, *, transaction_id: Callable[[int]
         "is_complete": found.is_complete,
         "rules": list(found.rules),
         "records": found.records,
+        "log_records": found.position,
         "legs": found.legs,
         "keys": found.keys,
         "expected": compared.expected,

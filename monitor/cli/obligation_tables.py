@@ -128,9 +128,9 @@ def print_obligation(
 
 
 def print_reconciliation(
-    console: Console, found: Reconciliation, *, resolve: Resolve, transaction_id: Callable[[int], str]
+    console: Console, found: Reconciliation, *, resolve: Resolve, transaction_id: Callable[[int], str], seconds: float
 ) -> None:
-    """The differences, what could not be decided or read, and one line of proof."""
+    """The differences, what could not be decided or read, one line of proof, and what it took."""
     compared = found.compared
     for each in compared.differences:
         _print_difference(console, each, resolve, transaction_id)
@@ -155,6 +155,9 @@ def print_reconciliation(
         f"{compared.expected} expected, {compared.found} found, {compared.equal} equal."
     )
     console.print(Text(proof, style="bold green" if found.is_complete else "bold red"), soft_wrap=True)
+    rules = f"{len(found.rules)} rule{'' if len(found.rules) == 1 else 's'}"
+    took = f"{rules} over {found.records} of {found.position} records of the log in {seconds:.1f} s."
+    console.print(Text(took, style="dim"), soft_wrap=True)
 
 
 def _print_difference(

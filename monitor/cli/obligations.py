@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from datetime import date
 from typing import Annotated
 
@@ -135,15 +136,18 @@ def reconcile_command(
     wanted = _day(day, "--date")
     try:
         with Reconciler(db) as reconciler:
+            begun = time.monotonic()
             found = reconciler.reconcile(wanted, rule=rule, entity=entity)
+            seconds = time.monotonic() - begun
             if as_json:
                 for each in found.compared.differences:
                     _print_json(difference_json(each, resolve=resolver(db), transaction_id=reconciler.transaction_id))
-                _print_json(reconciliation_json(found, transaction_id=reconciler.transaction_id))
+                proof = reconciliation_json(found, transaction_id=reconciler.transaction_id)
+                _print_json(proof | {"seconds": round(seconds, 3)})
             else:
                 console = Console(highlight=False)
                 print_reconciliation(
-                    console, found, resolve=resolver(db), transaction_id=reconciler.transaction_id
+                    console, found, resolve=resolver(db), transaction_id=reconciler.transaction_id, seconds=seconds
                 )  # fmt: skip
             if record:
                 count = reconciler.record(found, at_us=wall_clock_us(), actor=actor(user, "officer").name)

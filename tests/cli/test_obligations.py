@@ -1,6 +1,7 @@
 """``aml obligations``: the list, one obligation, the proof of a day, and what a wrong word is answered."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,11 @@ def test_a_day_that_lacks_an_obligation_is_not_complete_until_it_is_recorded(ban
     assert "1 revision recorded" in aml(bank, "reconcile", "--date", "2026-05-04", "--record", "--as", "ann")[1]
     status, shown, _ = aml(bank, "reconcile", "--date", "2026-05-04")
     assert (status, "2 expected, 2 found, 2 equal" in shown) == (0, True)
+    took = re.fullmatch(r"(\d+) rules? over (\d+) of (\d+) records of the log in \d+\.\d s\.", shown.splitlines()[-1])
+    assert took is not None, shown
+    assert tuple(map(int, took.groups())) == (len(proof["rules"]), proof["records"], proof["log_records"])
+    assert 0 < proof["records"] <= proof["log_records"]
+    assert proof["seconds"] > 0
     assert "found by reconciliation" in aml(bank, "show", difference["obligation_id"])[1]
 
 
