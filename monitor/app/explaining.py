@@ -209,7 +209,7 @@ class Explainer:
         positions = _positions(again)
         sentence = fill(again.rule.alert.text, measures, parameters, _words(again))
         identity = alert_id(
-            rule=again.rule.id, digest=again.rule.digest, subject_token=verdict.subject or "",
+            rule=again.rule.id, digest=again.rule.digest, subject_token=again.subject,
             transaction=(row["id_hi"], row["id_lo"]), leg_role=evidence["leg_role"],
         )  # fmt: skip
         stored = evidence["parameters"]

@@ -49,6 +49,8 @@ class Rerun:
 
     rule: Rule
     recomputed: Recomputed
+    subject: str
+    """Token of whom the alert is about, as computed again."""
     rows: dict[int, Row]
     profile: ProfileRecord | None
     bank_snapshot: int | None
@@ -114,12 +116,15 @@ class Rerunner:
         legs = legs_of(transactions, keys | {kind_of(rule)})
         currencies = {CURRENCIES[row["currency"]] for row in rows} | people.currencies()
         inputs = plain_inputs(then, rule, currencies=currencies, token=self.token)
-        leg = _leg(legs, evidence, rule)
+        leg = _leg(legs, evidence, rule, self.token)
         recomputed = ReferenceEngine().at(with_tokens(rule, self.token), leg, legs, inputs)
+        subject = recomputed.verdict.subject or ""
+        if leg.kind == "agent" and subject != evidence["subject"]["id"]:
+            subject = self.token(IdentifierKind.AGENT, subject)
         by_position = {int(row["position"]): row for row in rows}
         snapshot = then.last("bank_snapshot", "bank")
         profile = people.profile(by_position[position], leg.own.holder)
-        return Rerun(rule, recomputed, by_position, profile, int(snapshot.version) if snapshot else None)
+        return Rerun(rule, recomputed, subject, by_position, profile, int(snapshot.version) if snapshot else None)
 
     def token(self, kind: IdentifierKind, text: str) -> str:
         """The token of an identifier, hex."""
@@ -154,7 +159,7 @@ class Rerunner:
         return dict(rows[0])
 
 
-def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule) -> PlainLeg:
+def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule, token: Callable[[IdentifierKind, str], str]) -> PlainLeg:
     role, kind, subject = str(evidence["leg_role"]), kind_of(rule), evidence["subject"]["id"]
     is_joint = role.endswith(_JOINT)
     for leg in legs:
@@ -163,8 +168,12 @@ def _leg(legs: list[PlainLeg], evidence: Evidence, rule: Rule) -> PlainLeg:
             is_role = leg.role == _ROLES[role.removesuffix(f"_{kind}")]
         else:
             is_role = kind != HOLDER or (leg.role == _ROLES[role.removesuffix(_JOINT)] and is_first != is_joint)
-        is_here = leg.position == int(evidence["position"]) and leg.kind == kind
-        if is_here and is_role and leg.subject(rule.alert.subject) == subject:
+        if not (leg.position == int(evidence["position"]) and leg.kind == kind and is_role):
+            continue
+        named = leg.subject(rule.alert.subject)
+        # Banks are no people: rules ask lists about their words, so the history gives the word and the alert the token.
+        is_bank = kind == "agent" and named is not None and token(IdentifierKind.AGENT, named) == subject
+        if named == subject or is_bank:
             return leg
     raise HistoryLost(
         f"the payment at position {evidence['position']} has no leg of the subject as {role} in the history; "
