@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monitor.adapters.input_archive import InputArchive, InputNotKept
 from monitor.app.inputs import OVERLAY, GivenInputs, LoadedInputs
+from monitor.casework.breaker import BreakerSettings
 from monitor.domain.time import UNKNOWN
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
@@ -192,6 +193,11 @@ def kept_rates(archive: InputArchive, content: str) -> Rates:
 def kept_entities(archive: InputArchive, content: str) -> Entities:
     """The booking entities as they were."""
     return Entities.model_validate_json(archive.read(content))
+
+
+def kept_breaker(archive: InputArchive, content: str) -> BreakerSettings:
+    """The settings of the breaker as they were."""
+    return BreakerSettings(**json.loads(archive.read(content)))
 
 
 def kept_snapshot(archive: InputArchive, content: str) -> KeptSnapshot:

@@ -39,6 +39,7 @@ examples:
   aml replay bank.db --with 'AML-STR-001.total_above[cash_business]=30000.00'
   aml replay bank.db --with rules/us/structuring/new_rule.yaml --days 2026-04-01..2026-04-30
   aml replay bank.db --with AML-PAS-002@active --with -AML-PAS-001
+  aml replay bank.db --with high_risk_countries.yaml  the list in other words, over the whole history
   aml replay payments.jsonl --profiles profiles.jsonl --rates rates.csv --approve-examples --with mine.yaml
   aml replay bank.db                                  no change: the recorded alerts come out again
 
@@ -57,7 +58,7 @@ def replay(
             "--with",
             metavar="CHANGE",
             help="a rule file or folder, RULE@draft|shadow|active, RULE.parameter=value, "
-            "RULE.parameter[segment]=value, or -RULE; several are made in their order",
+            "RULE.parameter[segment]=value, -RULE, or a file or folder of named lists; several are made in their order",
         ),
     ] = None,
     days: Annotated[
@@ -73,6 +74,10 @@ def replay(
     as_recorded: Annotated[
         bool,
         typer.Option("--as-recorded", help="rulebooks at their log positions, instead of the last one over all"),
+    ] = False,
+    as_written: Annotated[
+        bool,
+        typer.Option("--as-written", help="without suppressions, switched-off rules and breakers"),
     ] = False,
     to_journal: Annotated[
         bool, typer.Option("--record", help="write result and overrides into the journal of the store")
@@ -93,7 +98,7 @@ def replay(
     Nothing is written to the store.
     """
     options = HistoryOptions(history, profiles, rates, entities, rules, lists, layout, mapping, approve_examples)
-    request = ReplayRequest(tuple(changes or ()), days, tuple(override or ()), as_recorded)
+    request = ReplayRequest(tuple(changes or ()), days, tuple(override or ()), as_recorded, as_written)
     with history_of(options) as opened:
         if to_journal and opened.store_place is None:
             raise BacktestError(f"{history}: --record needs a store; a file of payments has no journal.")

@@ -6,9 +6,11 @@
 ``RULE.parameter=value``       moves a value; ``RULE.parameter[cash_business]=value`` that of a segment,
                                ``[US]`` that of a jurisdiction, ``[cash_business,US]`` that of both
 ``-RULE``                      removes the rule
+``lists/x.yaml``               the named list replaces that of the same name; a folder holds several
 =============================  ==========================================================================
 
-A moved value holds for the whole history: the question is what would have come out had it been in force.
+A moved value and a changed list hold for the whole history: the question is what would have come out had they been in
+force.
 """
 
 import re
@@ -24,13 +26,16 @@ from monitor.domain.time import parse_duration_us
 from monitor.domain.units import Kind, Unit
 from monitor.domain.vocabulary import RULE_STATUSES
 from monitor.rulebook.canonical import rule_digest, rulebook_digest
-from monitor.rulebook.lists import NamedList
+from monitor.rulebook.lists import NamedList, load_list
 from monitor.rulebook.load import load_lists, load_rules
-from monitor.rulebook.rule import Parameter, ParameterRow, Rule, Rulebook
+from monitor.rulebook.rule import Membership, Parameter, ParameterRow, Rule, Rulebook
+from monitor.rulebook.rule_error import RuleError
+from monitor.rulebook.walk import nodes
 
 _RULE = r"[A-Z]+-[A-Z]+-[0-9]+"
 _STATUS = re.compile(rf"({_RULE})@(\w+)")
 _VALUE = re.compile(rf"({_RULE})\.(\w+)(?:\[([^\]]*)\])?=(.*)")
+_IS_LIST = re.compile(r"^vocabulary:", re.MULTILINE)
 _REMOVAL = re.compile(rf"-({_RULE})")
 
 
@@ -49,7 +54,7 @@ class RulesInForce:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One ``--with``: its words, the rule it is about, and what it does. ``new_lists`` come with rule files."""
+    """One ``--with``: its words, the rule it is about, and what it does. ``new_lists`` are lists in other words."""
 
     words: str
     rule: str
@@ -70,10 +75,12 @@ def read_changes(texts: Sequence[str], *, known: Mapping[str, Rule], lists: Mapp
         BacktestError: A change is not understood, or names a rule that nobody knows.
     """
     found: list[Change] = []
-    pool = dict(known)
+    pool, named = dict(known), dict(lists)
     for text in texts:
-        changes = _read(text, pool, lists)
+        changes = _read(text, pool, named)
         found += changes
+        for change in changes:
+            named |= change.new_lists
     return found
 
 
@@ -86,10 +93,11 @@ def _read(text: str, pool: dict[str, Rule], lists: Mapping[str, NamedList]) -> l
         return [_value(text, _known(text, match[1], pool), match[2], match[3], match[4])]
     path = Path(text)
     if path.exists():
-        return _files(text, path, pool, lists)
+        files = _list_files(path)
+        return [_list(text, file, pool, lists) for file in files] or _files(text, path, pool, lists)
     raise BacktestError(
         f"--with {text}: no change is named so, and there is no such file. Write a rule file or folder, RULE@active, "
-        "RULE.parameter=value, RULE.parameter[segment]=value or -RULE."
+        "RULE.parameter=value, RULE.parameter[segment]=value, -RULE, or a file or folder of named lists."
     )
 
 
@@ -153,7 +161,44 @@ def _files(text: str, path: Path, pool: dict[str, Rule], lists: Mapping[str, Nam
         raise BacktestError(f"--with {text}: there is no rule in it. Rules are *.yaml files in a folder per typology.")
     pool |= {rule.id: rule for rule in rules}
     new = {name: each for name, each in beside.items() if name not in lists}
-    return [_file(text, rule, new) for rule in rules]
+    passed_over = ", ".join(sorted(name for name, each in beside.items() if name in lists and _differs(each, lists)))
+    note = f"{text}: lists beside it are not taken where one is in force ({passed_over}). Name each with --with."
+    found = [_file(text, rule, new) for rule in rules]
+    if passed_over and path.is_dir():
+        found[0] = replace(found[0], note=". ".join(filter(None, (found[0].note, note))))
+    return found
+
+
+def _differs(one: NamedList, lists: Mapping[str, NamedList]) -> bool:
+    return set(one.words) != set(lists[one.name].words)
+
+
+def _list_files(path: Path) -> list[Path]:
+    """The lists that a path names: itself, or all files of a folder of lists; none where it holds rules."""
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    is_lists = files and all(_IS_LIST.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
+    return files if is_lists else []
+
+
+def _list(text: str, file: Path, pool: Mapping[str, Rule], lists: Mapping[str, NamedList]) -> Change:
+    try:
+        new = load_list(file)
+    except RuleError as error:
+        raise BacktestError(str(error)) from None
+    former = lists.get(new.name)
+    if former is not None and former.vocabulary != new.vocabulary:
+        raise BacktestError(
+            f"--with {text}: the list {new.name} in force holds words of the vocabulary {former.vocabulary}, this one "
+            f"of {new.vocabulary}, so no rule could ask it. Give it another name, or the words of that vocabulary."
+        )
+    before = set(former.words) if former is not None else set()
+    note = (
+        f"list {new.name}: {len(set(new.words) - before)} words added and {len(before - set(new.words))} taken out, "
+        "over the whole log"
+    )
+    if not any(isinstance(each, Membership) and each.list_name == new.name for r in pool.values() for each in nodes(r)):
+        note = f"list {new.name}: no rule asks it, so it changes nothing"
+    return Change(text, "", lambda rules: rules, {new.name: new}, note)
 
 
 def _file(text: str, rule: Rule, new_lists: Mapping[str, NamedList]) -> Change:

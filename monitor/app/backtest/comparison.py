@@ -1,7 +1,7 @@
 """Two runs over one log compared: what is new, what is lost, what that means for decided cases, may it go live.
 
-Only alerts that an analyst sees (``new``) count as new, lost or the same. Quiet and shadow alerts are counted apart. A
-lost alert that goes on as quiet or in shadow is lost all the same, with that as its reason.
+Only alerts that an analyst sees (``new``) count as new, lost or the same. Quiet, shadow and suppressed alerts are
+counted apart. A lost alert that goes on as one of these is lost all the same, with that as its reason.
 """
 
 from collections import Counter
@@ -172,6 +172,8 @@ def _explain(alert: Raised, others: Sequence[Raised], rules: set[str]) -> LostAl
     still = tuple(sorted({other.rule for other in near if other.rule != alert.rule and other.kind == "new"}))
     if "new" in own:
         reason = "merged: one alert now stands for several at the same payments"
+    elif "suppressed" in own:
+        reason = "suppressed: the rule still matches, a suppression holds it back"
     elif "shadow" in own or "shadow_quiet" in own:
         reason = "in shadow: the rule still matches, nobody sees it"
     elif "quiet" in own:

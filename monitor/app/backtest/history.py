@@ -17,6 +17,7 @@ from monitor.adapters.history import TOKENS_FOLDER
 from monitor.adapters.history_parts import batch_of, read_part
 from monitor.adapters.history_tokens import read_tokens
 from monitor.adapters.input_archive import InputArchive
+from monitor.adapters.sql.orders import orders, taken_up
 from monitor.adapters.sql.store import open_store
 from monitor.adapters.vault import PlainVault
 from monitor.app import kept_inputs
@@ -27,6 +28,8 @@ from monitor.app.inputs import GivenInputs, default_entities, load_inputs
 from monitor.app.rerun_inputs import InputsThen
 from monitor.app.resolving import stored_token_key
 from monitor.app.store import data_folder
+from monitor.casework.breaker import BreakerSettings
+from monitor.casework.orders import Order
 from monitor.casework.position import LogInput
 from monitor.domain.time import TIME_MAX_US
 from monitor.domain.transaction import TransactionBatch
@@ -43,7 +46,7 @@ from monitor.rulebook.rule import Rule
 SQLITE = b"SQLite format 3\x00"
 _FILE_KEY = b"a back-test of files keeps nothing"[:32]
 """Tokens of a back-test over files live as long as the command; the same file gives the same tokens."""
-_KINDS = ("rulebook", "approvals", "list", "rates", "entities", "profiles")
+_KINDS = ("rulebook", "approvals", "list", "rates", "entities", "profiles", "breaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Epoch:
     rates: Rates | None
     entities: Entities
     profiles: Path | None
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
 
 
 class History(Protocol):
@@ -67,6 +71,8 @@ class History(Protocol):
     known_rules: dict[str, Rule]
     """Rules that a change may name: in force, or in the folders given."""
     notes: list[str]
+    orders: list[tuple[int, Order]]
+    """What people decided about rules, from which position on, ascending; none where payments lie in files."""
     latest_us: int
     """The time by which values count as in force: the clock of the log, or the end of time for files."""
 
@@ -127,6 +133,7 @@ class FileHistory:
     def __init__(self, given: GivenHistory) -> None:
         self.given, self.name = given, str(given.place)
         self.notes: list[str] = []
+        self.orders: list[tuple[int, Order]] = []
         self.identifiers = IdentifierTable(_FILE_KEY)
         loaded = load_inputs(given.inputs)
         self.notes += [str(error) for error in loaded.errors]
@@ -134,7 +141,12 @@ class FileHistory:
         lists, _ = load_lists([*paths, *given.inputs.lists])
         self.known_rules = _all_rules(paths, lists)
         rules = {rule.id: rule for rule in loaded.program.rulebook.rules}
-        self.epochs = [Epoch(0, RulesInForce(rules, loaded.live), lists, loaded.rates, loaded.entities, given.profiles)]
+        self.epochs = [
+            Epoch(
+                0, RulesInForce(rules, loaded.live), lists, loaded.rates, loaded.entities, given.profiles,
+                given.inputs.breaker,
+            )
+        ]  # fmt: skip
         self.latest_us = TIME_MAX_US
         self._has_entities = given.inputs.entities is not None
         self._ids: list[tuple[np.ndarray, list[str]]] = []
@@ -196,6 +208,9 @@ class StoreHistory:
             )
         with open_store(given.place) as store:
             position, noted = store.position(RUN), store.inputs(RUN)
+            positions = taken_up(store, RUN)
+            known = [(positions[each.order_id], each) for each in orders(store) if each.order_id in positions]
+            self.orders = sorted(known, key=lambda each: each[0])
         if position is None:
             raise BacktestError(
                 f"{given.place}: nothing was judged here yet. Run first:  aml run FILE --db {given.place}"
@@ -254,6 +269,7 @@ class StoreHistory:
         lists = then.lists()
         rules = self._rules(then, lists)
         entities, rates, profiles = (then.content(*each) for each in (_ENTITIES, _RATES, _PROFILES))
+        breaker = then.last("breaker", "breaker")
         return Epoch(
             position=position,
             rules=RulesInForce({rule.id: rule for rule in rules}, self._live(then, rules)),
@@ -261,6 +277,9 @@ class StoreHistory:
             rates=load_rates(self.archive.path(rates)) if rates else None,
             entities=kept_inputs.kept_entities(self.archive, entities) if entities else default_entities(),
             profiles=self.archive.path(profiles) if profiles else None,
+            breaker=kept_inputs.kept_breaker(self.archive, breaker.content)
+            if breaker and breaker.content
+            else BreakerSettings(),
         )
 
     def _rules(self, then: InputsThen, lists: Mapping[str, NamedList]) -> list[Rule]:

@@ -4,8 +4,9 @@ Each payment is read once; each variant of the rulebook has an engine of its own
 engine goes on with its state if its rules stay, and measures the history anew if they change: as the live run did.
 """
 
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from monitor.app.backtest.match import Raised, raised
 from monitor.app.backtest.problem import BacktestError
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.profiles import ProfileTimeline
+from monitor.casework.control import Control
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
 from monitor.engine import state
 from monitor.engine.binding import NamedList as BoundList
-from monitor.engine.engine import Engine
+from monitor.engine.engine import Engine, Step
 from monitor.engine.findings import Findings, falls_quiet, subjects_of
 from monitor.rulebook.lists import NamedList
 from monitor.rulebook.plan import plan
@@ -56,6 +58,8 @@ class Judged:
     """Per variant and rule, how many verdicts a missing field left open, at the end of the log."""
     digests: list[str] = field(default_factory=list)
     """The digest of each variant's last rulebook."""
+    breakers: list[dict[str, int]] = field(default_factory=list)
+    """Per variant and rule, on how many days its breaker opened."""
 
 
 def changed(changes: Sequence[Change]) -> Callable[[RulesInForce], RulesInForce]:
@@ -74,13 +78,21 @@ def epochs_of(history: History, *, as_recorded: bool) -> list[Epoch]:
     epochs, last = history.epochs, history.epochs[-1]
     if as_recorded:
         return epochs
-    return [Epoch(e.position, last.rules, {**last.lists, **e.lists}, e.rates, e.entities, e.profiles) for e in epochs]
+    return [replace(e, rules=last.rules, lists={**last.lists, **e.lists}, breaker=last.breaker) for e in epochs]
 
 
 def judge(
-    history: History, variants: Sequence[Variant], *, as_recorded: bool = False, on_progress: Progress = lambda n: None
-) -> Judged:
+    history: History, variants: Sequence[Variant], *, as_recorded: bool = False, is_controlled: bool = True,
+    on_progress: Progress = lambda n: None,
+) -> Judged:  # fmt: skip
     """Judge the whole log by each variant.
+
+    Args:
+        history: The log.
+        variants: The rulebooks.
+        as_recorded: Each rulebook at its own positions, instead of the last one over all.
+        is_controlled: Suppressions, switches and breaker decide what becomes of an alert, as they did live.
+        on_progress: Told how many payments were judged.
 
     Raises:
         BacktestError: There is no rule to judge by, or there are too many alerts.
@@ -88,7 +100,7 @@ def judge(
         ListMissing: A rule uses a list that nobody gave.
     """
     epochs = epochs_of(history, as_recorded=as_recorded)
-    tracks = [_Track(history, variant) for variant in variants]
+    tracks = [_Track(history, variant, is_controlled=is_controlled and not variant.only_new) for variant in variants]
     result = Judged([track.found for track in tracks])
     timeline, clock_us = ProfileTimeline(), UNKNOWN
     for number, epoch in enumerate(epochs):
@@ -109,6 +121,7 @@ def judge(
                     "thresholds of the change, or cut the rulebook down with --with -RULE."
                 )
     result.undecided = [track.undecided() for track in tracks]
+    result.breakers = [dict(track.opened) for track in tracks]
     result.digests = [track.engine.program.rulebook.digest if track.engine else "" for track in tracks]
     return result
 
@@ -131,14 +144,23 @@ def _timeline(history: History, epoch: Epoch, clock_us: int) -> ProfileTimeline:
 class _Track:
     """One variant on its way through the log."""
 
-    def __init__(self, history: History, variant: Variant) -> None:
+    def __init__(self, history: History, variant: Variant, *, is_controlled: bool) -> None:
         self.history, self.variant = history, variant
         self.engine: Engine | None = None
         self.found: list[Raised] = []
+        self.control = Control(frozenset()) if is_controlled else None
+        self.waiting = deque(history.orders)
+        self.opened: Counter[str] = Counter()
+        self.last_raised: dict[tuple[str, str], int] = {}
+        """By rule and token of the subject, when its quiet period last began."""
 
     def enter(self, epoch: Epoch) -> None:
         """Take the inputs of an epoch into use."""
         before, self.engine = self.engine, self._engine(epoch)
+        if self.control is not None:
+            rules = self.engine.program.rulebook.rules
+            self.control.obligations = frozenset(rule.id for rule in rules if rule.kind == "obligation")
+            self.control.breaker.settings = epoch.breaker
         if before is None:
             if epoch.position:
                 self._measure(epoch)
@@ -150,8 +172,29 @@ class _Track:
 
     def step(self, run: TransactionBatch, timeline: ProfileTimeline) -> None:
         """Judge payments."""
-        if self.engine is not None:
-            self.found += [raised(alert) for alert in self.engine.step(run, timeline.table).alerts]
+        if self.engine is None:
+            return
+        step = self.engine.step(run, timeline.table)
+        for alert in step.alerts:
+            if alert.status != "quiet" and "quiet" not in alert.marks:
+                key = (alert.source.id, alert.subject.token)
+                self.last_raised[key] = max(alert.judged_at_us, self.last_raised.get(key, UNKNOWN))
+        self.found += [raised(alert) for alert in self._controlled(step)]
+
+    def _controlled(self, step: Step) -> list[Alert]:
+        """The alerts as the orders of their positions, and the breaker, leave them."""
+        if self.control is None:
+            return step.alerts
+        for snapshot in step.snapshots:
+            self.control.breaker.see_bank(snapshot.version, snapshot.customers)
+        found: list[Alert] = []
+        for alert in step.alerts:
+            while self.waiting and self.waiting[0][0] <= alert.position:
+                self.control.take(self.waiting.popleft()[1])
+            decided, tripped = self.control.decide([alert])
+            found += decided
+            self.opened.update(each.rule for each in tripped)
+        return found
 
     def undecided(self) -> dict[str, int]:
         """Undecided verdicts by rule."""
@@ -183,12 +226,10 @@ class _Track:
 
     def _take_over_quiet_periods(self, engine: Engine) -> None:
         """Quiet periods follow the alerts that were raised, not those that other rules would have raised."""
-        last: dict[tuple[str, int], int] = {}
-        for alert in self.found:
-            if alert.kind in ("new", "shadow"):
-                code = self.history.identifiers.code_of_token(bytes.fromhex(alert.subject))
-                last[alert.rule, code] = max(alert.judged_at_us, last.get((alert.rule, code), UNKNOWN))
-        engine.findings.last_alert_us = last
+        code = self.history.identifiers.code_of_token
+        engine.findings.last_alert_us = {
+            (rule, code(bytes.fromhex(token))): judged_us for (rule, token), judged_us in self.last_raised.items()
+        }
 
 
 class OnlyNew(Findings):

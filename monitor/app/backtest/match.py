@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from monitor.domain.alert import Alert
 
-CLASSES = ("new", "quiet", "shadow", "shadow_quiet")
-"""What becomes of an alert: seen by an analyst, within the quiet period, on trial, on trial and within it."""
+CLASSES = ("new", "quiet", "shadow", "shadow_quiet", "suppressed")
+"""Seen by an analyst, within the quiet period, on trial, on trial and within the quiet period, suppressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """``aml replay``: a change of the rulebook measured on recorded history before it goes live."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from monitor.app.backtest.problem import BacktestError
 from monitor.app.embedded import RUN
 from monitor.casework.intervals import Share
 from monitor.casework.journal import Draft, canonical_json
+from monitor.casework.orders import DISABLE, ENABLE, END, SUPPRESS
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.rulebook.lists import NamedList
 
@@ -32,6 +34,8 @@ class ReplayRequest:
     days: str | None = None
     overrides: tuple[str, ...] = ()
     as_recorded: bool = False
+    as_written: bool = False
+    """Leave suppressions, switches and breakers out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,13 @@ def replay(
     changes = read_changes(request.changes, known=history.known_rules, lists=lists)
     new_lists: dict[str, NamedList] = {name: each for change in changes for name, each in change.new_lists.items()}
     variants = [Variant("in force", changed(())), Variant("with the change", changed(changes), new_lists)]
-    judged = judge(history, variants, as_recorded=request.as_recorded, on_progress=on_progress)
+    judged = judge(
+        history,
+        variants,
+        as_recorded=request.as_recorded,
+        is_controlled=not request.as_written,
+        on_progress=on_progress,
+    )
     if judged.first_us == UNKNOWN:
         raise BacktestError(f"{history.name}: there is no payment in it that could be judged.")
     first_us, last_us = span or whole_days(judged)
@@ -86,8 +96,9 @@ def replay(
     comparison = compare(before, after, first_us=first_us, last_us=last_us, decided=decided)
     if stored:
         comparison.recorded = Share(len(stored & {alert.alert_id for alert in before}), len(stored))
+    notes = [*_notes(history, changes, before, after), *_control_notes(history, request, judged)]
     return Replay(
-        history.name, request.changes, _notes(history, changes, before, after), judged.payments, first_us, last_us,
+        history.name, request.changes, tuple(notes), judged.payments, first_us, last_us,
         judged.digests[0], judged.digests[1], _undecided(judged), comparison, tuple(overrides), history.subject,
     )  # fmt: skip
 
@@ -136,6 +147,30 @@ def _notes(
             "shipped rules' EXAMPLE approval as your own, or RULE@active for one rule"
         )
     return tuple(notes)
+
+
+def _control_notes(history: StoreHistory | FileHistory, request: ReplayRequest, judged: Judged) -> list[str]:
+    """What suppressions, switches and breakers do to the alerts that are compared."""
+    if request.as_written:
+        return ["rules as written: suppressions, switched-off rules and breakers are left out, before and after"]
+    counts = Counter(order.kind for _, order in history.orders)
+    notes = []
+    if counts:
+        said = ", ".join(f"{counts[kind]} {words}" for kind, words in _ORDER_WORDS.items() if counts[kind])
+        notes.append(
+            f"as decided live, from their log positions on, before and after: {said}. --as-written leaves them out"
+        )
+    before, after = judged.breakers
+    for rule in sorted(before.keys() | after.keys()):
+        notes.append(
+            f"the breaker of {rule} opens on {before.get(rule, 0)} days before and {after.get(rule, 0)} after; what "
+            "comes above its daily limit counts as shadow. --as-written leaves breakers out"
+        )
+    return notes
+
+
+_ORDER_WORDS = {SUPPRESS: "suppressions", END: "suppressions ended early", DISABLE: "rules switched off",
+                ENABLE: "rules switched on"}  # fmt: skip
 
 
 def _undecided(judged: Judged) -> dict[str, tuple[int, int]]:

@@ -239,7 +239,8 @@ def _apart(made: Replay) -> str:
     classes, undecided = made.comparison.classes, made.undecided
     names = [name for name in classes if name] + sorted(undecided.keys() - classes.keys())
     head = _header(("rule", ""), ("quiet before", "n"), ("after", "n"), ("shadow before", "n"), ("after", "n"),
-                   ("shadow, quiet before", "n"), ("after", "n"), ("undecided before", "n"),
+                   ("shadow, quiet before", "n"), ("after", "n"), ("suppressed before", "n"), ("after", "n"),
+                   ("undecided before", "n"),
                    ("after", "n"))  # fmt: skip
     rows = []
     for name in names:
@@ -251,7 +252,8 @@ def _apart(made: Replay) -> str:
     if not rows:
         return ""
     words = (
-        "Quiet: the rule matched again within its quiet period. Shadow: the rule is on trial. Undecided, over the "
+        "Quiet: the rule matched again within its quiet period. Shadow: the rule is on trial, was "
+        "switched off, or its breaker was open. Suppressed: two persons hold it back for a time. Undecided, over the "
         "whole log: a field that the rule needs was missing."
     )
     return _section("What analysts do not see", f'<p class="soft">{words}</p><div class="scroll"><table>{head}'
