@@ -68,4 +68,5 @@ def test_the_explanation_has_the_values_in_force_in_its_sentence():
     assert [(v.name, v.scope, v.since) for v in cash_business.values] == [
         ("report_above", "general", "2011-03-01"),
         ("total_above", "cash_business", "2026-04-01"),
+        ("cash_share_min", "general", "2011-03-01"),
     ]

@@ -74,8 +74,9 @@ def test_a_wrong_verdict_is_reported_with_its_row():
 
 ADDED_ROWS = re.compile(
     r"total_above\[(self_employed|small_business)\]|inflow_min\[(small|cash)_business\]|\[corporate\]"
+    r"|cash_share_min|windows\.(cash_month|money_in)"
 )
-"""Rows for segments that the product adds to the examples."""
+"""Rows for segments, and windows for customers without one, that the product adds to the examples."""
 
 
 @pytest.mark.parametrize(("path", "count"), [(STRUCTURING, 13), (FUNNEL, 20)])
