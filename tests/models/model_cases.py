@@ -8,7 +8,9 @@ from river import anomaly
 
 from models.contract import Family, Input, Model
 from models.half_space_trees import HalfSpaceTrees
+from models.own_past import OwnPast
 from models.peers import Peers
+from models.rare import Rare
 from models.river_adapter import RiverDetector
 from tests.models.streams import FEATURES, Stream, stream
 
@@ -61,6 +63,8 @@ CASES = (
         lambda model: model.use(peer_snapshot()),
     ),
     Case("half-space trees, not scaled", lambda: HalfSpaceTrees(INPUTS, trees=5, window=300, is_scaled=False)),
+    Case("own past", lambda: OwnPast(keys_max=500)),
+    Case("rare", lambda: Rare(keys_max=500, log2_blocks=10)),
     Case(
         "river half-space trees",
         lambda: RiverDetector(
