@@ -8,6 +8,7 @@ from river import anomaly
 
 from models.contract import Family, Input, Model
 from models.half_space_trees import HalfSpaceTrees
+from models.new_edges import NewEdges
 from models.own_past import OwnPast
 from models.peers import Peers
 from models.rare import Rare
@@ -65,6 +66,7 @@ CASES = (
     Case("half-space trees, not scaled", lambda: HalfSpaceTrees(INPUTS, trees=5, window=300, is_scaled=False)),
     Case("own past", lambda: OwnPast(keys_max=500)),
     Case("rare", lambda: Rare(keys_max=500, log2_blocks=10)),
+    Case("new edges", lambda: NewEdges(keys_max=3000, remembered=8, log2_blocks=10)),
     Case(
         "river half-space trees",
         lambda: RiverDetector(

@@ -30,6 +30,8 @@ def stream(rows: int, *, seed: int, keys: int = 40) -> Stream:
         "channel": (key % 3 + rng.integers(0, 2, rows)).astype(np.int64),
         "corridor": (key % 7 + (rng.random(rows) < 0.02) * 7).astype(np.int64),
         "device": (key * 2 + rng.integers(0, 2, rows)).astype(np.int64),
+        "payer": key.astype(np.int64),
+        "payee": (keys + key * 2 + rng.integers(0, 5, rows)).astype(np.int64),
         "amount_log": usual + 0.4 * rng.standard_normal(rows),
         "payments_log": np.log(payments),
         "share_cash": np.clip(0.1 + 0.05 * rng.standard_normal(rows), 0, 1),
@@ -44,7 +46,10 @@ def stream(rows: int, *, seed: int, keys: int = 40) -> Stream:
 def strange_row(columns: Stream) -> Stream:
     """One more payment right after the last, by its customer: unusual in every respect."""
     row = part(columns, slice(-1, None))
+    stranger = np.array([int(max(columns["payer"].max(), columns["payee"].max())) + 1])
     row |= {
+        "payer": stranger,
+        "payee": row["payer"],
         "time_us": row["time_us"] + 1,
         "amount_log": np.array([14.0]),
         "payments_log": np.array([6.0]),

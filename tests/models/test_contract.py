@@ -77,6 +77,8 @@ def test_scoring_changes_nothing(case: Case):
     before = model.state()
     model.score_many(later, why=True)
     model.score_one(row_at(later, 0))
+    model.score_many(strange_row(later))
+    model.score_many(stream(500, seed=4, keys=5000))
     assert same(before, model.state())
 
 
