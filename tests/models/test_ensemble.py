@@ -1,0 +1,128 @@
+"""All models in one step: cut anywhere, frozen one by one, saved as one, and laundering comes out on top."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.contract import ModelError, Scores, State, StateError, reasons
+from models.drift import Condition, Guard
+from models.ensemble import Ensemble, Member, payment_ensemble
+from models.half_space_trees import HalfSpaceTrees
+from models.new_edges import NewEdges
+from models.own_past import OwnPast
+from models.peers import Peers
+from models.rare import Rare
+from tests.models.model_cases import INPUTS
+from tests.models.streams import Stream, part, stream
+
+
+class Breaking(OwnPast):
+    """Deviation from the own past that raises at an amount of 14."""
+
+    def _run(self, columns: Any, *rest: Any) -> None:
+        if (columns["amount_log"] == 14.0).any():
+            raise ZeroDivisionError("a division")
+        super()._run(columns, *rest)
+
+
+def ensemble(own_past: type[OwnPast] = OwnPast) -> Ensemble:
+    edges = NewEdges(keys_max=3000, remembered=8, log2_blocks=12)
+    return Ensemble(
+        [
+            Member(Guard(edges), {"carried on": 2.0, "new payees": 1.0}),
+            Member(Guard(own_past(keys_max=500)), {"amount": 1.0, "rate": 1.0, "channel": 0.5}),
+            Member(Guard(Rare(keys_max=500, log2_blocks=10)), {"counterparty": 1.0}),
+            Member(Guard(Peers(INPUTS, segments=4)), {"amount_log": 1.0}),
+        ],
+        segments=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def columns() -> Stream:
+    return stream(6000, seed=11)
+
+
+@pytest.fixture(scope="module")
+def whole(columns: Stream) -> Scores:
+    return ensemble().score_learn_many(columns, why=True)
+
+
+def test_most_rows_are_ready_in_the_end_and_reasons_add_up(whole: Scores):
+    assert whole.ready[-2000:].mean() > 0.95
+    assert not whole.ready[0]
+    assert whole.why is not None
+    sums = whole.why[:, :, 0].sum(axis=1)
+    np.testing.assert_allclose(sums[whole.ready], whole.values[whole.ready], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 977])
+def test_how_a_stream_is_cut_changes_no_bit(columns: Stream, whole: Scores, size: int):
+    rows = 1500 if size == 1 else 6000
+    model = ensemble()
+    got = [model.score_learn_many(part(columns, slice(at, min(at + size, rows)))) for at in range(0, rows, size)]
+    assert np.concatenate([each.values for each in got]).tobytes() == whole.values[:rows].tobytes()
+
+
+def test_a_restored_ensemble_goes_on_bit_for_bit(columns: Stream, whole: Scores):
+    model, again = ensemble(), ensemble()
+    model.score_learn_many(part(columns, slice(4000)))
+    again.restore(State.from_arrays(model.state().as_arrays()))
+    got = again.score_learn_many(part(columns, slice(4000, None)))
+    assert got.values.tobytes() == whole.values[4000:].tobytes()
+    with pytest.raises(StateError, match="learn again"):
+        payment_ensemble(keys_max=100).restore(model.state())
+
+
+def test_a_model_that_breaks_is_flagged_and_the_others_go_on(columns: Stream, whole: Scores):
+    model = ensemble(Breaking)
+    model.score_learn_many(part(columns, slice(5000)))
+    broken = part(columns, slice(5000, None))
+    broken["amount_log"][0] = 14.0
+    scores = model.score_learn_many(broken, why=True)
+    assert list(model.flags) == ["own-past"]
+    assert model.flags["own-past"].condition is Condition.BROKEN
+    assert scores.ready.mean() > 0.95
+    assert scores.why is not None
+    own = [number for number, each in enumerate(model.combination.parts) if each.name.startswith("own-past")]
+    assert not scores.why[:, own, :].any()
+    assert len(own) == 3
+
+
+def test_what_snapshots_carry_is_used_from_the_next_day_on():
+    peers, trees = Peers(INPUTS, segments=4), HalfSpaceTrees(INPUTS, trees=4, height=4, window=50, is_scaled=False)
+    model = Ensemble([Member(Guard(peers), {"amount_log": 1.0}), Member(Guard(trees), {"amount_log": 1.0})], segments=4)
+    rows = stream(3000, seed=12)
+    day = rows["time_us"] // 86_400_000_000
+    ready = model.score_learn_many(rows).ready
+    assert not ready[day == day[0]].any()
+    assert ready[day >= day[0] + 5].mean() > 0.9
+
+
+def test_a_chain_of_money_handed_on_is_the_first_of_ten_thousand_rows():
+    rng = np.random.default_rng(3)
+    rows, people = 10_000, 300
+    payer = rng.integers(0, people, rows)
+    columns: Stream = {
+        "payer": payer,
+        "payee": (people + payer * 3 + rng.integers(0, 3, rows)).astype(np.int64),
+        "time_us": 1_700_000_000_000_000 + np.sort(rng.integers(0, 60 * 86_400_000_000, rows)),
+        "amount_log": 5.0 + rng.standard_normal(rows),
+        "channel": np.zeros(rows, np.int64),
+        "segment": np.zeros(rows, np.int64),
+    }
+    chain = [9000, 9200, 9400, 9600]
+    for hop, row in enumerate(chain):
+        columns["payer"][row], columns["payee"][row] = 2000 + hop, 2001 + hop
+        columns["amount_log"][row] = 11.0 - 0.03 * hop
+    model = payment_ensemble(keys_max=5000, segments=1)
+    scores = model.score_learn_many(columns, why=True)
+    order = np.argsort(-np.nan_to_num(scores.values, nan=-1.0))
+    assert set(order[:3].tolist()) == set(chain[1:])
+    assert reasons(model.combination, scores, chain[3])[0].name == "new-edges: carried on"
+
+
+def test_a_part_that_a_model_does_not_have_is_refused():
+    with pytest.raises(ModelError, match="no part 'shoe size'"):
+        Ensemble([Member(Guard(OwnPast(keys_max=10)), {"shoe size": 1.0})])
