@@ -16,14 +16,14 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from river import anomaly
 
-from models.column_model import ColumnModel
 from models.combination import Combination
-from models.contract import Family, Input
+from models.contract import Columns, Family, Input, Scores
+from models.ensemble import payment_ensemble
 from models.half_space_trees import HalfSpaceTrees
 from models.new_edges import NewEdges
 from models.own_past import OwnPast
@@ -34,21 +34,26 @@ BATCH, SLICES, RIVER_ROWS = 2_000, 10, 3_000
 RATIO_MIN = 20.0
 FEATURES = tuple(Input(f"feature{number}", family=Family.AMOUNT) for number in range(8))
 NAMES = tuple(each.name for each in FEATURES)
-Columns = dict[str, Any]
 
 
-def stream(rows: int, *, accounts: int, seed: int) -> Columns:
+class Scoring(Protocol):
+    """What is measured."""
+
+    def score_learn_many(self, columns: Columns, *, why: bool = False) -> Scores: ...
+
+
+def stream(rows: int, *, accounts: int, seed: int) -> dict[str, Any]:
     """Payments among ``accounts``: nine in ten to one of a payer's few usual payees."""
     rng = np.random.default_rng(seed)
     payer = rng.integers(0, accounts, rows)
     usual = (payer * 7 + rng.integers(0, 6, rows)) % accounts
     payee = np.where(rng.random(rows) < 0.9, usual, rng.integers(0, accounts, rows))
-    columns: Columns = {
+    columns: dict[str, Any] = {
         "key": payer,
         "payer": payer,
         "payee": payee,
         "counterparty": payee,
-        "time_us": 1_700_000_000_000_000 + np.cumsum(rng.integers(0, 60_000_000, rows)),
+        "time_us": 1_700_000_000_000_000 + np.cumsum(rng.integers(0, 6_000_000, rows)),
         "amount_log": 5.0 + payer % 5 + 0.5 * rng.standard_normal(rows),
         "channel": (payer + rng.integers(0, 2, rows)) % 5,
         "corridor": payer % 11,
@@ -58,7 +63,7 @@ def stream(rows: int, *, accounts: int, seed: int) -> Columns:
     return columns | {name: rng.standard_normal(rows) for name in NAMES}
 
 
-def nanoseconds(model: ColumnModel, columns: Columns, rows: int, slices: int = SLICES) -> float:
+def nanoseconds(model: Scoring, columns: Columns, rows: int, slices: int = SLICES) -> float:
     """Processor time per row of scoring and learning, median over slices of the second half of the stream."""
     half, size = rows // 2, max(rows // 2 // slices, BATCH)
     for start in range(0, half, BATCH):
@@ -119,7 +124,7 @@ def against_river(*, trees: int = 10, height: int = 8, window: int = 250) -> dic
     }  # fmt: skip
 
 
-def cases(columns: Columns) -> dict[str, Callable[[], ColumnModel]]:
+def cases(columns: Columns) -> dict[str, Callable[[], Scoring]]:
     """The models by name, with the snapshots in force that they need."""
     signals = tuple(Input(name, family=Family.FLOW) for name in NAMES[:6])
     peers, combination = Peers(FEATURES), Combination(signals, (2.0, 1.0, 1.0, 1.0, 1.0, 1.0))
@@ -127,9 +132,9 @@ def cases(columns: Columns) -> dict[str, Callable[[], ColumnModel]]:
         model.learn_many({name: column[:20_000] for name, column in columns.items()})
     quantiles, tails = peers.publish(), combination.publish()
 
-    def with_snapshot(model: Any, snapshot: Any) -> ColumnModel:
+    def with_snapshot(model: Any, snapshot: Any) -> Scoring:
         model.use(snapshot)
-        made: ColumnModel = model
+        made: Scoring = model
         return made
 
     return {
@@ -139,6 +144,7 @@ def cases(columns: Columns) -> dict[str, Callable[[], ColumnModel]]:
         "peers": lambda: with_snapshot(Peers(FEATURES), quantiles),
         "half-space-trees": lambda: with_snapshot(HalfSpaceTrees(FEATURES), quantiles),
         "combination": lambda: with_snapshot(Combination(signals, (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)), tails),
+        "payment ensemble": lambda: payment_ensemble(segments=5),
     }
 
 
