@@ -114,7 +114,7 @@ class Rare(ColumnModel):
 
     Args:
         keys_max: Rows of keys that are remembered; keys beyond are never ready. 28 bytes each.
-        log2_blocks: Memory for pairs: 64 bytes times two to this power. 2**16 blocks hold about 300,000 pairs a
+        log2_blocks: Memory for pairs: 64 bytes times two to this power. 2**16 blocks hold about 100,000 pairs a
             generation with one in a hundred new ones taken for seen.
         generation_us: After how long the former generation of pairs is forgotten.
 

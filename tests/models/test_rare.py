@@ -83,18 +83,30 @@ def test_what_was_last_seen_two_generations_ago_is_new_again():
     assert seen[1] == 0
 
 
+@kernel
+def count(items, counters, out):
+    """How often each was seen, then see it."""
+    for i in range(len(items)):
+        item = hashed(1, items[i], 7)
+        out[i] = times_seen(counters, item)
+        see(counters, item)
+
+
+@kernel
+def next_generation(counters):
+    turn(counters)
+
+
+def test_with_pairs_for_a_twentieth_of_the_counters_one_new_pair_in_a_hundred_is_taken_for_seen():
+    counters, out = new_counters(12), np.zeros(6_500, np.int64)
+    count(np.arange(6_500), counters, out)
+    fresh = np.zeros(5_000, np.int64)
+    for start in range(0, 5_000, 50):
+        count(np.arange(10_000 + start, 10_050 + start), counters.copy(), fresh[start : start + 50])
+    assert 0.002 < (fresh > 0).mean() < 0.02
+
+
 def test_counters_never_count_too_little():
-    @kernel
-    def count(items, counters, out):
-        for i in range(len(items)):
-            item = hashed(1, items[i], 7)
-            out[i] = times_seen(counters, item)
-            see(counters, item)
-
-    @kernel
-    def next_generation(counters):
-        turn(counters)
-
     rng = np.random.default_rng(1)
     counters = new_counters(4)
     items, out = rng.integers(0, 300, 2000), np.zeros(2000, np.int64)
