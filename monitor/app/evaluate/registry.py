@@ -1,0 +1,51 @@
+"""The methods that an evaluation compares, by name, and what the ablation leaves out.
+
+A method is made by a function of its :class:`~monitor.app.evaluate.scorer.Setting` and of where the records are. To
+plug one in, add it to :data:`PARTS` (a part of the product: it takes part in the ablation) or :data:`BASELINES`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from monitor.app.evaluate.baselines.graph_boosting import GraphBoosting
+from monitor.app.evaluate.baselines.half_space_trees import HalfSpaceTrees
+from monitor.app.evaluate.baselines.row_boosting import RowBoosting
+from monitor.app.evaluate.rules_scorer import RulesInputs, RulesScorer
+from monitor.app.evaluate.scorer import Scorer, Setting
+from monitor.app.evaluate.together import Together
+
+Maker = Callable[[Setting, RulesInputs], Scorer]
+
+PARTS: Mapping[str, Maker] = {
+    "rules": RulesScorer,
+}
+"""The parts of the product, each alone."""
+
+BASELINES: Mapping[str, Maker] = {
+    "row-boosting": lambda setting, given: RowBoosting(setting),
+    "half-space-trees": lambda setting, given: HalfSpaceTrees(setting),
+    "graph-boosting": lambda setting, given: GraphBoosting(setting),
+}
+"""What others do."""
+
+TRACKS_OF: Mapping[str, tuple[str, ...]] = {
+    "row-boosting": RowBoosting.tracks,
+    "half-space-trees": HalfSpaceTrees.tracks,
+    "graph-boosting": GraphBoosting.tracks,
+}
+"""The tracks of the methods that cannot take part in all."""
+
+
+def methods(parts: Mapping[str, Maker] = PARTS) -> dict[str, Maker]:
+    """Every method by name: each part alone, all together, all but one, and the baselines."""
+    found = dict(parts)
+    if len(parts) > 1:
+        found["all"] = _together("all", list(parts.values()))
+    if len(parts) > 2:
+        for name in parts:
+            rest = [maker for other, maker in parts.items() if other != name]
+            found[f"all-but-{name}"] = _together(f"all but {name}", rest)
+    return found | dict(BASELINES)
+
+
+def _together(name: str, makers: list[Maker]) -> Maker:
+    return lambda setting, given: Together(name, [make(setting, given) for make in makers], seed=setting.seed)
