@@ -4,6 +4,8 @@ import typer
 
 from monitor.cli import cases, journal, lists, obligations, refused, rule_switches, rules, suppressions, tune
 from monitor.cli.demo import demo
+from monitor.cli.evaluate import EPILOG as EVALUATE_EPILOG
+from monitor.cli.evaluate import evaluate
 from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG
 from monitor.cli.replay import replay
@@ -22,6 +24,7 @@ app.command()(demo)
 app.command()(simulate)
 app.command()(explain)
 app.command(epilog=REPLAY_EPILOG)(replay)
+app.command(epilog=EVALUATE_EPILOG)(evaluate)
 app.add_typer(cases.app, name="cases")
 app.add_typer(obligations.app, name="obligations")
 rule_switches.register(rules.app)
