@@ -27,22 +27,25 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
 
 
 def _budgets(found: Evaluation) -> Table:
-    """A block for each budget, whose first line says what chance gives; a line for each method. Fits 80 columns."""
-    table = _table("", "cases found", "95 %", "true alerts", "95 %", "/case", "delay", "to move")
+    """A block for each budget, whose first line says what chance gives; a line for each method. Fits 80 columns.
+
+    ``left`` is the share of the money of the cases found that was still to move at their first alerts.
+    """
+    table = _table("alerts", "cases found", "95 %", "true alerts", "95 %", "/case", "delay", "left")
     for number, at in enumerate(found.figures[0].budgets):
         table.add_row(
-            Text(f"{at.name}: {spaced(at.chosen)} alerted" if "%" in at.name else at.name, style="bold"),
+            Text(f"{at.name}: {spaced(max(each.budgets[number].chosen for each in found.figures))}", style="bold"),
             Text(f"chance {percentage(at.chance_recall)}", style="dim"), "",
             Text(f"chance {percentage(at.chance_conversion)}", style="dim"),
         )  # fmt: skip
         for each in found.figures:
-            table.add_row(f"  {each.name}", *_cells(each.budgets[number]))
+            table.add_row(each.name, *_cells(each.budgets[number]))
     table.add_row(Text("threshold fixed before", style="bold"))
     for each in found.figures:
         if each.threshold is None:
-            table.add_row(f"  {each.name}", Text("no score", style="dim"))
+            table.add_row(each.name, Text("no score", style="dim"))
         else:
-            table.add_row(f"  {each.name}", *_cells(each.threshold))
+            table.add_row(each.name, *_cells(each.threshold))
             table.add_row(
                 Text(f"    {spaced(each.threshold.chosen)} alerted", style="dim"),
                 Text(f"chance {percentage(each.threshold.chance_recall)}", style="dim"), "",
@@ -91,7 +94,7 @@ def _rows(found: Evaluation) -> Table:
     for each in found.figures:
         rows, (low, high) = each.rows, each.rows.pr_auc_interval
         table.add_row(
-            f"  {each.name}", f"{rows.pr_auc:.4f}", f"{low:.2f}–{high:.2f}", f"{rows.f1:.3f}",
+            each.name, f"{rows.pr_auc:.4f}", f"{low:.2f}–{high:.2f}", f"{rows.f1:.3f}",
             *(f"{share.found}/{share.of}" for share in (rows.precision, rows.recall, rows.case_recall)),
             "·" if each.rows_per_second is None else spaced(round(each.rows_per_second)),
         )  # fmt: skip
@@ -119,7 +122,7 @@ def _queue(found: Evaluation) -> Table | None:
 
 
 def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for number, title in enumerate(titles):
-        table.add_column(title, justify="left" if number == 0 else "right", no_wrap=number == 0)
+        table.add_column(title, justify="left" if number == 0 else "right", no_wrap=True)
     return table

@@ -48,7 +48,8 @@ def write_alerts(path: Path, truth: Truth, passed: Passed) -> int:
 def read_alerts(path: Path, stream: Stream) -> Passed:
     """An alerts file as the scores of a pass.
 
-    An alert goes to its subject's first row at the alert's time. Alerts in shadow do not count.
+    An alert goes to its subject's row at the alert's time, of several to the last one that the alert lists. Alerts in
+    shadow do not count.
 
     Raises:
         EvaluateError: The file is not there, or a line is no alert of this stream.
@@ -79,7 +80,7 @@ def read_alerts(path: Path, stream: Stream) -> Passed:
             if place is None:
                 elsewhere += 1
                 continue
-            row, side = _row_at(stream, place, time_us)
+            row, side = _row_at(stream, place, time_us, set(alert.get("transactions", ())))
             if not value <= score[row, side]:
                 score[row, side] = value
                 passed.reasons[row, side] = str(alert.get("text", ""))
@@ -104,9 +105,10 @@ def _first_rows(stream: Stream) -> dict[tuple[int, int], list[tuple[int, int]]]:
     return found
 
 
-def _row_at(stream: Stream, places: list[tuple[int, int]], time_us: int) -> tuple[int, int]:
-    """The subject's first row at the alert's time; else its last row before, else its first of the day."""
+def _row_at(stream: Stream, places: list[tuple[int, int]], time_us: int, listed: set[str]) -> tuple[int, int]:
+    """The subject's last listed row at the alert's time, else its first then; else its last before, or its first."""
     times = stream.rows.time_us
-    at = next((place for place in places if times[place[0]] == time_us), None)
+    then = [place for place in places if times[place[0]] == time_us]
+    named = [place for place in then if stream.ids[place[0]] in listed]
     before = [place for place in places if times[place[0]] <= time_us]
-    return at or (before[-1] if before else places[0])
+    return named[-1] if named else then[0] if then else before[-1] if before else places[0]

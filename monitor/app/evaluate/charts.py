@@ -68,7 +68,7 @@ def interval_bars(bars: Sequence[Bar], *, title: str, most: float = 1.0) -> str:
         )
         parts.append(
             f'<text x="{_WIDTH - _RIGHT + 14}" y="{y + 19}" class="tick">{percentage(bar.value)}'
-            f"  {escape(bar.words)}</text>"
+            f" · {escape(bar.words)}</text>"
         )
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
 

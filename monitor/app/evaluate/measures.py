@@ -250,11 +250,14 @@ def _account_days_between(stream: Stream, start: int, stop_row: int) -> AccountD
 def bootstrap(found: Bools, *, seed: int) -> Interval:
     """The 95 % interval of a share of cases, by drawing as many cases again, with replacement.
 
-    >>> bootstrap(np.array([True, True]), seed=1)
-    (1.0, 1.0)
+    Where all or none were found, drawing again shows nothing else, so Wilson's interval stands for it.
+
+    >>> low, high = bootstrap(np.array([True, True]), seed=1)
+    >>> round(low, 2), high
+    (0.34, 1.0)
     """
-    if not len(found):
-        return 0.0, 1.0
+    if not len(found) or found.all() or not found.any():
+        return wilson(Share(int(found.sum()), len(found)))
     means = np.random.default_rng(seed).choice(found, (BOOTSTRAPS, len(found))).mean(axis=1)
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

@@ -145,7 +145,7 @@ def _typologies(found: Evaluation) -> str:
 def _typology_cell(at: AtBudget, number: int) -> str:
     each = at.typologies[number]
     value = each.found.value or 0
-    look = "shade dark" if value >= 0.66 else "shade"
+    look = "shade dark" if value >= 5 / 6 else "shade"
     low, high = each.interval
     return (
         f'<td class="{look}" style="background:{shade(value)}">{each.found.found} of {each.found.of} '

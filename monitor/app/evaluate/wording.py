@@ -35,7 +35,8 @@ def conditions(found: Evaluation) -> list[str]:
         "An alerted account-day is true when the account sent or received a laundering row of a case on that day or in "
         "the three days before.",
         f"Chance is the mean of {DRAWS} seeded draws of as many account-days. Intervals are 95 %: of recall by "
-        f"{BOOTSTRAPS} bootstraps over cases (seed {found.request.seed}), of conversion Wilson's.",
+        f"{BOOTSTRAPS} bootstraps over cases (seed {found.request.seed}), Wilson's where all or none "
+        "were found; of conversion Wilson's.",
         f"Money is told in: {stream.units}.",
     ]
 

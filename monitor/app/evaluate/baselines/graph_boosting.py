@@ -36,7 +36,7 @@ _PARAMETERS: dict[str, Any] = {
 class GraphBoosting:
     """The baseline as a scorer: both sides of a row get its score."""
 
-    name = "graph features + boosting"
+    name = "graph boosting"
     tracks: tuple[str, ...] = ("S",)
 
     def __init__(self, setting: Setting) -> None:

@@ -47,7 +47,7 @@ class _Account:
 class HalfSpaceTrees:
     """The baseline as a scorer."""
 
-    name = "river HalfSpaceTrees"
+    name = "half-space trees"
     tracks: tuple[str, ...] = ("U", "D", "S")
 
     def __init__(self, setting: Setting) -> None:
