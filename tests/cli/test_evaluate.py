@@ -11,9 +11,11 @@ from monitor.cli import app
 from monitor.domain.time import format_time
 from tests.app.evaluate.labelled_streams import Plan, rows_of, written
 
+RULES = Path(__file__).parents[1] / "bench" / "ten_rules" / "structuring"
+
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    result = CliRunner().invoke(app, ["evaluate", *arguments, "--rules", str(RULES)])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -27,7 +29,9 @@ def test_the_figures_stand_with_seed_split_chance_and_interval(data: Path, tmp_p
     status, told, _ = run(str(data), "--only", "rules", "--seed", "7", "--out", str(page), "--json")
     assert status == 0
     found = json.loads(told)
-    assert (found["seed"], found["track"], found["cases_scored"]) == (7, "U", 9)
+    rows = rows_of(Plan(31, days=70, rows=700))
+    scored = len({row["case_id"] for row in rows if row["case_id"] and row["ts"] >= "2025-03-28"})
+    assert (found["seed"], found["track"], found["cases_scored"]) == (7, "U", scored)
     assert found["split"] == {"first": "2025-03-01", "thresholds": "2025-03-14", "scored": "2025-03-28",
                               "last_fifth": "2025-04-25", "last": "2025-05-09"}  # fmt: skip
     (method,) = found["methods"]

@@ -70,6 +70,7 @@ def build(name: str, columns: Columns) -> Stream:
         kinds=kinds,
         units=units,
         is_by_day=bool((time_us % DAY_US == 0).all()),
+        cut=Cut.of(int(time_us[0]) // DAY_US, int(time_us[-1]) // DAY_US),
         is_party=np.array([account != "" for account in accounts], np.bool_),
         notes=list(columns.notes),
     )

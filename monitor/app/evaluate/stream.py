@@ -108,6 +108,8 @@ class Stream:
     """What one unit of :attr:`Rows.value` is."""
     is_by_day: bool
     """Whether the stamps name days only."""
+    cut: Cut
+    """Where the parts of the protocol begin."""
     is_party: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
     """By account: false for a side that the data leave empty. Empty where every side is somebody."""
     parties: Mapping[str, list[str | None]] = field(default_factory=dict)
@@ -118,11 +120,6 @@ class Stream:
     def days(self) -> Int64s:
         """The day of each row."""
         return self.rows.time_us // DAY_US
-
-    @property
-    def cut(self) -> Cut:
-        """Where the parts of the protocol begin."""
-        return Cut.of(int(self.rows.time_us[0] // DAY_US), int(self.rows.time_us[-1] // DAY_US))
 
     def first_row_of_day(self, day: int) -> int:
         """The first row on or behind a day."""
@@ -137,9 +134,9 @@ class Stream:
                 yield self.rows.slice(first, min(first + rows_max, stop))
 
     def prefix(self, rows: int) -> "Stream":
-        """The first rows as a stream of their own, for showing that nothing looks ahead."""
+        """The first rows, cut where the whole stream is, for showing that nothing looks ahead."""
         return Stream(
             self.name, self.rows.slice(0, rows), self.is_laundering[:rows], self.case[:rows], self.cases,
             self.typology_of_case, self.pattern[:rows], self.patterns, self.ids[:rows], self.accounts, self.currencies,
-            self.kinds, self.units, self.is_by_day, self.is_party, self.parties, self.notes,
+            self.kinds, self.units, self.is_by_day, self.cut, self.is_party, self.parties, self.notes,
         )  # fmt: skip
