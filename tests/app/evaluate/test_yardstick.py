@@ -161,10 +161,13 @@ def test_rows_in_no_pattern_make_no_account_day_true_and_are_counted_apart(tmp_p
     rows = truth.without_pattern()
     assert len(rows)
     scores = np.full((len(stream.rows), 2), np.nan)
+    scores[rows[0], 1] = 1.0
+    at = Judge(truth).at_budget(scores, 0.5)
+    assert (at.without_pattern.found, at.without_pattern.of) == (1, len(rows))
     scores[rows, 0] = 1.0
     at = Judge(truth).at_budget(scores, 0.5)
     assert (at.without_pattern.found, at.without_pattern.of) == (len(rows), len(rows))
-    days = truth.days.of_row[rows, 0]
+    days = np.append(truth.days.of_row[rows, 0], truth.days.of_row[rows[0], 1])
     assert at.conversion.found == int(truth.is_true[np.unique(days)].sum())
 
 
