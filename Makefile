@@ -10,10 +10,13 @@ INSTALLED := .venv/installed
 T ?= tests
 R ?=
 JOBS ?= 2
+DATA ?=
+TRACKS ?= U S
+OUT ?= evaluation
 # A file of tests stays on one worker, so that what it prepares is prepared once.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help install demo test quick check format rules bench lock clean
+.PHONY: help install demo test quick check format rules bench evaluate lock clean
 
 help:  ## this list
 	@echo "make COMMAND; each sets up what it needs"
@@ -66,6 +69,10 @@ rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001
 
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench
+
+evaluate: install  ## detection on labelled streams, all tracks   (DATA=folder TRACKS="U S" OUT=evaluation)
+	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
+	@for track in $(TRACKS); do $(BIN)/aml evaluate $(DATA) --track $$track --out $(OUT) --alerts-out $(OUT)/alerts-$$track; done
 
 lock: install  ## choose newer dependencies within pyproject.toml
 	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools

@@ -63,15 +63,16 @@ def evaluate(
     """Measure detection on a labelled stream: one pass in event order, by case and account-day, chance beside it."""
     try:
         places = _places(data)
+        is_folder = places != [data]
         for place in places:
             name = place.name.split(".")[0]
             request = EvaluateRequest(
                 place, track, budget, seed, tuple(only or ()), parties, tuple(rules or ()), tuple(alerts or ()),
-                alerts_out / name if alerts_out is not None and len(places) > 1 else alerts_out,
+                alerts_out / name if alerts_out is not None and is_folder else alerts_out,
             )  # fmt: skip
             with _showing(place) as (on_method, on_progress):
                 found = run_evaluation(request, on_method=on_method, on_progress=on_progress)
-            _show(found, out / f"{name}-{track}.html" if out is not None and len(places) > 1 else out, as_json=as_json)
+            _show(found, out / f"{name}-{track}.html" if out is not None and is_folder else out, as_json=as_json)
     except (EvaluateError, *MISTAKES) as error:
         words = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)
         Console(stderr=True).print(Text(words), style="red", soft_wrap=True, highlight=False)

@@ -1,14 +1,19 @@
 """The tables of ``aml evaluate`` on the terminal."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from monitor.app.evaluate.charts import percentage
-from monitor.app.evaluate.evaluation import Evaluation
+from monitor.app.evaluate.evaluation import Evaluation, Figures
 from monitor.app.evaluate.measures import AtBudget
 from monitor.app.evaluate.wording import beyond, conditions, facts, spaced
 from monitor.casework.intervals import Share
+
+METHODS_ABREAST = 3
+"""Most methods beside each other in a table, so that it fits 80 columns."""
 
 
 def print_evaluation(console: Console, found: Evaluation) -> None:
@@ -17,10 +22,9 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
     for line in facts(found):
         console.print(line)
     if found.figures:
-        for part in (_budgets(found), _typologies(found), _rows(found), _patterns(found), _queue(found)):
-            if part is not None:
-                console.print()
-                console.print(part)
+        for part in (_budgets(found), *_typologies(found), _rows(found), *_patterns(found), *_queue(found)):
+            console.print()
+            console.print(part)
         console.print()
     for line in (*conditions(found), *found.stream.notes, *beyond(found)):
         console.print(line, style="dim", soft_wrap=True)
@@ -72,18 +76,23 @@ def _range(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f}"
 
 
-def _typologies(found: Evaluation) -> Table:
+def _side_by_side(found: Evaluation) -> list[list[Figures]]:
+    return [found.figures[first : first + METHODS_ABREAST] for first in range(0, len(found.figures), METHODS_ABREAST)]
+
+
+def _typologies(found: Evaluation) -> Iterator[Table]:
     """At the budget asked for and at 0.5 %; the report and --json have all."""
-    table = _table("cases found by typology", *(each.name for each in found.figures), "chance")
-    for number, at in enumerate(found.figures[0].budgets):
-        if at.name not in (f"{100 * found.request.budget:g} %", "0.5 %"):
-            continue
-        table.add_row(Text(at.name, style="bold"))
-        for place, typology in enumerate(at.typologies):
-            mine = [each.budgets[number].typologies[place] for each in found.figures]
-            cells = (f"{one.found.found}/{one.found.of} {_range(one.interval)}" for one in mine)
-            table.add_row(f"  {typology.name}", *cells, percentage(typology.chance))
-    return table
+    for figures in _side_by_side(found):
+        table = _table("cases found by typology", *(each.name for each in figures), "chance")
+        for number, at in enumerate(found.figures[0].budgets):
+            if at.name not in (f"{100 * found.request.budget:g} %", "0.5 %"):
+                continue
+            table.add_row(Text(at.name, style="bold"))
+            for place, typology in enumerate(at.typologies):
+                mine = [each.budgets[number].typologies[place] for each in figures]
+                cells = (f"{one.found.found}/{one.found.of} {_range(one.interval)}" for one in mine)
+                table.add_row(f"  {typology.name}", *cells, percentage(typology.chance))
+        yield table
 
 
 def _rows(found: Evaluation) -> Table:
@@ -101,24 +110,27 @@ def _rows(found: Evaluation) -> Table:
     return table
 
 
-def _patterns(found: Evaluation) -> Table | None:
+def _patterns(found: Evaluation) -> Iterator[Table]:
+    """Where rows lie in no pattern: the pattern of a row matters there, not its case."""
     if not len(found.truth.without_pattern()):
-        return None
-    table = _table("rows by pattern, 20 % alerted", *(each.name for each in found.figures), "chance")
-    for number, (name, _) in enumerate(found.figures[0].rows.patterns):
-        shares = [each.rows.patterns[number][1] for each in found.figures]
-        table.add_row(name, *(f"{percentage(share.value or 0)} {share.found}/{share.of}" for share in shares), "20 %")
-    return table
+        return
+    for figures in _side_by_side(found):
+        table = _table("rows by pattern, 20 % alerted", *(each.name for each in figures), "chance")
+        for number, (name, _) in enumerate(found.figures[0].rows.patterns):
+            shares = [each.rows.patterns[number][1] for each in figures]
+            table.add_row(
+                name, *(f"{percentage(share.value or 0)} {share.found}/{share.of}" for share in shares), "20 %"
+            )
+        yield table
 
 
-def _queue(found: Evaluation) -> Table | None:
+def _queue(found: Evaluation) -> Iterator[Table]:
     learned = [each for each in found.figures if each.queue[0] is not None]
-    if not learned:
-        return None
-    table = _table("false alerts before 90 % of the true ones", "untrained order", "learned order")
-    for each in learned:
-        table.add_row(each.name, str(each.queue[0]), str(each.queue[1]))
-    return table
+    if learned:
+        table = _table("false alerts before 90 % of the true ones", "untrained order", "learned order")
+        for each in learned:
+            table.add_row(each.name, str(each.queue[0]), str(each.queue[1]))
+        yield table
 
 
 def _table(*titles: str) -> Table:
