@@ -26,6 +26,7 @@ import psutil
 from tests.bench import expected
 from tests.bench.banks import Bank, Plan, bank
 from tests.bench.baselines import against_plain_python
+from tests.bench.evaluated import evaluated
 from tests.bench.latency import single_records
 from tests.bench.measuring import Slice, measure, measure_with_stores, per_second, warm
 from tests.bench.memory import memory
@@ -188,6 +189,8 @@ def bench(size: Size, root: Path, *, update: str | None) -> dict[str, Any]:
     sizes = [of_size("10,000", small, events=FEW_EVENTS, slices=min(3, size.slices))]
     with tempfile.TemporaryDirectory(dir=root) as folder:
         found["whole_run"] = measure_whole_run(small, Path(folder))
+    say("an evaluation on a simulated bank")
+    found["evaluation"] = evaluated(root)
     if size.large is not None:
         say("making the bank of 1,000,000 accounts")
         large = bank(size.large, root)

@@ -100,9 +100,28 @@ def _rest(table: Table, found: dict[str, Any]) -> None:
     for name, seconds in found["startup"].items():
         table.add_row(f"  {name} cache", f"{seconds['first_verdict_seconds']:.1f}",
                       f"{seconds['imports_seconds']:.1f} imports; {seconds['cpu_seconds']:.1f} processor")  # fmt: skip
+    _evaluation(table, found["evaluation"])
     _section(table, "alerts")
     table.add_row(
         "  hash on the quick bank",
         found["alerts_hash"][:16],
         f"{found['quick_alerts']['alerts']:,} alerts, as recorded in expected.json and as plain Python says",
     )
+
+
+def _evaluation(table: Table, found: dict[str, Any]) -> None:
+    _section(
+        table, "detection, % of the cases found", f"simulated bank of {found['rows']:,} payments, "
+        f"{found['cases_scored']} cases, track {found['track']}, seed {found['seed']}; in brackets the 95 % interval",
+    )  # fmt: skip
+    for method in found["methods"]:
+        for at in method["at"]:
+            recall, true = at["case_recall"], at["conversion"]
+            low, high = (round(100 * end) for end in recall["interval"])
+            table.add_row(
+                f"  {method['method']}, {at['budget']}", f"{100 * (recall['value'] or 0):.0f} [{low}–{high}]",
+                f"chance {100 * recall['chance']:.0f} %; {100 * (true['value'] or 0):.1f} % of the alerts true, "
+                f"chance {100 * true['chance']:.1f} %",
+            )  # fmt: skip
+    for words in found["left_out"]:
+        table.add_row("", "", words)
