@@ -1,0 +1,216 @@
+"""What each account received lately: the state of flow tracing, and how it grows and forgets.
+
+An account has a short ring of *inflows*, payments received, the latest of which displaces the oldest where the ring is
+at its limit. Inflows and the trails that belong to them (``engine/trails.py``) stand in one pool of words, in blocks of
+a power of two; freed blocks are kept in a list per length. An account without inflows has no block.
+
+An account counts its other sides of a month of 30 days by hash in 64 bits, payers and payees apart; with the next
+month it is a hub, or is not.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.time import DAY_US
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.compiled import called, inlined, kernel
+from monitor.engine.hashing import mix
+
+Rows = npt.NDArray[np.int64]
+
+INFLOWS_MAX = 10
+TRAILS_MAX = 4
+MONTH_US = 30 * DAY_US
+
+# An account.
+BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
+ACCOUNT_WORDS = 5
+# An inflow.
+POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS = range(6)
+INFLOW_WORDS = 6
+# The pool: how far it is used, free blocks by the logarithm of their length, blocks.
+TOP = 0
+FREE = 1
+FIRST_BLOCK = 16
+_SMALLEST = 3
+ROOM = 256
+"""Words that one payment can take at most."""
+
+# What is counted.
+C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD = range(5)
+COUNTS = 5
+
+
+class Limits(NamedTuple):
+    """How much is kept, and for how long."""
+
+    inflows: int
+    trails: int
+    least: int
+    """A trail with less than one part in ``least`` of the payment is let go."""
+    horizon_us: int
+    hub_bits: int
+    """So many of 64 bits, one for each other side by its hash, make a hub."""
+
+
+class State(NamedTuple):
+    """What is known of accounts, as the kernel sees it."""
+
+    row_of: Int32s
+    accounts: Rows
+    is_hub: npt.NDArray[np.int8]
+    """By code: whether the account was a hub in the month before."""
+    pool: Int64s
+    counts: Int64s
+
+
+@inlined
+def allocate(pool, log2):
+    start = pool[FREE + log2]
+    if start != 0:
+        pool[FREE + log2] = pool[start]
+        return start
+    start = pool[TOP]
+    pool[TOP] += np.int64(1) << log2
+    return start
+
+
+@inlined
+def release(pool, start, log2):
+    pool[start] = pool[FREE + log2]
+    pool[FREE + log2] = start
+
+
+@inlined
+def log2_for(words):
+    log2 = np.int64(_SMALLEST)
+    while (np.int64(1) << log2) < words:
+        log2 += 1
+    return log2
+
+
+@inlined
+def inflow_at(block, ring, k):
+    """The first word of an account's k-th inflow, the oldest being 0."""
+    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
+    at = (ring >> 8) + k
+    if at >= capacity:
+        at -= capacity
+    return (block >> 8) + at * INFLOW_WORDS
+
+
+@inlined
+def drop_oldest(accounts, pool, row):
+    block, ring = accounts[row, BLOCK], accounts[row, RING]
+    trails = pool[inflow_at(block, ring, 0) + TRAILS]
+    if trails != 0:
+        release(pool, trails >> 16, (trails >> 8) & 255)
+    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
+    head = (ring >> 8) + 1
+    accounts[row, RING] = ((0 if head == capacity else head) << 8) | ((ring & 255) - 1)
+
+
+@inlined
+def expire(accounts, pool, counts, row, horizon_us):
+    while accounts[row, RING] & 255:
+        at = inflow_at(accounts[row, BLOCK], accounts[row, RING], 0)
+        if counts[C_CLOCK] - pool[at + TIME] <= horizon_us:
+            break
+        drop_oldest(accounts, pool, row)
+        counts[C_HELD] -= 1
+
+
+@inlined
+def _bits(word):
+    """How many bits are set."""
+    x = np.uint64(word)
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@inlined
+def meet(state, limits, row, code, column, other):
+    """Count the other side of a payment; with a new month, decide whether the account was a hub in the last one."""
+    accounts = state.accounts
+    month = state.counts[C_CLOCK] // MONTH_US
+    if month > accounts[row, MONTH]:
+        is_wide = max(_bits(accounts[row, PAYERS]), _bits(accounts[row, PAYEES])) >= limits.hub_bits
+        state.is_hub[code] = np.int8(is_wide and month == accounts[row, MONTH] + 1)
+        accounts[row, MONTH] = month
+        accounts[row, PAYERS] = accounts[row, PAYEES] = 0
+    if other >= 0:
+        accounts[row, column] |= np.int64(1) << (mix(other, 0) & 63)
+
+
+@inlined
+def make_place(state, limits, row):
+    """Make place for one more inflow; the oldest goes where the limit is reached."""
+    accounts, pool = state.accounts, state.pool
+    block, ring = accounts[row, BLOCK], accounts[row, RING]
+    if block != 0 and ring & 255 < (np.int64(1) << (block & 255)) // INFLOW_WORDS and ring & 255 < limits.inflows:
+        return
+    if ring & 255 >= limits.inflows:
+        state.counts[C_INFLOWS_LOST] += np.int64(pool[inflow_at(block, ring, 0) + REST] > 0)
+        drop_oldest(accounts, pool, row)
+        state.counts[C_HELD] -= 1
+        return
+    log2 = np.int64(_SMALLEST) if block == 0 else (block & 255) + 1
+    new = (allocate(pool, log2) << 8) | log2
+    for k in range(ring & 255):
+        source, target = inflow_at(block, ring, k), inflow_at(new, np.int64(0), k)
+        for word in range(INFLOW_WORDS):
+            pool[target + word] = pool[source + word]
+    if block != 0:
+        release(pool, block >> 8, block & 255)
+    accounts[row, BLOCK], accounts[row, RING] = new, ring & 255
+
+
+@inlined
+def row_of_code(code, state):
+    row = state.row_of[code]
+    if row < 0:
+        row = np.int32(state.counts[C_ACCOUNTS])
+        state.row_of[code] = row
+        state.counts[C_ACCOUNTS] += 1
+    return np.int64(row)
+
+
+@inlined
+def take_back(state, code, position):
+    """Take what is left of a reversed payment out of an account's inflows."""
+    if code >= 0 and state.row_of[code] >= 0:
+        row = state.row_of[code]
+        for k in range(state.accounts[row, RING] & 255):
+            at = inflow_at(state.accounts[row, BLOCK], state.accounts[row, RING], k)
+            if state.pool[at + POSITION] == position:
+                state.pool[at + REST] = 0
+
+
+@called
+def _moved(source, target, start, log2):
+    """Copy a block into another pool."""
+    to = allocate(target, log2)
+    for word in range(np.int64(1) << log2):
+        target[to + word] = source[start + word]
+    return to
+
+
+@kernel
+def repack(accounts: Rows, rows: int, horizon_us: int, counts: Int64s, pool: Int64s, new: Int64s) -> None:
+    """Copy what is not older than the horizon into another pool; accounts without inflows give their blocks back."""
+    for row in range(rows):
+        expire(accounts, pool, counts, row, horizon_us)
+        block, ring = accounts[row, BLOCK], accounts[row, RING]
+        if ring & 255 == 0:
+            accounts[row, BLOCK] = accounts[row, RING] = 0
+            continue
+        for k in range(ring & 255):
+            at = inflow_at(block, ring, k)
+            trails = pool[at + TRAILS]
+            if trails != 0:
+                pool[at + TRAILS] = (_moved(pool, new, trails >> 16, (trails >> 8) & 255) << 16) | (trails & 0xFFFF)
+        accounts[row, BLOCK] = (_moved(pool, new, block >> 8, block & 255) << 8) | (block & 255)

@@ -1,0 +1,612 @@
+"""The kernel of flow tracing: what each account received lately, and where that money had been before.
+
+An *inflow* is a payment that an account received; its *rest* is what later payments out have left of it. A *trail* is
+one earlier payment whose money is in an inflow: its *origin* is the holder who made it, its *first hop* the one who
+received it, its amount what of it is in here. Within one inflow trails are taken in proportion.
+
+A payment out takes the latest money first; but a payment to a hub takes money that came from hubs first, because
+income pays for daily life. ADR 0021 compares this with other rules.
+
+A payment is two steps. :func:`outgoing` takes money from the payer's inflows and writes a carried record;
+:func:`incoming` enters the record at the payee. Only the record joins them, so that the two may be accounts of
+different partitions. The clock is that of the partition's log: what is older than the horizon by it is let go.
+
+Inflows and trails stand in one pool of words, in blocks of a power of two. All lists have limits, so that a payment
+costs bounded time.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.domain.time import DAY_US, UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.compiled import called, inlined, kernel, prefetch
+from monitor.engine.hashing import mix
+
+Rows = npt.NDArray[np.int64]
+
+HOPS_MAX = 8
+"""A trail that has gone through so many payments goes no further."""
+PATH_MAX = HOPS_MAX - 2
+"""Payments between the first and the last of a trail."""
+INFLOWS_MAX = 10
+TRAILS_MAX = 4
+SEEN_MAX = INFLOWS_MAX * TRAILS_MAX + TRAILS_MAX
+MONTH_US = 30 * DAY_US
+MILLION = 1_000_000
+"""Shares are millionths, rounded down."""
+_EXACT = 2**31
+
+# An account.
+BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
+ACCOUNT_WORDS = 5
+# An inflow.
+POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS = range(6)
+INFLOW_WORDS = 6
+# A trail, in the pool and in a carried record; behind it the positions of the payments between.
+ENDS, FIRST, MONEY, SENT, STARTED = range(5)
+TRAIL_HEAD = 5
+TRAIL_WORDS = TRAIL_HEAD + PATH_MAX
+HOPS_BITS = 8
+HOPS = (1 << HOPS_BITS) - 1
+# The pool: how far it is used, free blocks by the logarithm of their length, blocks.
+TOP = 0
+FREE = 1
+FIRST_BLOCK = 16
+_SMALLEST = 3
+ROOM = 256
+"""Words that one payment can take at most."""
+
+# A carried record; behind it its trails.
+(
+    R_POSITION, R_TIME, R_PAYER, R_PAYER_OWNER, R_PAYEE, R_PAYEE_OWNER, R_AMOUNT, R_CURRENCY, R_IS_HUB, R_COUNT,
+) = range(10)  # fmt: skip
+R_TRAILS = 10
+RECORD_WORDS = R_TRAILS + TRAILS_MAX * TRAIL_WORDS
+PAYER_HERE, PAYEE_HERE = 1, 2
+# What is counted.
+C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD = range(5)
+COUNTS = 5
+
+(
+    RETURNED_SHARE, RETURN_KEPT, RETURN_HOPS, RETURN_TIME, MIDDLEMEN,
+    CHAIN_DEPTH, CHAIN_TIME, CHAIN_KEPT,
+    PASS_THROUGH, DWELL_TIME, RESIDUAL, GATHERED,
+) = range(12)  # fmt: skip
+MEASURES = 12
+# Which trail of the record a measure is about; -1: none.
+RETURN_TRAIL, MIDDLEMEN_TRAIL, CHAIN_TRAIL = range(3)
+
+
+class Limits(NamedTuple):
+    """How much is kept, and for how long."""
+
+    inflows: int
+    trails: int
+    least: int
+    """A trail with less than one part in ``least`` of the payment is let go."""
+    horizon_us: int
+    hub_bits: int
+    """So many of 64 bits, one for each other side by its hash, make a hub."""
+
+
+class State(NamedTuple):
+    """What is known of accounts, as the kernel sees it."""
+
+    row_of: Int32s
+    accounts: Rows
+    is_hub: npt.NDArray[np.int8]
+    """By code: whether the account was a hub in the month before."""
+    pool: Int64s
+    counts: Int64s
+
+
+class Payments(NamedTuple):
+    """Payments in the order of the log: codes of accounts and of who holds them, ``-1`` where none is known.
+
+    ``sides`` says which sides are accounts of this partition. ``takes_back`` is the position of the payment that is
+    reversed; ``UNKNOWN`` where none is.
+    """
+
+    position: Int64s
+    time_us: Int64s
+    payer: Int32s
+    payer_owner: Int32s
+    payee: Int32s
+    payee_owner: Int32s
+    amount: Int64s
+    currency: npt.NDArray[np.int16]
+    is_booked: npt.NDArray[np.bool_]
+    takes_back: Int64s
+    sides: npt.NDArray[np.int8]
+
+
+class Scratch(NamedTuple):
+    """Room for what is gathered during one payment."""
+
+    part: Int64s
+    first_hops: Int64s
+    payers: Int64s
+
+
+@inlined
+def _allocate(pool, log2):
+    start = pool[FREE + log2]
+    if start != 0:
+        pool[FREE + log2] = pool[start]
+        return start
+    start = pool[TOP]
+    pool[TOP] += np.int64(1) << log2
+    return start
+
+
+@inlined
+def _release(pool, start, log2):
+    pool[start] = pool[FREE + log2]
+    pool[FREE + log2] = start
+
+
+@inlined
+def _log2_for(words):
+    log2 = np.int64(_SMALLEST)
+    while (np.int64(1) << log2) < words:
+        log2 += 1
+    return log2
+
+
+@inlined
+def inflow_at(block, ring, k):
+    """The first word of an account's k-th inflow, the oldest being 0."""
+    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
+    at = (ring >> 8) + k
+    if at >= capacity:
+        at -= capacity
+    return (block >> 8) + at * INFLOW_WORDS
+
+
+@inlined
+def trail_words(first):
+    """How many words a trail takes in the pool."""
+    return TRAIL_HEAD + (first & HOPS) - 2
+
+
+@inlined
+def _part_of(money, taken, whole):
+    """``money * taken / whole`` rounded down; of very large amounts as exact as a double is."""
+    if money < _EXACT and taken < _EXACT:
+        return money * taken // whole
+    return np.int64(money * (taken / whole))
+
+
+@inlined
+def _share(money, whole):
+    """A share in millionths, rounded down."""
+    while money >= (np.int64(1) << 43):
+        money >>= 1
+        whole >>= 1
+    return money * MILLION // max(whole, 1)
+
+
+@inlined
+def _drop_oldest(accounts, pool, row):
+    block, ring = accounts[row, BLOCK], accounts[row, RING]
+    trails = pool[inflow_at(block, ring, 0) + TRAILS]
+    if trails != 0:
+        _release(pool, trails >> 16, (trails >> 8) & 255)
+    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
+    head = (ring >> 8) + 1
+    accounts[row, RING] = ((0 if head == capacity else head) << 8) | ((ring & 255) - 1)
+
+
+@inlined
+def _expire(accounts, pool, counts, row, horizon_us):
+    while accounts[row, RING] & 255:
+        at = inflow_at(accounts[row, BLOCK], accounts[row, RING], 0)
+        if counts[C_CLOCK] - pool[at + TIME] <= horizon_us:
+            break
+        _drop_oldest(accounts, pool, row)
+        counts[C_HELD] -= 1
+
+
+@inlined
+def _bits(word):
+    """How many bits are set."""
+    x = np.uint64(word)
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@inlined
+def _meet(state, limits, row, code, column, other):
+    """Count the other side of a payment; with a new month, decide whether the account was a hub in the last one."""
+    accounts = state.accounts
+    month = state.counts[C_CLOCK] // MONTH_US
+    if month > accounts[row, MONTH]:
+        is_wide = max(_bits(accounts[row, PAYERS]), _bits(accounts[row, PAYEES])) >= limits.hub_bits
+        state.is_hub[code] = np.int8(is_wide and month == accounts[row, MONTH] + 1)
+        accounts[row, MONTH] = month
+        accounts[row, PAYERS] = accounts[row, PAYEES] = 0
+    if other >= 0:
+        accounts[row, column] |= np.int64(1) << (mix(other, 0) & 63)
+
+
+@inlined
+def _put(record, n, part, limits, counts, ends, first, hops, money, sent, started):
+    """Add a trail to a record, joined with what is there of the same first payment.
+
+    Returns how many trails there are, and the first word of the trail whose way is to be written; -1 where the way of
+    another part, or other trails, hold more money.
+    """
+    slot = np.int64(-1)
+    for k in range(n):
+        if record[R_TRAILS + k * TRAIL_WORDS + FIRST] >> HOPS_BITS == first:
+            slot = k
+    if slot >= 0:
+        record[R_TRAILS + slot * TRAIL_WORDS + MONEY] += money
+        if money < part[slot]:
+            return n, np.int64(-1)
+    elif n < limits.trails:
+        slot = n
+        n += 1
+        record[R_TRAILS + slot * TRAIL_WORDS + MONEY] = money
+    else:
+        counts[C_TRAILS_LOST] += 1
+        slot = 0
+        for k in range(1, n):
+            if record[R_TRAILS + k * TRAIL_WORDS + MONEY] < record[R_TRAILS + slot * TRAIL_WORDS + MONEY]:
+                slot = k
+        if money <= record[R_TRAILS + slot * TRAIL_WORDS + MONEY]:
+            return n, np.int64(-1)
+        record[R_TRAILS + slot * TRAIL_WORDS + MONEY] = money
+    part[slot] = money
+    word = R_TRAILS + slot * TRAIL_WORDS
+    record[word + ENDS], record[word + FIRST] = ends, (first << HOPS_BITS) | hops
+    record[word + SENT], record[word + STARTED] = sent, started
+    return n, word
+
+
+@inlined
+def _carry(pool, at, taken, record, n, part, limits, counts):
+    """Carry on the trails of ``taken`` out of the inflow at ``at``; returns how many trails the record has."""
+    payer, source, amount = record[R_PAYER_OWNER], pool[at + SOURCE], pool[at + AMOUNT]
+    if source >= 0 and source >> 17 != payer and (source >> 16) & 1 == 0:
+        ends = ((source >> 17) << 32) | payer
+        n, _ = _put(record, n, part, limits, counts, ends, pool[at + POSITION], np.int64(2), taken, amount,
+                    pool[at + TIME])  # fmt: skip
+    trails = pool[at + TRAILS]
+    word = trails >> 16
+    for _ in range(trails & 255):
+        first, ends = pool[word + FIRST], pool[word + ENDS]
+        hops = first & HOPS
+        money = _part_of(pool[word + MONEY], taken, amount)
+        if hops < HOPS_MAX and ends >> 32 != payer and money > 0:
+            n, into = _put(record, n, part, limits, counts, ends, first >> HOPS_BITS, hops + 1, money,
+                           pool[word + SENT], pool[word + STARTED])  # fmt: skip
+            if into >= 0:
+                for k in range(hops - 2):
+                    record[into + TRAIL_HEAD + k] = pool[word + TRAIL_HEAD + k]
+                record[into + TRAIL_HEAD + hops - 2] = pool[at + POSITION]
+        word += trail_words(first)
+    return n
+
+
+@inlined
+def _without_the_least(record, n, least):
+    """Let go of trails that hold too little of the payment; returns how many stay."""
+    kept = np.int64(0)
+    for k in range(n):
+        word, into = R_TRAILS + k * TRAIL_WORDS, R_TRAILS + kept * TRAIL_WORDS
+        if record[word + MONEY] >= (record[R_AMOUNT] + least - 1) // least:
+            if kept != k:
+                for j in range(TRAIL_WORDS):
+                    record[into + j] = record[word + j]
+            kept += 1
+    return kept
+
+
+@inlined
+def _take_money(state, limits, row, record, is_to_hub, part):
+    """Take the payment from the inflows; returns what was found, how long it had stayed (summed), and the trails."""
+    pool, block, ring = state.pool, state.accounts[row, BLOCK], state.accounts[row, RING]
+    inflows, n, need = ring & 255, np.int64(0), record[R_AMOUNT]
+    stayed = 0.0
+    for turn in range(0 if is_to_hub else 1, 2):
+        for step in range(inflows):
+            at = inflow_at(block, ring, inflows - 1 - step)
+            rest, source = pool[at + REST], pool[at + SOURCE]
+            if need == 0:
+                break
+            if rest == 0 or source & 0xFFFF != record[R_CURRENCY] or (turn == 0 and (source >> 16) & 1 == 0):
+                continue
+            taken = min(rest, need)
+            pool[at + REST] = rest - taken
+            need -= taken
+            stayed += np.float64(taken) * max(record[R_TIME] - pool[at + TIME], 0)
+            if record[R_IS_HUB] == 0:
+                n = _carry(pool, at, taken, record, n, part, limits, state.counts)
+    return record[R_AMOUNT] - need, stayed, n
+
+
+@inlined
+def _measure_payer(pool, block, ring, currency, measures):
+    """What of the inflows is left, and how many payers' money has been paid on."""
+    left, received, payers = np.int64(0), np.int64(0), np.int64(0)
+    for k in range(ring & 255):
+        at = inflow_at(block, ring, k)
+        if pool[at + SOURCE] & 0xFFFF != currency:
+            continue
+        left += pool[at + REST]
+        received += pool[at + AMOUNT]
+        is_new = pool[at + SOURCE] >= 0 and pool[at + REST] < pool[at + AMOUNT]
+        for j in range(k):
+            if not is_new:
+                break
+            other = inflow_at(block, ring, j)
+            is_paid_on = pool[other + SOURCE] & 0xFFFF == currency and pool[other + REST] < pool[other + AMOUNT]
+            is_new = not (is_paid_on and pool[other + SOURCE] >> 17 == pool[at + SOURCE] >> 17)
+        payers += np.int64(is_new)
+    measures[GATHERED] = payers
+    if received > 0:
+        measures[RESIDUAL] = _share(left, received)
+
+
+@inlined
+def outgoing(state, limits, row, is_to_hub, record, part, measures):
+    """Take the money of a record from the payer's inflows, and write what it carries into the record."""
+    _expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
+    code = record[R_PAYER]
+    _meet(state, limits, row, code, PAYEES, record[R_PAYEE])
+    record[R_IS_HUB] = state.is_hub[code]
+    passed, stayed, n = _take_money(state, limits, row, record, is_to_hub, part)
+    record[R_COUNT] = _without_the_least(record, n, limits.least)
+    measures[PASS_THROUGH] = _share(passed, record[R_AMOUNT])
+    if passed > 0:
+        measures[DWELL_TIME] = np.int64(stayed / passed)
+    _measure_payer(state.pool, state.accounts[row, BLOCK], state.accounts[row, RING], record[R_CURRENCY], measures)
+
+
+@inlined
+def _counted(seen, n, value):
+    for k in range(n):
+        if seen[k] == value:
+            return n
+    seen[n] = value
+    return n + 1
+
+
+@inlined
+def _middlemen(pool, block, ring, record, origin, scratch):
+    """Over how many others, apart at their first and at their last hop, money of this origin has arrived."""
+    first_hops, payers = scratch.first_hops, scratch.payers
+    hops, last = np.int64(0), np.int64(1)
+    payers[0] = record[R_PAYER_OWNER]
+    for j in range(record[R_COUNT]):
+        ends = record[R_TRAILS + j * TRAIL_WORDS + ENDS]
+        if ends >> 32 == origin:
+            hops = _counted(first_hops, hops, ends & 0xFFFFFFFF)
+    for j in range(ring & 255):
+        at = inflow_at(block, ring, j)
+        trails, has_origin = pool[at + TRAILS], False
+        word = trails >> 16
+        for _ in range(trails & 255):
+            if pool[word + ENDS] >> 32 == origin:
+                hops = _counted(first_hops, hops, pool[word + ENDS] & 0xFFFFFFFF)
+                has_origin = True
+            word += trail_words(pool[word + FIRST])
+        if has_origin:
+            last = _counted(payers, last, pool[at + SOURCE] >> 17)
+    return min(hops, last)
+
+
+@inlined
+def _measure_payee(pool, block, ring, record, scratch, measures, about):
+    """What came back to its origin, and over how many middlemen the same origin's money came."""
+    payee, returned, largest, most = record[R_PAYEE_OWNER], np.int64(0), np.int64(0), np.int64(0)
+    for k in range(record[R_COUNT]):
+        word = R_TRAILS + k * TRAIL_WORDS
+        origin, money = record[word + ENDS] >> 32, record[word + MONEY]
+        if origin == payee:
+            returned += money
+            if money > largest:
+                largest = money
+                measures[RETURN_KEPT] = _share(money, record[word + SENT])
+                measures[RETURN_HOPS] = record[word + FIRST] & HOPS
+                measures[RETURN_TIME] = max(record[R_TIME] - record[word + STARTED], 0)
+                about[RETURN_TRAIL] = k
+            continue
+        is_asked = False
+        for j in range(k):
+            is_asked |= record[R_TRAILS + j * TRAIL_WORDS + ENDS] >> 32 == origin
+        if not is_asked:
+            found = _middlemen(pool, block, ring, record, origin, scratch)
+            if found > most:
+                most = found
+                about[MIDDLEMEN_TRAIL] = k
+    measures[RETURNED_SHARE], measures[MIDDLEMEN] = _share(returned, record[R_AMOUNT]), most
+
+
+@inlined
+def _measure_chain(record, measures, about):
+    """The longest trail that makes up at least half of the payment."""
+    measures[CHAIN_DEPTH], measures[CHAIN_TIME], measures[CHAIN_KEPT] = 1, 0, MILLION
+    largest = np.int64(0)
+    for k in range(record[R_COUNT]):
+        word = R_TRAILS + k * TRAIL_WORDS
+        hops, money = record[word + FIRST] & HOPS, record[word + MONEY]
+        if money >= record[R_AMOUNT] - money and (
+            hops > measures[CHAIN_DEPTH] or (hops == measures[CHAIN_DEPTH] and money > largest)
+        ):
+            largest = money
+            measures[CHAIN_DEPTH], measures[CHAIN_KEPT] = hops, _share(money, record[word + SENT])
+            measures[CHAIN_TIME] = max(record[R_TIME] - record[word + STARTED], 0)
+            about[CHAIN_TRAIL] = k
+
+
+@inlined
+def _make_place(state, limits, row):
+    """Make place for one more inflow; the oldest goes where the limit is reached."""
+    accounts, pool = state.accounts, state.pool
+    block, ring = accounts[row, BLOCK], accounts[row, RING]
+    if block != 0 and ring & 255 < (np.int64(1) << (block & 255)) // INFLOW_WORDS and ring & 255 < limits.inflows:
+        return
+    if ring & 255 >= limits.inflows:
+        state.counts[C_INFLOWS_LOST] += np.int64(pool[inflow_at(block, ring, 0) + REST] > 0)
+        _drop_oldest(accounts, pool, row)
+        state.counts[C_HELD] -= 1
+        return
+    log2 = np.int64(_SMALLEST) if block == 0 else (block & 255) + 1
+    new = (_allocate(pool, log2) << 8) | log2
+    for k in range(ring & 255):
+        source, target = inflow_at(block, ring, k), inflow_at(new, np.int64(0), k)
+        for word in range(INFLOW_WORDS):
+            pool[target + word] = pool[source + word]
+    if block != 0:
+        _release(pool, block >> 8, block & 255)
+    accounts[row, BLOCK], accounts[row, RING] = new, ring & 255
+
+
+@inlined
+def _enter(state, limits, row, record):
+    """Add a record to the payee's inflows, without the trails that have come home."""
+    accounts, pool, payee = state.accounts, state.pool, record[R_PAYEE_OWNER]
+    _make_place(state, limits, row)
+    at = inflow_at(accounts[row, BLOCK], accounts[row, RING], accounts[row, RING] & 255)
+    accounts[row, RING] += 1
+    state.counts[C_HELD] += 1
+    pool[at + POSITION], pool[at + TIME] = record[R_POSITION], record[R_TIME]
+    pool[at + AMOUNT] = pool[at + REST] = record[R_AMOUNT]
+    pool[at + SOURCE] = (record[R_PAYER_OWNER] << 17) | (record[R_IS_HUB] << 16) | record[R_CURRENCY]
+    pool[at + TRAILS] = 0
+    words, kept = np.int64(0), np.int64(0)
+    for k in range(record[R_COUNT]):
+        trail = R_TRAILS + k * TRAIL_WORDS
+        if record[trail + ENDS] >> 32 != payee:
+            words += trail_words(record[trail + FIRST])
+            kept += 1
+    if kept == 0:
+        return
+    log2 = _log2_for(words)
+    word = _allocate(pool, log2)
+    pool[at + TRAILS] = (word << 16) | (log2 << 8) | kept
+    for k in range(record[R_COUNT]):
+        trail = R_TRAILS + k * TRAIL_WORDS
+        if record[trail + ENDS] >> 32 != payee:
+            for j in range(trail_words(record[trail + FIRST])):
+                pool[word] = record[trail + j]
+                word += 1
+
+
+@inlined
+def incoming(state, limits, row, record, scratch, measures, about):
+    """Measure what a record brings to the payee, and enter it."""
+    _expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
+    _meet(state, limits, row, record[R_PAYEE], PAYERS, record[R_PAYER])
+    _measure_payee(state.pool, state.accounts[row, BLOCK], state.accounts[row, RING], record, scratch, measures, about)
+    _enter(state, limits, row, record)
+
+
+@inlined
+def _row_of(code, state):
+    row = state.row_of[code]
+    if row < 0:
+        row = np.int32(state.counts[C_ACCOUNTS])
+        state.row_of[code] = row
+        state.counts[C_ACCOUNTS] += 1
+    return np.int64(row)
+
+
+@inlined
+def _take_back(state, code, position):
+    """Take what is left of a reversed payment out of an account's inflows."""
+    if code >= 0 and state.row_of[code] >= 0:
+        row = state.row_of[code]
+        for k in range(state.accounts[row, RING] & 255):
+            at = inflow_at(state.accounts[row, BLOCK], state.accounts[row, RING], k)
+            if state.pool[at + POSITION] == position:
+                state.pool[at + REST] = 0
+
+
+@inlined
+def _begin(payments, i, record):
+    record[R_POSITION], record[R_TIME] = payments.position[i], payments.time_us[i]
+    record[R_PAYER], record[R_PAYEE] = payments.payer[i], payments.payee[i]
+    record[R_PAYER_OWNER], record[R_PAYEE_OWNER] = payments.payer_owner[i], payments.payee_owner[i]
+    record[R_AMOUNT], record[R_CURRENCY] = payments.amount[i], payments.currency[i] & 0xFFFF
+    record[R_IS_HUB], record[R_COUNT] = 0, 0
+
+
+@kernel
+def trace(
+    done: int, payments: Payments, limits: Limits, state: State, scratch: Scratch, records: Rows, measures: Rows,
+    about: npt.NDArray[np.int8],
+) -> int:  # fmt: skip
+    """Trace payments from ``done`` on; returns how many are done, fewer than all where the pool must grow.
+
+    The record of a payment whose payer is of this partition is written; of another one it is given.
+    """
+    pool, counts, row_of = state.pool, state.counts, state.row_of
+    for i in range(done, len(payments.position)):
+        if pool[TOP] + ROOM > len(pool):
+            return i
+        if i + 8 < len(payments.position):
+            for code in (payments.payer[i + 8], payments.payee[i + 8]):
+                if code >= 0 and row_of[code] >= 0:
+                    prefetch(state.accounts, np.int64(row_of[code]) * ACCOUNT_WORDS)
+        if i + 4 < len(payments.position):
+            for code in (payments.payer[i + 4], payments.payee[i + 4]):
+                if code >= 0 and row_of[code] >= 0 and state.accounts[row_of[code], BLOCK] != 0:
+                    block = state.accounts[row_of[code], BLOCK]
+                    for line in range(0, 1 << (block & 255), 8):
+                        prefetch(pool, (block >> 8) + line)
+        record = records[i]
+        for column in range(MEASURES):
+            measures[i, column] = UNKNOWN
+        about[i, RETURN_TRAIL] = about[i, MIDDLEMEN_TRAIL] = about[i, CHAIN_TRAIL] = -1
+        counts[C_CLOCK] = max(counts[C_CLOCK], payments.time_us[i])
+        if payments.takes_back[i] != UNKNOWN:
+            _take_back(state, payments.payer[i], payments.takes_back[i])
+            _take_back(state, payments.payee[i], payments.takes_back[i])
+        payer, payee = payments.payer[i], payments.payee[i]
+        if not payments.is_booked[i] or payments.amount[i] <= 0 or payer == payee:
+            if payments.sides[i] & PAYER_HERE:
+                _begin(payments, i, record)
+            continue
+        if payments.sides[i] & PAYER_HERE:
+            _begin(payments, i, record)
+            if payer >= 0:
+                is_to_hub = payee >= 0 and state.is_hub[payee] != 0
+                outgoing(state, limits, _row_of(payer, state), is_to_hub, record, scratch.part, measures[i])
+        _measure_chain(record, measures[i], about[i])
+        if payments.sides[i] & PAYEE_HERE and payee >= 0:
+            incoming(state, limits, _row_of(payee, state), record, scratch, measures[i], about[i])
+    return len(payments.position)
+
+
+@called
+def _moved(source, target, start, log2):
+    """Copy a block into another pool."""
+    to = _allocate(target, log2)
+    for word in range(np.int64(1) << log2):
+        target[to + word] = source[start + word]
+    return to
+
+
+@kernel
+def repack(accounts: Rows, rows: int, horizon_us: int, counts: Int64s, pool: Int64s, new: Int64s) -> None:
+    """Copy what is not older than the horizon into another pool; accounts without inflows give their blocks back."""
+    for row in range(rows):
+        _expire(accounts, pool, counts, row, horizon_us)
+        block, ring = accounts[row, BLOCK], accounts[row, RING]
+        if ring & 255 == 0:
+            accounts[row, BLOCK] = accounts[row, RING] = 0
+            continue
+        for k in range(ring & 255):
+            at = inflow_at(block, ring, k)
+            trails = pool[at + TRAILS]
+            if trails != 0:
+                pool[at + TRAILS] = (_moved(pool, new, trails >> 16, (trails >> 8) & 255) << 16) | (trails & 0xFFFF)
+        accounts[row, BLOCK] = (_moved(pool, new, block >> 8, block & 255) << 8) | (block & 255)
