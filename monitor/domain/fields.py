@@ -7,12 +7,13 @@ asks with ``known(field)``.
 
 Three further families are open: ``list.<name>`` (named lists),
 ``peer.<window>.<measure>.<p50|p90|p95|p99|p999>`` (the segment's quantile in the bank
-snapshot in force) and, from the release that brings the models, ``flow.*`` and ``model.*``.
+snapshot in force) and, from the release that brings the models, ``model.*``. ``flow.*`` is what tracing the money
+says of the payment (docs/flow.md).
 """
 
 from dataclasses import dataclass
 
-from monitor.domain.units import BOOLEAN, COUNT, DURATION, MONEY, Unit, category
+from monitor.domain.units import BOOLEAN, COUNT, DURATION, MONEY, SHARE, Unit, category
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,26 @@ FIELDS = _fields(
     ("profile.age_years", COUNT, True, "Age of a person in full years."),
     ("peer.is_hub", BOOLEAN, True, "The holder was in the hub list of the bank snapshot in force: a payroll "
      "agent, marketplace or the like, recognised by steady behaviour. Unknown before the first snapshot."),
+    ("flow.returned_share", SHARE, True, "Of a payment in: the share of it that the holder had paid out within 30 days "
+     "and that came back over others."),
+    ("flow.return_kept", SHARE, True, "Of money that came back: what arrived of the payment that it began with."),
+    ("flow.return_hops", COUNT, True, "Of money that came back: the number of payments on its way."),
+    ("flow.return_time", DURATION, True, "Of money that came back: the time since it was paid out."),
+    ("flow.middlemen", COUNT, True, "Of a payment in: over how many others, apart at their first and their last hop, "
+     "money of the same origin has reached the holder."),
+    ("flow.chain_depth", COUNT, True, "How many payments in a row at least half of this money has gone through, this "
+     "one included."),
+    ("flow.chain_time", DURATION, True, "The time since the first payment of that chain."),
+    ("flow.chain_kept", SHARE, True, "What of the first payment of that chain is in this one."),
+    ("flow.pass_through", SHARE, True, "Of a payment out: the share of it that is money received within 30 days."),
+    ("flow.dwell_time", DURATION, True, "Of a payment out: how long that money had stayed in the account, on average."),
+    ("flow.residual", SHARE, True, "Of a payment out: what is left of the account's latest payments in."),
+    ("flow.gathered", COUNT, True, "Of a payment out: from how many payers the money came that has been paid on from "
+     "the account's latest payments in."),
 )  # fmt: skip
 
 PEER_QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 """Suffixes of ``peer.<window>.<measure>.`` and the share of the segment's customers below."""
 
-RESERVED_PREFIXES = ("flow.", "model.")
+RESERVED_PREFIXES = ("model.",)
 """Names that belong to parts of the monitor that are not in this release."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.alert import Alert
+from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS
@@ -24,6 +25,7 @@ from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
+from monitor.engine.flow import FlowTable, Traced, payments_of
 from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS, PAIR
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.peers import BankSnapshot, Peers
@@ -117,6 +119,7 @@ class Engine:
         }
         self.peers = Peers(program.peers, program.hub_measure)
         self.firsts = Firsts()
+        self.flow = FlowTable() if any(use.name in FLOW_NAMES for use in program.fields) else None
         self.findings = Findings(self)
         self.has_obligations = any(rule.kind == "obligation" for rule in program.rulebook.rules)
         self.undecided = np.zeros((len(program.rules), len(self.bound.program.operands) + 1), np.int64)
@@ -147,13 +150,14 @@ class Engine:
         admitted = self.admission.admit(batch, profiles.joint)
         result = Step(admitted.outcome, admitted.is_late, [], [], len(admitted.legs), admitted.reversals_found,
                       admitted.reversals_without_original)  # fmt: skip
+        traced = None if self.flow is None else self.flow.trace(payments_of(batch, admitted))
         for start, stop, day in self._days(batch, admitted.outcome):
             if self.day is not None and day > self.day:
                 result.snapshots.append(self.peers.publish(position=int(batch.position[start]), day=day))
             self.day = day
             first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
             if last > first:
-                result.alerts += self._judge(batch, admitted.legs.slice(int(first), int(last)), profiles)
+                result.alerts += self._judge(batch, admitted.legs.slice(int(first), int(last)), profiles, traced)
         result.matches_without_subject = self.findings.take_without_subject()
         return result
 
@@ -169,17 +173,26 @@ class Engine:
         runs = [(a, b, int(days[a])) for a, b in pairwise(cuts) if b > a]
         return [run for run in runs if run[2] != np.iinfo(np.int64).min]
 
-    def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> list[Alert]:
+    def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, traced: Traced | None) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
         legs, leg_class = self._looked_at(batch, legs)
         facts = self._facts(batch, legs, profiles)
         periods = self._periods(facts)
         fields = build_fields(
-            self.columns, batch, legs, facts, profiles, self.inputs.rates, self.peers.is_hub, self.firsts, periods
+            self.columns,
+            batch,
+            legs,
+            facts,
+            profiles,
+            self.inputs.rates,
+            self.peers.is_hub,
+            self.firsts,
+            periods,
+            _NOTHING if traced is None else traced.measures,
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class)
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, traced)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)

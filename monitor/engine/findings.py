@@ -18,11 +18,12 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, RISK_RATINGS, SEVERITIES
 from monitor.engine.admission import Legs
+from monitor.engine.flow import Traced
 from monitor.engine.further_keys import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSON, ROLES
 from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
-from monitor.engine.views import LegValues, RuleView
+from monitor.engine.views import LegValues, RuleView, WindowEvents
 from monitor.rulebook.bytecode import OperandKind
 from monitor.rulebook.duty import PAYMENT
 from monitor.rulebook.rule import Rule
@@ -50,6 +51,8 @@ class Scene:
     periods: npt.NDArray[np.int64]
     leg_class: Int64s
     """See :mod:`monitor.rulebook.dispatch`."""
+    traced: Traced | None = None
+    """What tracing the money of the batch gave, where a rule asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,10 @@ class Findings:
             subject = subjects[n]
             if subject >= 0:
                 status, is_quiet = self._status(rule, hits.judged_us[n], subject)
-                found.append(_alert(self.engine, self.views[number], hits, n, subject, status, is_quiet, behind[n]))
+                way = _way(self.views[number], hits.transaction[n], scene.traced)
+                found.append(
+                    _alert(self.engine, self.views[number], hits, n, subject, status, is_quiet, [*behind[n], way])
+                )
             else:
                 self.without_subject += 1
         return found
@@ -216,13 +222,24 @@ def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -
     return found
 
 
+def _way(view: RuleView, row: int, traced: Traced | None) -> WindowEvents:
+    """Positions of the payments on the ways of the findings that the rule asks for."""
+    if traced is None:
+        return [], 0
+    ways = [traced.path(row, finding) for finding in view.flow_findings]
+    positions = sorted({position for way in ways if way is not None for position in way.positions})
+    return positions, len(positions)
+
+
 def _alert(
     engine: "Engine", view: RuleView, hits: Hits, n: int, subject: int, status: str, is_quiet: bool,
     behind: list[tuple[list[int], int]],
 ) -> Alert:  # fmt: skip
     """The alert with everything that explains it."""
     rule, identifiers, values, position = view.rule, engine.inputs.identifiers, hits.values[n], hits.position[n]
-    positions, total = _transactions(view.shared(behind, is_credit=hits.side[n] == CREDITOR), position)
+    *windows, way = behind
+    shared = view.shared(windows, is_credit=hits.side[n] == CREDITOR)
+    positions, total = _transactions([*shared, way], position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)
     role, token = _role(engine, hits, n), identifiers.token(subject)
     entity, segment, rating, currency = (

@@ -16,22 +16,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.time import DAY_US
+from monitor.domain.flow import INFLOWS_MAX, LIMITS, TRAILS_MAX, Limits
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int32s, TransactionBatch
+from monitor.domain.vocabulary import STATUSES
 from monitor.engine import inflows, trails
+from monitor.engine.admission import JUDGED, Admitted
 from monitor.engine.inflows import (
     ACCOUNT_WORDS,
     C_ACCOUNTS,
     C_HELD,
     COUNTS,
     FIRST_BLOCK,
-    INFLOWS_MAX,
     ROOM,
     TOP,
-    TRAILS_MAX,
-    Limits,
     State,
 )
-from monitor.engine.trails import MEASURES, PATH_MAX, RECORD_WORDS, SEEN_MAX, Payments, Scratch
+from monitor.engine.trails import MEASURES, PATH_MAX, PAYEE_HERE, PAYER_HERE, RECORD_WORDS, SEEN_MAX, Payments, Scratch
 
 Rows = npt.NDArray[np.int64]
 
@@ -49,9 +50,32 @@ RECORD = np.dtype([
 ])  # fmt: skip
 """A carried record: the payment, whether its payer was a hub, and how many of ``trail`` are used."""
 
-LIMITS = Limits(inflows=INFLOWS_MAX, trails=TRAILS_MAX, least=20, horizon_us=30 * DAY_US, hub_bits=35)
-"""35 of 64 bits are about 50 different others within a month."""
+_BOOKED = STATUSES.index("booked")
 _STATE = ("row_of", "accounts", "is_hub", "pool", "counts")
+
+
+def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
+    """The payments of a batch as tracing sees them: from account to account, or from holder where none is given."""
+    takes_back = np.full(len(batch), UNKNOWN)
+    is_back = admitted.legs.operation != 0
+    takes_back[admitted.legs.transaction[is_back]] = admitted.legs.target[is_back]
+
+    def first(given: Int32s, else_: Int32s) -> Int32s:
+        return np.where(given >= 0, given, else_)
+
+    return Payments(
+        position=batch.position,
+        time_us=batch.booked_at_us,
+        payer=first(batch.debtor_account, batch.debtor_holder),
+        payer_owner=first(batch.debtor_holder, batch.debtor_account),
+        payee=first(batch.creditor_account, batch.creditor_holder),
+        payee_owner=first(batch.creditor_holder, batch.creditor_account),
+        amount=batch.amount_minor,
+        currency=batch.currency,
+        is_booked=(admitted.outcome == JUDGED) & (batch.status == _BOOKED),
+        takes_back=takes_back,
+        sides=np.full(len(batch), PAYER_HERE | PAYEE_HERE, np.int8),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.time import DAY_US
+from monitor.domain.flow import MONTH_US
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine.compiled import called, inlined, kernel
 from monitor.engine.hashing import mix
 
 Rows = npt.NDArray[np.int64]
-
-INFLOWS_MAX = 10
-TRAILS_MAX = 4
-MONTH_US = 30 * DAY_US
 
 # An account.
 BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
@@ -41,18 +37,6 @@ ROOM = 256
 # What is counted.
 C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD = range(5)
 COUNTS = 5
-
-
-class Limits(NamedTuple):
-    """How much is kept, and for how long."""
-
-    inflows: int
-    trails: int
-    least: int
-    """A trail with less than one part in ``least`` of the payment is let go."""
-    horizon_us: int
-    hub_bits: int
-    """So many of 64 bits, one for each other side by its hash, make a hub."""
 
 
 class State(NamedTuple):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from monitor.domain.flow import FLOW_NAMES, MOVED, RECEIVED
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
@@ -74,7 +75,8 @@ _PROFILE_MONEY = {
     _NARROW_COLUMN, _CODE_COLUMN, _OWN_NARROW, _OWN_CODE, _OTHER_NARROW, _OTHER_CODE, _OF_PROFILE, _CUSTOMER,
     _DIRECTION, _COUNTERPARTY, _ACCOUNT_AGE, _RELATIONSHIP_AGE, _AGE_YEARS, _IS_HUB, _SINCE_LAST, _LATER,
     _ACCOUNT_KIND, _CREDENTIALS_AGE, _EXEMPTION_AGE, _OWN_GIVEN, _OTHER_GIVEN, _ACCOUNT_GIVEN, _TIME_OF_DAY,
-) = range(23)  # fmt: skip
+    _FLOW_IN, _FLOW, _FLOW_OUT,
+) = range(26)  # fmt: skip
 """Where a column comes from; ``_LATER``: another kernel writes it."""
 _SPECIAL = {
     "customer": _CUSTOMER,
@@ -263,6 +265,9 @@ def plan_columns(uses: tuple[FieldUse, ...]) -> ColumnPlan:
 def _source(name: str) -> tuple[int, int]:
     if name in _SPECIAL:
         return _SPECIAL[name], 0
+    if name in FLOW_NAMES:
+        source = _FLOW_IN if name in RECEIVED else _FLOW if name in MOVED else _FLOW_OUT
+        return source, FLOW_NAMES.index(name)
     if name in _GIVEN_BITS:
         which, bit = _GIVEN_BITS[name]
         return (_OWN_GIVEN if which is _OWN else _OTHER_GIVEN), bit
@@ -280,7 +285,7 @@ def _source(name: str) -> tuple[int, int]:
 def _fill(
     steps: Int32s, transaction: Int64s, side: Int32s, judged_us: Int64s, before_us: Int64s, narrow: Narrow, codes: Wide,
     facts: LegFacts, profiles: npt.NDArray[np.int64], opened_us: Int64s, account_kind: Int64s, is_hub: Int64s,
-    periods: npt.NDArray[np.int64], matrix: npt.NDArray[np.int64],
+    periods: npt.NDArray[np.int64], flow: npt.NDArray[np.int64], matrix: npt.NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Write all columns but the later ones."""
     accounts_0, accounts_1 = codes[_ACCOUNTS], codes[_ACCOUNTS + 1]
@@ -313,6 +318,10 @@ def _fill(
                 for i in range(first, stop):
                     profile = facts.profile_row[i]
                     matrix[i, f] = profiles[profile, column] if profile >= 0 else UNKNOWN
+            elif source in (_FLOW_IN, _FLOW, _FLOW_OUT):
+                for i in range(first, stop):
+                    is_hidden = source != _FLOW and (side[i] == CREDITOR) != (source == _FLOW_IN)
+                    matrix[i, f] = UNKNOWN if is_hidden else flow[transaction[i], column]
             elif source == _COUNTERPARTY:
                 for i in range(first, stop):
                     at, is_creditor = transaction[i], side[i] == CREDITOR
@@ -372,17 +381,18 @@ def build_fields(
     is_hub: Int64s,
     firsts: Firsts,
     periods: npt.NDArray[np.int64],
+    flow: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """The leg matrix, shape (legs, plan.width), row by row in memory.
 
     ``is_hub`` is 1, 0 or ``UNKNOWN`` by row of the holders; ``periods`` are the calendar periods and the time of day of
-    each leg, shape (legs, 5).
+    each leg, shape (legs, 5); ``flow`` is what tracing measured of each transaction of the batch.
     """
     matrix = np.empty((len(legs), plan.width), np.int64)
     narrow = tuple(getattr(batch, name) for name in _NARROW)
     codes = tuple(getattr(batch, name) for name in _CODES)
     _fill(plan.steps, legs.transaction, legs.side, legs.judged_us, legs.before_us, narrow, codes, facts,
-          profiles.values, profiles.opened_us, profiles.account_kind, is_hub, periods, matrix)  # fmt: skip
+          profiles.values, profiles.opened_us, profiles.account_kind, is_hub, periods, flow, matrix)  # fmt: skip
     for column, target, columns in plan.money:
         into = rates.get(target) or no_rates(CURRENCY_CODE[target])
         convert_legs(into, batch, legs.transaction, facts.booked_us, facts.profile_row, profiles.values, columns,

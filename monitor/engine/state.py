@@ -63,6 +63,8 @@ def save(engine: Engine) -> Arrays:
     rules = {rule.id: number for number, rule in enumerate(engine.program.rulebook.rules)}
     quiet = [(rules[rule], code, at) for (rule, code), at in engine.findings.last_alert_us.items()]
     arrays["quiet"] = np.array(quiet, np.int64).reshape(-1, 3)
+    if engine.flow is not None:
+        arrays |= {f"flow.{name}": values for name, values in engine.flow.save().items()}
     arrays["day"] = np.array([] if engine.day is None else [engine.day], np.int64)
     return arrays
 
@@ -92,6 +94,8 @@ def load(engine: Engine, arrays: Arrays) -> None:
     engine.firsts.seen = np.array(arrays["firsts"])
     engine.firsts.used = int(arrays["firsts.used"][0])
     engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())
+    if engine.flow is not None:
+        engine.flow.load({name[5:]: values for name, values in arrays.items() if name.startswith("flow.")})
     rules = engine.program.rulebook.rules
     engine.findings.last_alert_us = {(rules[rule].id, code): at for rule, code, at in arrays["quiet"].tolist()}
     engine.day = int(arrays["day"][0]) if len(arrays["day"]) else None

@@ -11,8 +11,7 @@ A payment is two steps. :func:`outgoing` takes money from the payer's inflows an
 :func:`incoming` enters the record at the payee. Only the record joins them, so that the two may be accounts of
 different partitions. The clock is that of the partition's log: what is older than the horizon by it is let go.
 
-Inflows and trails stand in one pool of words, in blocks of a power of two. All lists have limits, so that a payment
-costs bounded time.
+All lists have limits, so that a payment costs bounded time.
 """
 
 from typing import NamedTuple
@@ -20,45 +19,51 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.time import DAY_US, UNKNOWN
+from monitor.domain.flow import HOPS_MAX, INFLOWS_MAX, MILLION, TRAILS_MAX, Limits
+from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.compiled import called, inlined, kernel, prefetch
-from monitor.engine.hashing import mix
+from monitor.engine.compiled import inlined, kernel, prefetch
+from monitor.engine.inflows import (
+    ACCOUNT_WORDS,
+    AMOUNT,
+    BLOCK,
+    C_CLOCK,
+    C_HELD,
+    C_TRAILS_LOST,
+    PAYEES,
+    PAYERS,
+    POSITION,
+    REST,
+    RING,
+    ROOM,
+    SOURCE,
+    TIME,
+    TOP,
+    TRAILS,
+    State,
+    allocate,
+    expire,
+    inflow_at,
+    log2_for,
+    make_place,
+    meet,
+    row_of_code,
+    take_back,
+)
 
 Rows = npt.NDArray[np.int64]
 
-HOPS_MAX = 8
-"""A trail that has gone through so many payments goes no further."""
 PATH_MAX = HOPS_MAX - 2
 """Payments between the first and the last of a trail."""
-INFLOWS_MAX = 10
-TRAILS_MAX = 4
 SEEN_MAX = INFLOWS_MAX * TRAILS_MAX + TRAILS_MAX
-MONTH_US = 30 * DAY_US
-MILLION = 1_000_000
-"""Shares are millionths, rounded down."""
 _EXACT = 2**31
 
-# An account.
-BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
-ACCOUNT_WORDS = 5
-# An inflow.
-POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS = range(6)
-INFLOW_WORDS = 6
 # A trail, in the pool and in a carried record; behind it the positions of the payments between.
 ENDS, FIRST, MONEY, SENT, STARTED = range(5)
 TRAIL_HEAD = 5
 TRAIL_WORDS = TRAIL_HEAD + PATH_MAX
 HOPS_BITS = 8
 HOPS = (1 << HOPS_BITS) - 1
-# The pool: how far it is used, free blocks by the logarithm of their length, blocks.
-TOP = 0
-FREE = 1
-FIRST_BLOCK = 16
-_SMALLEST = 3
-ROOM = 256
-"""Words that one payment can take at most."""
-
 # A carried record; behind it its trails.
 (
     R_POSITION, R_TIME, R_PAYER, R_PAYER_OWNER, R_PAYEE, R_PAYEE_OWNER, R_AMOUNT, R_CURRENCY, R_IS_HUB, R_COUNT,
@@ -66,10 +71,6 @@ ROOM = 256
 R_TRAILS = 10
 RECORD_WORDS = R_TRAILS + TRAILS_MAX * TRAIL_WORDS
 PAYER_HERE, PAYEE_HERE = 1, 2
-# What is counted.
-C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD = range(5)
-COUNTS = 5
-
 (
     RETURNED_SHARE, RETURN_KEPT, RETURN_HOPS, RETURN_TIME, MIDDLEMEN,
     CHAIN_DEPTH, CHAIN_TIME, CHAIN_KEPT,
@@ -78,29 +79,6 @@ COUNTS = 5
 MEASURES = 12
 # Which trail of the record a measure is about; -1: none.
 RETURN_TRAIL, MIDDLEMEN_TRAIL, CHAIN_TRAIL = range(3)
-
-
-class Limits(NamedTuple):
-    """How much is kept, and for how long."""
-
-    inflows: int
-    trails: int
-    least: int
-    """A trail with less than one part in ``least`` of the payment is let go."""
-    horizon_us: int
-    hub_bits: int
-    """So many of 64 bits, one for each other side by its hash, make a hub."""
-
-
-class State(NamedTuple):
-    """What is known of accounts, as the kernel sees it."""
-
-    row_of: Int32s
-    accounts: Rows
-    is_hub: npt.NDArray[np.int8]
-    """By code: whether the account was a hub in the month before."""
-    pool: Int64s
-    counts: Int64s
 
 
 class Payments(NamedTuple):
@@ -132,41 +110,6 @@ class Scratch(NamedTuple):
 
 
 @inlined
-def _allocate(pool, log2):
-    start = pool[FREE + log2]
-    if start != 0:
-        pool[FREE + log2] = pool[start]
-        return start
-    start = pool[TOP]
-    pool[TOP] += np.int64(1) << log2
-    return start
-
-
-@inlined
-def _release(pool, start, log2):
-    pool[start] = pool[FREE + log2]
-    pool[FREE + log2] = start
-
-
-@inlined
-def _log2_for(words):
-    log2 = np.int64(_SMALLEST)
-    while (np.int64(1) << log2) < words:
-        log2 += 1
-    return log2
-
-
-@inlined
-def inflow_at(block, ring, k):
-    """The first word of an account's k-th inflow, the oldest being 0."""
-    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
-    at = (ring >> 8) + k
-    if at >= capacity:
-        at -= capacity
-    return (block >> 8) + at * INFLOW_WORDS
-
-
-@inlined
 def trail_words(first):
     """How many words a trail takes in the pool."""
     return TRAIL_HEAD + (first & HOPS) - 2
@@ -190,65 +133,20 @@ def _share(money, whole):
 
 
 @inlined
-def _drop_oldest(accounts, pool, row):
-    block, ring = accounts[row, BLOCK], accounts[row, RING]
-    trails = pool[inflow_at(block, ring, 0) + TRAILS]
-    if trails != 0:
-        _release(pool, trails >> 16, (trails >> 8) & 255)
-    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
-    head = (ring >> 8) + 1
-    accounts[row, RING] = ((0 if head == capacity else head) << 8) | ((ring & 255) - 1)
-
-
-@inlined
-def _expire(accounts, pool, counts, row, horizon_us):
-    while accounts[row, RING] & 255:
-        at = inflow_at(accounts[row, BLOCK], accounts[row, RING], 0)
-        if counts[C_CLOCK] - pool[at + TIME] <= horizon_us:
-            break
-        _drop_oldest(accounts, pool, row)
-        counts[C_HELD] -= 1
-
-
-@inlined
-def _bits(word):
-    """How many bits are set."""
-    x = np.uint64(word)
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
-@inlined
-def _meet(state, limits, row, code, column, other):
-    """Count the other side of a payment; with a new month, decide whether the account was a hub in the last one."""
-    accounts = state.accounts
-    month = state.counts[C_CLOCK] // MONTH_US
-    if month > accounts[row, MONTH]:
-        is_wide = max(_bits(accounts[row, PAYERS]), _bits(accounts[row, PAYEES])) >= limits.hub_bits
-        state.is_hub[code] = np.int8(is_wide and month == accounts[row, MONTH] + 1)
-        accounts[row, MONTH] = month
-        accounts[row, PAYERS] = accounts[row, PAYEES] = 0
-    if other >= 0:
-        accounts[row, column] |= np.int64(1) << (mix(other, 0) & 63)
-
-
-@inlined
 def _put(record, n, part, limits, counts, ends, first, hops, money, sent, started):
     """Add a trail to a record, joined with what is there of the same first payment.
 
     Returns how many trails there are, and the first word of the trail whose way is to be written; -1 where the way of
     another part, or other trails, hold more money.
     """
-    slot = np.int64(-1)
+    slot = -1
     for k in range(n):
         if record[R_TRAILS + k * TRAIL_WORDS + FIRST] >> HOPS_BITS == first:
             slot = k
     if slot >= 0:
         record[R_TRAILS + slot * TRAIL_WORDS + MONEY] += money
-        if money < part[slot]:
-            return n, np.int64(-1)
+        if money <= part[slot]:
+            return n, -1
     elif n < limits.trails:
         slot = n
         n += 1
@@ -260,7 +158,7 @@ def _put(record, n, part, limits, counts, ends, first, hops, money, sent, starte
             if record[R_TRAILS + k * TRAIL_WORDS + MONEY] < record[R_TRAILS + slot * TRAIL_WORDS + MONEY]:
                 slot = k
         if money <= record[R_TRAILS + slot * TRAIL_WORDS + MONEY]:
-            return n, np.int64(-1)
+            return n, -1
         record[R_TRAILS + slot * TRAIL_WORDS + MONEY] = money
     part[slot] = money
     word = R_TRAILS + slot * TRAIL_WORDS
@@ -283,7 +181,7 @@ def _carry(pool, at, taken, record, n, part, limits, counts):
         first, ends = pool[word + FIRST], pool[word + ENDS]
         hops = first & HOPS
         money = _part_of(pool[word + MONEY], taken, amount)
-        if hops < HOPS_MAX and ends >> 32 != payer and money > 0:
+        if hops < HOPS_MAX and money > 0:
             n, into = _put(record, n, part, limits, counts, ends, first >> HOPS_BITS, hops + 1, money,
                            pool[word + SENT], pool[word + STARTED])  # fmt: skip
             if into >= 0:
@@ -357,9 +255,9 @@ def _measure_payer(pool, block, ring, currency, measures):
 @inlined
 def outgoing(state, limits, row, is_to_hub, record, part, measures):
     """Take the money of a record from the payer's inflows, and write what it carries into the record."""
-    _expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
+    expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
     code = record[R_PAYER]
-    _meet(state, limits, row, code, PAYEES, record[R_PAYEE])
+    meet(state, limits, row, code, PAYEES, record[R_PAYEE])
     record[R_IS_HUB] = state.is_hub[code]
     passed, stayed, n = _take_money(state, limits, row, record, is_to_hub, part)
     record[R_COUNT] = _without_the_least(record, n, limits.least)
@@ -447,33 +345,10 @@ def _measure_chain(record, measures, about):
 
 
 @inlined
-def _make_place(state, limits, row):
-    """Make place for one more inflow; the oldest goes where the limit is reached."""
-    accounts, pool = state.accounts, state.pool
-    block, ring = accounts[row, BLOCK], accounts[row, RING]
-    if block != 0 and ring & 255 < (np.int64(1) << (block & 255)) // INFLOW_WORDS and ring & 255 < limits.inflows:
-        return
-    if ring & 255 >= limits.inflows:
-        state.counts[C_INFLOWS_LOST] += np.int64(pool[inflow_at(block, ring, 0) + REST] > 0)
-        _drop_oldest(accounts, pool, row)
-        state.counts[C_HELD] -= 1
-        return
-    log2 = np.int64(_SMALLEST) if block == 0 else (block & 255) + 1
-    new = (_allocate(pool, log2) << 8) | log2
-    for k in range(ring & 255):
-        source, target = inflow_at(block, ring, k), inflow_at(new, np.int64(0), k)
-        for word in range(INFLOW_WORDS):
-            pool[target + word] = pool[source + word]
-    if block != 0:
-        _release(pool, block >> 8, block & 255)
-    accounts[row, BLOCK], accounts[row, RING] = new, ring & 255
-
-
-@inlined
 def _enter(state, limits, row, record):
     """Add a record to the payee's inflows, without the trails that have come home."""
     accounts, pool, payee = state.accounts, state.pool, record[R_PAYEE_OWNER]
-    _make_place(state, limits, row)
+    make_place(state, limits, row)
     at = inflow_at(accounts[row, BLOCK], accounts[row, RING], accounts[row, RING] & 255)
     accounts[row, RING] += 1
     state.counts[C_HELD] += 1
@@ -489,8 +364,8 @@ def _enter(state, limits, row, record):
             kept += 1
     if kept == 0:
         return
-    log2 = _log2_for(words)
-    word = _allocate(pool, log2)
+    log2 = log2_for(words)
+    word = allocate(pool, log2)
     pool[at + TRAILS] = (word << 16) | (log2 << 8) | kept
     for k in range(record[R_COUNT]):
         trail = R_TRAILS + k * TRAIL_WORDS
@@ -503,31 +378,10 @@ def _enter(state, limits, row, record):
 @inlined
 def incoming(state, limits, row, record, scratch, measures, about):
     """Measure what a record brings to the payee, and enter it."""
-    _expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
-    _meet(state, limits, row, record[R_PAYEE], PAYERS, record[R_PAYER])
+    expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
+    meet(state, limits, row, record[R_PAYEE], PAYERS, record[R_PAYER])
     _measure_payee(state.pool, state.accounts[row, BLOCK], state.accounts[row, RING], record, scratch, measures, about)
     _enter(state, limits, row, record)
-
-
-@inlined
-def _row_of(code, state):
-    row = state.row_of[code]
-    if row < 0:
-        row = np.int32(state.counts[C_ACCOUNTS])
-        state.row_of[code] = row
-        state.counts[C_ACCOUNTS] += 1
-    return np.int64(row)
-
-
-@inlined
-def _take_back(state, code, position):
-    """Take what is left of a reversed payment out of an account's inflows."""
-    if code >= 0 and state.row_of[code] >= 0:
-        row = state.row_of[code]
-        for k in range(state.accounts[row, RING] & 255):
-            at = inflow_at(state.accounts[row, BLOCK], state.accounts[row, RING], k)
-            if state.pool[at + POSITION] == position:
-                state.pool[at + REST] = 0
 
 
 @inlined
@@ -568,8 +422,8 @@ def trace(
         about[i, RETURN_TRAIL] = about[i, MIDDLEMEN_TRAIL] = about[i, CHAIN_TRAIL] = -1
         counts[C_CLOCK] = max(counts[C_CLOCK], payments.time_us[i])
         if payments.takes_back[i] != UNKNOWN:
-            _take_back(state, payments.payer[i], payments.takes_back[i])
-            _take_back(state, payments.payee[i], payments.takes_back[i])
+            take_back(state, payments.payer[i], payments.takes_back[i])
+            take_back(state, payments.payee[i], payments.takes_back[i])
         payer, payee = payments.payer[i], payments.payee[i]
         if not payments.is_booked[i] or payments.amount[i] <= 0 or payer == payee:
             if payments.sides[i] & PAYER_HERE:
@@ -579,34 +433,8 @@ def trace(
             _begin(payments, i, record)
             if payer >= 0:
                 is_to_hub = payee >= 0 and state.is_hub[payee] != 0
-                outgoing(state, limits, _row_of(payer, state), is_to_hub, record, scratch.part, measures[i])
+                outgoing(state, limits, row_of_code(payer, state), is_to_hub, record, scratch.part, measures[i])
         _measure_chain(record, measures[i], about[i])
         if payments.sides[i] & PAYEE_HERE and payee >= 0:
-            incoming(state, limits, _row_of(payee, state), record, scratch, measures[i], about[i])
+            incoming(state, limits, row_of_code(payee, state), record, scratch, measures[i], about[i])
     return len(payments.position)
-
-
-@called
-def _moved(source, target, start, log2):
-    """Copy a block into another pool."""
-    to = _allocate(target, log2)
-    for word in range(np.int64(1) << log2):
-        target[to + word] = source[start + word]
-    return to
-
-
-@kernel
-def repack(accounts: Rows, rows: int, horizon_us: int, counts: Int64s, pool: Int64s, new: Int64s) -> None:
-    """Copy what is not older than the horizon into another pool; accounts without inflows give their blocks back."""
-    for row in range(rows):
-        _expire(accounts, pool, counts, row, horizon_us)
-        block, ring = accounts[row, BLOCK], accounts[row, RING]
-        if ring & 255 == 0:
-            accounts[row, BLOCK] = accounts[row, RING] = 0
-            continue
-        for k in range(ring & 255):
-            at = inflow_at(block, ring, k)
-            trails = pool[at + TRAILS]
-            if trails != 0:
-                pool[at + TRAILS] = (_moved(pool, new, trails >> 16, (trails >> 8) & 255) << 16) | (trails & 0xFFFF)
-        accounts[row, BLOCK] = (_moved(pool, new, block >> 8, block & 255) << 8) | (block & 255)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from monitor.domain.alert import ParameterInForce, Quantity, Source
 from monitor.domain.countries import COUNTRIES
+from monitor.domain.flow import FLOW_NAMES, finding_of
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CALENDARS, CLOSED
 from monitor.engine.further_keys import KEY_KINDS
 from monitor.engine.sentences import fill, quantity_of_parts, writer
+from monitor.rulebook.codegen import denominator_of
 from monitor.rulebook.duty import duty_terms
 from monitor.rulebook.plan import FieldUse, RulePlan
 from monitor.rulebook.rule import (
@@ -117,6 +119,9 @@ class RuleView:
         parts = [part for root in (self.rule.when, *wheres) for part in walk(root)]
         self.lists = sorted({p.list_name for p in parts if isinstance(p, Membership) and p.list_name})
         self.currencies = sorted({p.unit.detail for p in parts if p.unit.kind is Kind.MONEY and p.unit.detail})
+        found = {finding_of(part.name) for part in parts if isinstance(part, Name) and part.name in FLOW_NAMES}
+        self.flow_findings = sorted(found - {-1})
+        """Findings of flow tracing that the rule asks for: their ways stand behind its alerts."""
         self.parameters_of = lru_cache(maxsize=4096)(self._parameters)
 
     # Readers ------------------------------------------------------------------------------------------
@@ -144,7 +149,8 @@ class RuleView:
         if use not in program.fields:
             return lambda leg: None
         column = program.fields.index(use)
-        return lambda leg: _parts(leg.fields[column])
+        over = denominator_of(node) if isinstance(node, Name) else 1
+        return lambda leg: _parts(leg.fields[column], over)
 
     def _measure(self, window: str, measure: str) -> Reader:
         value, count = self.plan.measures[window, measure]

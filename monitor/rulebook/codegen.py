@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Protocol
 
+from monitor.domain.flow import MILLION
 from monitor.domain.units import Kind
 from monitor.rulebook.bytecode import (
     AND_MODE,
@@ -92,6 +93,11 @@ def scale_of(parameter: Parameter) -> int:
     return scale
 
 
+def denominator_of(node: Name) -> int:
+    """Shares among the fields are in millionths; all other fields are whole numbers."""
+    return MILLION if node.unit.kind is Kind.SHARE else 1
+
+
 def _cost(node: Node) -> int:
     """How dear a part is to evaluate, for the order within ``and`` / ``or``."""
     own = {MeasureName: 8, PeerName: 6, Membership: 2, Call: 3, Arithmetic: 2, ParameterName: 2}.get(type(node), 1)
@@ -164,7 +170,7 @@ class ConditionCompiler:
         match node:
             case Name():
                 currency = node.unit.detail if node.unit.kind is Kind.MONEY else None
-                return operand(OperandKind.FIELD, columns.of_field(node.name, currency))
+                return operand(OperandKind.FIELD, columns.of_field(node.name, currency), denominator_of(node))
             case MeasureName():
                 return self._measure(node.window, node.measure)
             case ParameterName():

@@ -65,7 +65,7 @@ def resolve(source: Source, tree: ast.expr, scope: "Scope", text: str) -> Node:
                            f"Write for example counterparty_country in {name[:60]}.")  # fmt: skip
     if name.startswith(RESERVED_PREFIXES):
         raise source.error(tree, f"'{name[:60]}' is not in this release",
-                           "Names with flow. and model. are reserved for later parts.", "Remove it.")  # fmt: skip
+                           "Names with model. are reserved for later parts.", "Remove it.")  # fmt: skip
     if path[0] == "peer":
         return _peer(source, tree, path, scope, text)
     if len(path) == 2 and path[0] in scope.windows:

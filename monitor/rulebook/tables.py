@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.fields import FIELDS, PEER_QUANTILES
+from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.money import CURRENCY_CODE, parse_amount_minor
 from monitor.domain.time import parse_duration_us
 from monitor.domain.units import Kind
@@ -31,7 +32,7 @@ DEFAULT_CURRENCY = "USD"
 """The currency of a table whose rule names none."""
 _KEYS = ("name", "start", "table", "lists", "peers", "hubs", "jurisdiction", "rates")
 _EXTRA = ("at", "expect", "id", "reverses", "jurisdiction")
-_NOT_COLUMNS = ("peer.is_hub", "time_of_day", "counterparty_account_given")
+_NOT_COLUMNS = ("peer.is_hub", "time_of_day", "counterparty_account_given", *FLOW_NAMES)
 
 
 def field_of_column(column: str) -> str | None:

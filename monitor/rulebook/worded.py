@@ -45,6 +45,18 @@ _FIELDS = {
     "profile.expected_monthly_out": "the expected monthly money out",
     "profile.is_pep": "the customer is a politically exposed person",
     "peer.is_hub": "the customer is a hub",
+    "flow.returned_share": "the share that has come back to where it came from",
+    "flow.return_kept": "what came back of the money paid out",
+    "flow.return_hops": "the number of payments on the way back",
+    "flow.return_time": "the time from paying out to coming back",
+    "flow.middlemen": "the number of separate ways from one origin",
+    "flow.chain_depth": "the number of payments in a row",
+    "flow.chain_time": "the time since the first payment of the chain",
+    "flow.chain_kept": "what is left of the chain's first payment",
+    "flow.pass_through": "the share that was received within 30 days",
+    "flow.dwell_time": "the time that the money stayed",
+    "flow.residual": "what is left of the latest payments in",
+    "flow.gathered": "the number of payers whose money was paid on",
 }
 _QUANTILES = {"p50": "half", "p90": "90 %", "p95": "95 %", "p99": "99 %", "p999": "99.9 %"}
 

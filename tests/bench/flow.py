@@ -16,10 +16,10 @@ import numpy as np
 
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
 from monitor.engine import trails
-from monitor.engine.flow import LIMITS, FlowTable
+from monitor.engine.flow import FlowTable
 from monitor.engine.inflows import C_ACCOUNTS, C_INFLOWS_LOST, C_TRAILS_LOST
 from monitor.engine.trails import PAYEE_HERE, PAYER_HERE, Payments
-from tests.oracle.flow_definition import Pay, SlowTracer
+from monitor.rulebook.reference.flow import Pay, SlowTracer
 
 SEED = 20_261_124
 PAYMENTS, PERSONS, HUBS, DAYS = 1_000_000, 100_000, 500, 60
@@ -73,7 +73,7 @@ def fast(payments: Payments) -> tuple[FlowTable, float, np.ndarray]:
 
 def slow(payments: Payments) -> tuple[float, list[tuple[int, int, int]]]:
     """The definition over the stream: nanoseconds a payment, and (returned share, middlemen, depth) of each."""
-    definition = SlowTracer(LIMITS.horizon_us, LIMITS.least, LIMITS.hub_bits, trails.HOPS_MAX)
+    definition = SlowTracer(inflows_max=None, trails_max=None)
     columns = [column.tolist() for column in payments[:7]]
     pays = [Pay(at, when, payer, payee, amount, 0, payer_owner, payee_owner)
             for at, when, payer, payer_owner, payee, payee_owner, amount in zip(*columns, strict=True)]  # fmt: skip

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from monitor.domain.flow import LIMITS, TRAILS_MAX
 from monitor.domain.time import DAY_US, HOUR_US
-from monitor.engine import inflows, trails
-from monitor.engine.flow import LIMITS, RECORD, FlowTable, Traced
-from tests.oracle.flow_definition import Pay
+from monitor.engine import trails
+from monitor.engine.flow import RECORD, FlowTable, Traced
+from monitor.rulebook.reference.flow import Pay
 from tests.oracle.test_flow_against_definition import columns, shown
 
 A, B, C, D, SHOP, PAYROLL = 1, 2, 3, 4, 5, 6
@@ -128,4 +129,4 @@ def test_money_of_a_month_ago_is_forgotten_and_its_place_is_used_again() -> None
 def test_a_record_has_no_gaps_and_a_stated_size() -> None:
     assert RECORD.itemsize == 8 * trails.RECORD_WORDS
     assert np.dtype(RECORD["trail"].base).itemsize == 8 * trails.TRAIL_WORDS
-    assert LIMITS.trails == inflows.TRAILS_MAX
+    assert LIMITS.trails == TRAILS_MAX

@@ -215,7 +215,7 @@ CONDITIONS: dict[str, str] = {
     "a list of another vocabulary": "channel in list.high_risk_countries",
     "a list that stands alone": "list.high_risk_countries",
     "a peer of an unknown quantile": "cash.total > peer.cash.total.p42",
-    "a name that is reserved": "flow.hops > deposits_min",
+    "a name that is reserved": "model.score > deposits_min",
     "known of a parameter": "known(total_above)",
     "first seen of an amount": "first_seen(amount)",
     "a field as a list": "channel in counterparty",

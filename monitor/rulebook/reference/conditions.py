@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
+from monitor.domain.fields import FIELDS
+from monitor.domain.flow import FLOW_NAMES, MILLION, MOVED, RECEIVED
 from monitor.domain.units import Kind
 from monitor.rulebook.reference import values
 from monitor.rulebook.reference.history import FIRST_SEEN_OVER_US, History
@@ -174,6 +176,8 @@ def _field(node: Name, scene: Scene) -> Value:
     if node.name == "time_of_day":
         entity = scene.history.inputs.entity(scene.leg.transaction.booking_entity)
         return Value(entity.time_of_day_us(scene.leg.transaction.booked_at_us))
+    if node.name in FLOW_NAMES:
+        return _flow(node.name, scene)
     plain = field_of(scene.leg, node.name)
     if plain is None:
         return Value.unknown(node.name)
@@ -183,6 +187,16 @@ def _field(node: Name, scene: Scene) -> Value:
     target = node.unit.detail if node.unit.kind is Kind.MONEY else None
     booked_at_us = scene.leg.transaction.booked_at_us
     return scene.history.inputs.converted(amount_minor, currency, target or currency, booked_at_us, node.name)
+
+
+def _flow(name: str, scene: Scene) -> Value:
+    """What tracing says of the payment; some of it is known to one side only."""
+    leg = scene.leg
+    is_shown = name in MOVED or (name in RECEIVED) == (leg.role == "credit")
+    value = scene.history.traced[leg.position].named(name) if is_shown else None
+    if value is None:
+        return Value.unknown(name)
+    return Value(Fraction(value, MILLION) if FIELDS[name].unit.kind is Kind.SHARE else value)
 
 
 def field_of(leg: PlainLeg, name: str) -> Plain | tuple[int, str] | None:

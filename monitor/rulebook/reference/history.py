@@ -5,10 +5,12 @@ whose judged time lies in ``(t - over, t]`` or whose business date falls into th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from monitor.domain.time import DAY_US
+from monitor.rulebook.reference.flow import Found, SlowTracer, trace
 from monitor.rulebook.reference.inputs import PlainInputs
 from monitor.rulebook.reference.legs import LATENESS_MAX_US, PlainLeg
 from monitor.rulebook.rule import Window
@@ -17,7 +19,7 @@ FIRST_SEEN_OVER_US = 730 * DAY_US
 """How far back ``first_seen`` remembers."""
 
 
-@dataclass(slots=True)
+@dataclass
 class History:
     """All legs given, by key, and the inputs in force."""
 
@@ -34,6 +36,15 @@ class History:
             for key in leg.keys.items():
                 of_key[key].append(leg)
         return cls(ordered, inputs, of_key)
+
+    @cached_property
+    def traced(self) -> Mapping[int, Found]:
+        """What tracing the money says, by log position: as given, or of the payments behind the legs."""
+        if self.inputs.traced is not None:
+            return self.inputs.traced
+        payments = {leg.position: leg.transaction for leg in self.legs}
+        gone = {leg.gone_at: leg.position for leg in self.legs if leg.gone_at is not None}
+        return trace(payments.values(), SlowTracer(), gone)
 
     def before(self, leg: PlainLeg, by: str) -> Iterator[PlainLeg]:
         """The key's legs that came earlier in the log, standing or not."""

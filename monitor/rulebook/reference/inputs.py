@@ -7,6 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from monitor.domain.money import convert_minor
+from monitor.rulebook.reference.flow import Found
 from monitor.rulebook.reference.values import Value
 
 
@@ -92,6 +93,8 @@ class PlainInputs:
     entities: Mapping[str, PlainEntity] = field(default_factory=dict)
     default_entity: PlainEntity = PlainEntity()
     snapshots: tuple[tuple[int, BankSnapshot], ...] = ()
+    traced: Mapping[int, Found] | None = None
+    """What tracing the money says by log position, where more payments were traced than those that are judged."""
 
     def entity(self, name: str | None) -> PlainEntity:
         """The booking entity of that name, or the default one where the payment names none."""
