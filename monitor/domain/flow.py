@@ -14,7 +14,8 @@ MILLION = 1_000_000
 HOPS_MAX = 8
 """A trail that has gone through so many payments goes no further."""
 INFLOWS_MAX = 10
-TRAILS_MAX = 4
+TRAILS_MAX = HOPS_MAX - 1
+"""One chain of payments, whose every payer is an origin, fits."""
 
 RECEIVED = ("flow.returned_share", "flow.return_kept", "flow.return_hops", "flow.return_time", "flow.middlemen")
 MOVED = ("flow.chain_depth", "flow.chain_time", "flow.chain_kept")

@@ -5,7 +5,7 @@
 the payee's side needs: in a bank with several partitions it travels to the payee's partition as a record of the log; in
 one partition the same array goes straight on.
 
-Limits: 10 inflows an account, 4 trails an inflow, 8 hops, 30 days. An account costs 40 bytes, with one inflow 104,
+Limits: 10 inflows an account, 7 trails an inflow, 8 hops, 30 days. An account costs 40 bytes, with one inflow 104,
 with ten 552; a trail 40, and 8 more for each payment between its first and its last. Reaching a limit loses trails and
 never invents one; how many inflows were displaced before their money had gone, and how many trails, is counted.
 """

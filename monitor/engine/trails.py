@@ -303,6 +303,8 @@ def _middlemen(pool, block, ring, record, origin, scratch):
 @inlined
 def _measure_payee(pool, block, ring, record, scratch, measures, about):
     """What came back to its origin, and over how many middlemen the same origin's money came."""
+    if record[R_PAYER] < 0:
+        return
     payee, returned, largest, most = record[R_PAYEE_OWNER], np.int64(0), np.int64(0), np.int64(0)
     for k in range(record[R_COUNT]):
         word = R_TRAILS + k * TRAIL_WORDS
@@ -329,7 +331,9 @@ def _measure_payee(pool, block, ring, record, scratch, measures, about):
 
 @inlined
 def _measure_chain(record, measures, about):
-    """The longest trail that makes up at least half of the payment."""
+    """The longest trail that makes up at least half of the payment; unknown where the payer is."""
+    if record[R_PAYER] < 0:
+        return
     measures[CHAIN_DEPTH], measures[CHAIN_TIME], measures[CHAIN_KEPT] = 1, 0, MILLION
     largest = np.int64(0)
     for k in range(record[R_COUNT]):

@@ -82,6 +82,9 @@ def streams(draw: st.DrawFn, accounts: int = 6, longest: int = 30) -> list[Pay]:
         amount = draw(st.sampled_from([1, 19, 100, 950, 1000, 20_000]))
         late = draw(st.sampled_from([0, 0, 0, 2 * HOUR_US]))
         takes_back = draw(st.integers(0, position - 1)) if position and draw(st.integers(0, 19)) == 0 else None
+        if takes_back is not None:
+            # A reversal names the accounts of its original.
+            payer, payee = pays[takes_back].payer, pays[takes_back].payee
         pays.append(
             Pay(position, now - late, payer, payee, amount, draw(st.sampled_from([0, 0, 0, 1])),
                 0 if payer == 5 else payer, 0 if payee == 5 else payee, takes_back is None, takes_back)

@@ -224,6 +224,8 @@ class SlowTracer:
         return trails
 
     def _in(self, pay: Pay, found: Found) -> None:
+        if pay.payer is None:
+            return
         home = [trail for trail in found.carried if trail.origin == pay.payee_owner]
         found.returned_share = sum(trail.amount for trail in home) * MILLION // pay.amount
         if home:
@@ -243,6 +245,8 @@ class SlowTracer:
                 found.paths[_MIDDLEMEN] = next(trail.path for trail in found.carried if trail.origin == origin)
 
     def _chain(self, pay: Pay, found: Found) -> None:
+        if pay.payer is None:
+            return
         found.chain_depth, found.chain_time, found.chain_kept = 1, 0, MILLION
         half = [trail for trail in found.carried if trail.amount * 2 >= pay.amount]
         if half:
