@@ -15,11 +15,13 @@ from monitor.adapters.input_archive import InputNotKept
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault, Texts
 from monitor.app.embedded import RUN
+from monitor.app.rerun_flow import flow_names
 from monitor.app.rerun_history import HistoryLost, Row
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
 from monitor.domain.alert import ParameterInForce, Quantity, alert_id
+from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
 from monitor.domain.vocabulary import RISK_RATINGS
@@ -369,6 +371,10 @@ def _positions(again: Rerun) -> list[int]:
     leg, duty, behind = again.recomputed.leg, duty_terms(again.rule), again.recomputed.behind()
     own = duty.by_way[duty.way(is_credit=leg.role == "credit")].windows if duty else behind
     inside = {position for name in own for position in behind[name]}
+    findings = {finding_of(name) for name in flow_names(again.rule)} - {-1}
+    if findings:
+        traced = again.recomputed.run.history.traced[leg.position]
+        inside |= {position for finding in findings for position in traced.paths.get(finding, ())}
     return sorted({*inside, leg.position})[-TRANSACTIONS_MAX:]
 
 

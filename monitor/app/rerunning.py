@@ -15,6 +15,7 @@ from monitor.adapters.history_reading import HistoryReader
 from monitor.adapters.input_archive import InputArchive
 from monitor.app import kept_inputs
 from monitor.app.inputs import OVERLAY
+from monitor.app.rerun_flow import flow_names, traced_again
 from monitor.app.rerun_history import (
     HistoryLost,
     Linked,
@@ -117,6 +118,9 @@ class Rerunner:
         currencies = {CURRENCIES[row["currency"]] for row in rows} | people.currencies()
         inputs = plain_inputs(then, rule, currencies=currencies, token=self.token)
         leg = _leg(legs, evidence, rule, self.token)
+        if flow_names(rule):
+            until_us = max(int(row["booked_at_us"]) for row in rows)
+            inputs = replace(inputs, traced=traced_again(self.history, stop=position + 1, until_us=until_us))
         recomputed = ReferenceEngine().at(with_tokens(rule, self.token), leg, legs, inputs)
         subject = recomputed.verdict.subject or ""
         if leg.kind == "agent" and subject != evidence["subject"]["id"]:

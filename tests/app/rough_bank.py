@@ -142,6 +142,12 @@ RULES: tuple[dict[str, str], ...] = (
      'or profile.screening == "possible" and profile.exemption_review_age > age '
      "or ratio(p.total, profile.expected_monthly_cash) > times",
      "text": "{p.n} in cash."},
+    {"parameters": f"{_number('deep', 'count', '3')}\n{_number('some', 'share', '0.2')}",
+     "windows": _window("q", "9d", "n: count(), most: max(amount)",
+                        where="flow.pass_through >= some or flow.middlemen >= deep"),
+     "when": "flow.chain_depth >= deep or flow.returned_share >= some "
+     "or (flow.residual < some and flow.gathered >= deep) or flow.dwell_time + flow.chain_time < flow.return_time",
+     "text": "{q.n}; {flow.chain_depth} in a row, {flow.returned_share} came back, {flow.residual} left."},
 )  # fmt: skip
 
 

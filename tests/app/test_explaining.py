@@ -6,6 +6,7 @@ This sets the engine against the reference on whole runs: intake, profiles, join
 import json
 import random
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -90,17 +91,27 @@ def test_alerts_of_the_shipped_rules_on_a_simulated_bank_come_out_the_same(tmp_p
     found = explain_some(tmp_path / "bank.db", seed=7, most=40)
     assert what_differs(found) == []
     assert len({each.evidence["source"]["id"] for each in found}) >= 8
-    assert {"AML-DOR-001", "AML-RND-001"} <= {each.evidence["source"]["id"] for each in found}
+    wanted = {"AML-DOR-001", "AML-RND-001", "AML-CYC-002", "AML-LAY-002"}
+    assert wanted <= {each.evidence["source"]["id"] for each in found}
+    ways = [each.evidence["transactions"] for each in found if each.evidence["source"]["id"] == "AML-CYC-002"]
+    assert {len(way) for way in ways} == {4}
 
 
 def _handmade(path: Path) -> Path:
-    """Payments for the rules that a short simulation does not reach: a sleeper that wakes, and round transfers."""
+    """Payments for rules that a short simulation does not reach: a sleeper wakes, round sums, money in a circle."""
     moved = [("2026-02-01", "500.00", "creditor", "cash"), ("2026-09-01", "12000.00", "creditor", "wire")]
     moved += [(f"2026-09-{day:02}", "11000.00", "debtor", "wire") for day in range(2, 9)]
     lines = [
         {"transaction_id": f"H{number}", "booked_at": f"{day}T09:00:00Z", "amount": amount, "currency": "USD",
          f"{side}_customer": "H-1", f"{side}_account": "H-1-A", "channel": channel}
         for number, (day, amount, side, channel) in enumerate(moved)
+    ]  # fmt: skip
+    circle = ("H-2", "H-3", "H-4", "H-5", "H-2")
+    lines += [
+        {"transaction_id": f"HC{number}", "booked_at": f"2026-09-0{number + 1}T10:00:00Z", "amount": "9000.00",
+         "currency": "USD", "channel": "wire", "debtor_customer": payer, "debtor_account": f"{payer}-A",
+         "creditor_customer": payee, "creditor_account": f"{payee}-A"}
+        for number, (payer, payee) in enumerate(pairwise(circle))
     ]  # fmt: skip
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
