@@ -22,6 +22,7 @@ from monitor.engine import engine as engine_module
 from monitor.engine.admission import Admission
 from monitor.engine.engine import Engine
 from monitor.engine.findings import Findings
+from monitor.engine.flow import FlowTable
 from monitor.engine.peers import Peers
 from monitor.engine.table import WindowTable
 from monitor.intake import jsonl
@@ -41,6 +42,7 @@ STAGES: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("profile versions", ((ProfileTimeline, "advance"),)),
     ("admission", ((Admission, "admit"),)),
     ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "_facts"), (Engine, "_periods"))),
+    ("flow", ((FlowTable, "trace"),)),
     ("filters", ((decide, "filter_masks"),)),
     ("windows", ((WindowTable, "run"),)),
     ("rules", ((Engine, "_decide"),)),
