@@ -397,6 +397,26 @@ def _begin(payments, i, record):
     record[R_IS_HUB], record[R_COUNT] = 0, 0
 
 
+@inlined
+def _ask_ahead(payments, i, state):
+    """Ask for the rows of accounts 8 payments ahead, for their inflows 4 ahead, for the latest one's trails 2 ahead."""
+    accounts, pool, row_of, last = state.accounts, state.pool, state.row_of, len(payments.position) - 1
+    for code in (payments.payer[min(i + 8, last)], payments.payee[min(i + 8, last)]):
+        if code >= 0 and row_of[code] >= 0:
+            prefetch(accounts, np.int64(row_of[code]) * ACCOUNT_WORDS)
+    for code in (payments.payer[min(i + 4, last)], payments.payee[min(i + 4, last)]):
+        if code >= 0 and row_of[code] >= 0 and accounts[row_of[code], BLOCK] != 0:
+            block = accounts[row_of[code], BLOCK]
+            for line in range(0, 1 << (block & 255), 8):
+                prefetch(pool, (block >> 8) + line)
+    code = payments.payer[min(i + 2, last)]
+    if code >= 0 and row_of[code] >= 0 and accounts[row_of[code], RING] & 255:
+        block, ring = accounts[row_of[code], BLOCK], accounts[row_of[code], RING]
+        kept = pool[inflow_at(block, ring, (ring & 255) - 1) + TRAILS]
+        for line in range(0, 0 if kept == 0 else 1 << ((kept >> 8) & 255), 8):
+            prefetch(pool, (kept >> 16) + line)
+
+
 @kernel
 def trace(
     done: int, payments: Payments, limits: Limits, state: State, scratch: Scratch, records: Rows, measures: Rows,
@@ -406,20 +426,11 @@ def trace(
 
     The record of a payment whose payer is of this partition is written; of another one it is given.
     """
-    pool, counts, row_of = state.pool, state.counts, state.row_of
+    pool, counts = state.pool, state.counts
     for i in range(done, len(payments.position)):
         if pool[TOP] + ROOM > len(pool):
             return i
-        if i + 8 < len(payments.position):
-            for code in (payments.payer[i + 8], payments.payee[i + 8]):
-                if code >= 0 and row_of[code] >= 0:
-                    prefetch(state.accounts, np.int64(row_of[code]) * ACCOUNT_WORDS)
-        if i + 4 < len(payments.position):
-            for code in (payments.payer[i + 4], payments.payee[i + 4]):
-                if code >= 0 and row_of[code] >= 0 and state.accounts[row_of[code], BLOCK] != 0:
-                    block = state.accounts[row_of[code], BLOCK]
-                    for line in range(0, 1 << (block & 255), 8):
-                        prefetch(pool, (block >> 8) + line)
+        _ask_ahead(payments, i, state)
         record = records[i]
         for column in range(MEASURES):
             measures[i, column] = UNKNOWN
