@@ -50,6 +50,8 @@ def rules() -> list[Rule]:
         made(8, "first_seen(counterparty) and since_last() >= hour", "3h"),
         made(9, "share(w.least, w.total) <= half", "24h", by="on_behalf_of", subject="on_behalf_of"),
         made(10, 'status == "attempted" and w.n >= two', "24h", where='status != "booked"'),
+        made(11, "flow.chain_depth >= two or flow.returned_share > half or flow.residual < half", "24h",
+             where="flow.pass_through >= half"),
     ]  # fmt: skip
 
 
