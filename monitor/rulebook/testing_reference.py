@@ -36,8 +36,8 @@ class ReferenceTables:
     def judged(self, rule: Rule, test: TableTest) -> list[Verdict]:
         """Every verdict with the numbers behind it."""
         rows = table_rows(rule, test)
-        transactions = [_transaction(position, row) for position, row in enumerate(rows)]
-        return ReferenceEngine().judge([rule], transactions, _inputs(rule, test, rows))
+        transactions = [plain_payment(position, row) for position, row in enumerate(rows)]
+        return ReferenceEngine().judge([rule], transactions, plain_inputs(rule, test, rows))
 
 
 def _word(verdict: Verdict | None) -> str:
@@ -46,7 +46,8 @@ def _word(verdict: Verdict | None) -> str:
     return "undecided" if verdict.verdict == "unknown" else str(verdict.status)
 
 
-def _transaction(position: int, row: TableRow) -> PlainTransaction:
+def plain_payment(position: int, row: TableRow) -> PlainTransaction:
+    """A row as the slow evaluator reads payments: its customer on one side, nobody of ours on the other."""
     own = PlainSide(
         holder=row.word("customer"),
         account=row.word("account"),
@@ -94,7 +95,8 @@ def entity_of(row: TableRow) -> str:
     return row.word("booking_entity") or f"entity-{row.jurisdiction or 'any'}"
 
 
-def _inputs(rule: Rule, test: TableTest, rows: tuple[TableRow, ...]) -> PlainInputs:
+def plain_inputs(rule: Rule, test: TableTest, rows: tuple[TableRow, ...]) -> PlainInputs:
+    """What a table says besides its payments: lists, rates, booking entities and the bank snapshot."""
     snapshots: tuple[tuple[int, BankSnapshot], ...] = ()
     if test.peers or test.hubs:
         quantiles: dict[tuple[str | None, str], Fraction | int] = {

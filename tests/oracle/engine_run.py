@@ -73,15 +73,20 @@ def rates_into(rates: Sequence[PlainRate], target: str) -> Rates:
     start, published, above, below = [0], [], [], []
     for number, source in enumerate(CURRENCIES):
         scale = Fraction(10) ** (DECIMALS[CURRENCY_CODE[target]] - DECIMALS[number])
-        for rate in sorted(
-            (r for r in rates if (r.source, r.target) == (source, target)), key=lambda r: r.published_us
-        ):
-            published.append(rate.published_us)
-            above.append((rate.rate * scale).numerator)
-            below.append((rate.rate * scale).denominator)
+        for published_us, rate in _of_pair(rates, source, target):
+            published.append(published_us)
+            above.append((rate * scale).numerator)
+            below.append((rate * scale).denominator)
         start.append(len(published))
     columns = [np.array(values, np.int64) for values in (start, published, above, below)]
     return Rates(CURRENCY_CODE[target], *columns)
+
+
+def _of_pair(rates: Sequence[PlainRate], source: str, target: str) -> list[tuple[int, Fraction]]:
+    """When each rate of a pair was published, ascending; from the opposite pair where it never was."""
+    direct = [(each.published_us, each.rate) for each in rates if (each.source, each.target) == (source, target)]
+    opposite = [(each.published_us, 1 / each.rate) for each in rates if (each.source, each.target) == (target, source)]
+    return sorted(direct or opposite)
 
 
 def batch_of(payments: Sequence[PlainTransaction], identifiers: PlainIdentifiers) -> TransactionBatch:
