@@ -1,6 +1,6 @@
 """A stream of a rule through the real engine, batch by batch, with profiles and joint holders as they were then."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -60,32 +60,32 @@ def _entity(plain: PlainEntity) -> Entity:
 
 
 class StretchRun:
-    """A stream on a fresh engine."""
+    """A stream on a fresh engine, under rules of which the stream's own is one."""
 
-    def __init__(self, stream: RuleStream) -> None:
+    def __init__(self, stream: RuleStream, rules: Sequence[Rule]) -> None:
         self.stream, self.identifiers, self.profiles = stream, PlainIdentifiers(), ProfileTable()
-        rule, inputs = stream.rule, stream.inputs
-        program = plan(Rulebook((rule,), rule.digest))
+        self.number, inputs = [rule.id for rule in rules].index(stream.rule.id), stream.inputs
+        program = plan(Rulebook(tuple(rules), "".join(rule.digest for rule in rules)))
         lists = {name: NamedList(name, "test", tuple(words)) for name, ((_, words),) in inputs.lists.items()}
         targets = {use.currency for use in program.fields if use.currency is not None}
         self.engine = Engine(program, EngineInputs(
             self.identifiers, StreamEntities(inputs.entities, self.identifiers), lists=lists,
-            rates={target: rates_into(inputs.rates, target) for target in targets}, live=frozenset({rule.id}),
+            rates={each: rates_into(inputs.rates, each) for each in targets}, live=frozenset(each.id for each in rules),
         ))  # fmt: skip
         self.engine.day = _LAST_DAY
         self._put_snapshot()
 
-    def steps(self) -> list[tuple[Step, int]]:
-        """What each batch led to, and how many legs in it were undecided."""
+    def steps(self) -> list[tuple[Step, list[int]]]:
+        """What each batch led to, and how many legs in it each rule left undecided."""
         found = []
         for stretch in self.stream.stretches:
             for customer, profile in stretch.profiles.items():
                 self._put_profile(customer, profile)
             for account, held in stretch.accounts.items():
                 self._put_account(account, held)
-            before = int(self.engine.undecided.sum())
+            before = self.engine.undecided.sum(axis=1)
             step = self.engine.step(batch_of(stretch.payments, self.identifiers), self.profiles)
-            found.append((step, int(self.engine.undecided.sum()) - before))
+            found.append((step, (self.engine.undecided.sum(axis=1) - before).tolist()))
         return found
 
     def _put_profile(self, customer: str, profile: HeldProfile) -> None:
@@ -129,7 +129,7 @@ class StretchRun:
         quantiles = np.full((1, max(len(peers.peers), 1)), UNKNOWN, np.int64)
         for name, text in test.peers.items():
             window, measure, quantile = name.removeprefix("peer.").split(".")
-            column = self.engine.program.rules[0].measures[window, measure][0]
+            column = self.engine.program.rules[self.number].measures[window, measure][0]
             if (column, quantile) in peers.peers:
                 quantiles[0, peers.peers.index((column, quantile))] = _peer_value(
                     self.stream.rule, window, measure, text
