@@ -6,7 +6,8 @@ from monitor.domain.alert import Alert, Quantity
 from monitor.engine.sentences import quantity_of_parts
 from monitor.rulebook.reference import Value, Verdict
 from monitor.rulebook.reference.evaluator import kind_of
-from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule import Name, Rule
+from monitor.rulebook.walk import walk
 
 _ROLES = {"debit": "debtor", "credit": "creditor"}
 _WORDS = {"alert": "new", "quiet": "quiet"}
@@ -36,8 +37,13 @@ def said(rule: Rule, alert: Alert) -> tuple[Any, ...]:
 
 
 def _evidence(rule: Rule, positions: tuple[int, ...]) -> tuple[int, ...]:
-    """The payments behind a match; of an obligation only those of one direction count, which its own tests compare."""
-    return () if rule.kind == "obligation" else tuple(sorted(positions))
+    """The payments behind a match, where both say the same of them.
+
+    Of an obligation only those of one direction count, and of a rule that follows money the alert names the way it took
+    as well; their own tests compare these.
+    """
+    follows_money = any(isinstance(each, Name) and each.name.startswith("flow.") for each in walk(rule.when))
+    return () if rule.kind == "obligation" or follows_money else tuple(sorted(positions))
 
 
 def _side(leg_role: str) -> str | None:
