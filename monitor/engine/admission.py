@@ -255,6 +255,7 @@ def _admit(
     is_late: npt.NDArray[np.bool_],
     wide: Rows,
     small: npt.NDArray[np.int32],
+    taken_back: Rows,
 ) -> int:
     """Decide each transaction in order and emit legs; returns the number of legs.
 
@@ -315,6 +316,10 @@ def _admit(
             else:
                 tallies[1] += 1
                 target = seen[origin, _POSITION] >> _DAY_BITS
+                payee = np.int64(np.int32(seen[origin, _ACCOUNTS] & 0xFFFFFFFF))
+                if payee < 0:
+                    payee = np.int64(np.int32(seen[origin, _HOLDERS] & 0xFFFFFFFF))
+                taken_back[i, 0], taken_back[i, 1] = target, payee
                 number = 0
                 for side in range(2):
                     word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
@@ -417,6 +422,9 @@ class Admitted:
     legs: Legs
     reversals_found: int
     reversals_without_original: int
+    taken_back: Rows
+    """Shape (n, 2): the log position of the payment that a record takes back, ``UNKNOWN`` where it takes none, and the
+    account that it had gone to, or else its holder; ``-1`` for none. The record itself can name others."""
 
 
 class Admission:
@@ -457,12 +465,13 @@ class Admission:
             self.spaces[kind].make_room(self.further.pairs_used if kind == PAIR else codes, 4 * n + further)
         self.seen, self.seen_used = self._tidied(self.seen, self.seen_used, n)
         self.shared, self.shared_used = self._tidied(self.shared, self.shared_used, further)
-        taken_back = 2 + len(self.column_kinds) + (4 * HOLDERS_MAX if self.shared_used or further else 0)
-        most = n * (2 + len(self.column_kinds)) + 2 * further + int(has_original.sum()) * taken_back
+        of_reversal = 2 + len(self.column_kinds) + (4 * HOLDERS_MAX if self.shared_used or further else 0)
+        most = n * (2 + len(self.column_kinds)) + 2 * further + int(has_original.sum()) * of_reversal
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
         wide, small = np.empty((6, most), np.int64), np.empty((3, most), np.int32)
-        tallies = np.zeros(4, np.int64)
+        tallies, taken_back = np.zeros(4, np.int64), np.full((n, 2), UNKNOWN, np.int64)
+        taken_back[:, 1] = -1
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
@@ -471,7 +480,7 @@ class Admission:
             self.lateness_us, self.retention_us, self.keep_accounts,
             Spaces(*(tuple(getattr(space, name) for space in self.spaces) for name in Spaces._fields)),
             joint.start, joint.stop, joint.holder, counts, self.seen,
-            self.shared, tallies, outcome, is_late, wide, small,
+            self.shared, tallies, outcome, is_late, wide, small, taken_back,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):
             space.count = int(count)
@@ -482,7 +491,7 @@ class Admission:
             small[:, :emitted],
         )
         legs = Legs(transaction, side, kind, row, account_row, judged_us, before_us, operation, target)
-        return Admitted(outcome, is_late, legs, int(tallies[1]), int(tallies[2]))
+        return Admitted(outcome, is_late, legs, int(tallies[1]), int(tallies[2]), taken_back)
 
     def _tidied(self, table: Rows, used: int, coming: int) -> tuple[Rows, int]:
         """The table with room for ``coming`` more rows; if that takes another one, without what has been forgotten."""

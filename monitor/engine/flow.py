@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.flow import INFLOWS_MAX, LIMITS, TRAILS_MAX, Limits
-from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine import inflows, trails
@@ -56,9 +55,6 @@ _STATE = ("row_of", "accounts", "is_hub", "pool", "counts")
 
 def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
     """The payments of a batch as tracing sees them: from account to account, or from holder where none is given."""
-    takes_back = np.full(len(batch), UNKNOWN)
-    is_back = admitted.legs.operation != 0
-    takes_back[admitted.legs.transaction[is_back]] = admitted.legs.target[is_back]
 
     def first(given: Int32s, else_: Int32s) -> Int32s:
         return np.where(given >= 0, given, else_)
@@ -73,7 +69,8 @@ def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
         amount=batch.amount_minor,
         currency=batch.currency,
         is_booked=(admitted.outcome == JUDGED) & (batch.status == _BOOKED),
-        takes_back=takes_back,
+        takes_back=admitted.taken_back[:, 0],
+        taken_from=admitted.taken_back[:, 1].astype(np.int32),
         sides=np.full(len(batch), PAYER_HERE | PAYEE_HERE, np.int8),
     )
 

@@ -85,7 +85,7 @@ class Payments(NamedTuple):
     """Payments in the order of the log: codes of accounts and of who holds them, ``-1`` where none is known.
 
     ``sides`` says which sides are accounts of this partition. ``takes_back`` is the position of the payment that is
-    reversed; ``UNKNOWN`` where none is.
+    reversed, ``UNKNOWN`` where none is, and ``taken_from`` the account that it had gone to.
     """
 
     position: Int64s
@@ -98,6 +98,7 @@ class Payments(NamedTuple):
     currency: npt.NDArray[np.int16]
     is_booked: npt.NDArray[np.bool_]
     takes_back: Int64s
+    taken_from: Int32s
     sides: npt.NDArray[np.int8]
 
 
@@ -437,8 +438,7 @@ def trace(
         about[i, RETURN_TRAIL] = about[i, MIDDLEMEN_TRAIL] = about[i, CHAIN_TRAIL] = -1
         counts[C_CLOCK] = max(counts[C_CLOCK], payments.time_us[i])
         if payments.takes_back[i] != UNKNOWN:
-            take_back(state, payments.payer[i], payments.takes_back[i])
-            take_back(state, payments.payee[i], payments.takes_back[i])
+            take_back(state, payments.taken_from[i], payments.takes_back[i])
         payer, payee = payments.payer[i], payments.payee[i]
         if not payments.is_booked[i] or payments.amount[i] <= 0 or payer == payee:
             if payments.sides[i] & PAYER_HERE:

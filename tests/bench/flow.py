@@ -50,7 +50,8 @@ def stream(count: int, persons: int = PERSONS, seed: int = SEED) -> Payments:
     payer, payee = payer[order].astype(np.int32), payee[order].astype(np.int32)
     return Payments(
         np.arange(count), time_us[order], payer, payer, payee, payee, amount[order], np.zeros(count, np.int16),
-        np.ones(count, np.bool_), np.full(count, UNKNOWN), np.full(count, PAYER_HERE | PAYEE_HERE, np.int8),
+        np.ones(count, np.bool_), np.full(count, UNKNOWN), np.full(count, -1, np.int32),
+        np.full(count, PAYER_HERE | PAYEE_HERE, np.int8),
     )  # fmt: skip
 
 

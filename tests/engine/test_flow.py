@@ -1,13 +1,19 @@
 """Typical movements of money, and what flow tracing says of them."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from monitor.domain.flow import LIMITS, TRAILS_MAX
 from monitor.domain.time import DAY_US, HOUR_US
 from monitor.engine import trails
 from monitor.engine.flow import RECORD, FlowTable, Traced
+from monitor.rulebook.reference import PlainSide
 from monitor.rulebook.reference.flow import Pay
+from tests.engine.engine_logs import new_log
 from tests.oracle.test_flow_against_definition import columns, shown
+from tests.rulebook.small_rules import paid_in, parameter, rule, window
 
 A, B, C, D, SHOP, PAYROLL = 1, 2, 3, 4, 5, 6
 START = 400 * DAY_US
@@ -130,3 +136,14 @@ def test_a_record_has_no_gaps_and_a_stated_size() -> None:
     assert RECORD.itemsize == 8 * trails.RECORD_WORDS
     assert np.dtype(RECORD["trail"].base).itemsize == 8 * trails.TRAIL_WORDS
     assert LIMITS.trails == TRAILS_MAX
+
+
+@pytest.mark.parametrize("named", ["C1", "C3"])
+def test_a_reversal_takes_the_money_from_where_it_had_gone_whomever_it_names(named: str) -> None:
+    two = parameter("two", "count", ("2",))
+    one = window("24h", {"n": "count()"}, parameters=(two,))
+    chain = rule("flow.chain_depth >= two", one, parameters=(two,))
+    passed_on = replace(paid_in(2, "2h", customer="C2"), debtor=PlainSide("C1", "C1-1", "C1"))
+    back = paid_in(1, "1h", customer=named, status="reversed", reverses="T0")
+    assert new_log([chain]).feed([paid_in(0, "0h"), replace(passed_on, position=1)]).alerts
+    assert new_log([chain]).feed([paid_in(0, "0h"), back, passed_on]).alerts == []

@@ -34,6 +34,8 @@ def columns(pays: Iterable[Pay], sides: int = PAYER_HERE | PAYEE_HERE) -> Paymen
         codes("payee"), codes("payee_owner"), of("amount", np.int64), of("currency", np.int16),
         of("is_booked", np.bool_),
         np.array([UNKNOWN if pay.takes_back is None else pay.takes_back for pay in rows], np.int64),
+        # A reversal of these streams names the accounts of its original.
+        codes("payee"),
         np.full(len(rows), sides, np.int8),
     )  # fmt: skip
 
