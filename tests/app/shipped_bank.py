@@ -57,13 +57,14 @@ _SOME_FRANCS = (*["USD"] * 6, "CHF")
 _MONTH = _edges(30 * DAY_US, HOUR_US, DAY_US, 2 * DAY_US)
 PATTERNS = {
     "AML-STR-001": Pattern("c", "cash", "9000 1000 1000.01 0.01 10000 10000.01 500", _DAY, (4, 8), 0),
-    "AML-PAS-001": Pattern("cdddd", "wire transfer", "2500 5000 4999.99", _TWO_DAYS, (6, 9), 2,
+    "AML-PAS-001": Pattern("cdddd", "wire transfer", "2500 5000 4999.99", _TWO_DAYS, (6, 9), 40,
                            out="4000 4500 5500 1000"),
-    "AML-PAS-002": Pattern("cddddd", "wire instant", "2000 1000 1999.99 2000", _HOURS, (7, 11), 4,
+    "AML-PAS-002": Pattern("cddddd", "wire instant", "2000 2500 1999.99 3000", _HOURS, (7, 11), 4000,
                            out="4500 4499.99 2500 2000 0.01"),
-    "AML-FAN-001": Pattern("c", "wire transfer", "500 499.99 500.01", _WEEK, (12, 17), 40, currencies=_SOME_FRANCS),
+    "AML-FAN-001": Pattern("c", "wire transfer", "500 499.99 500.01 2500", _WEEK, (10, 30), 400,
+                           currencies=_SOME_FRANCS),
     "AML-FAN-002": Pattern("d", "wire transfer", "500 499.99 500.01", _WEEK, (12, 17), 40, currencies=_SOME_FRANCS),
-    "AML-INC-001": Pattern("c", "ach wire", "5000 9999.99 0.01 12000 3000", _edges(9 * DAY_US), (4, 7), 3),
+    "AML-INC-001": Pattern("c", "ach wire", "5000 9999.99 0.01 12000 9000", _edges(9 * DAY_US, HOUR_US), (6, 9), 4000),
     "AML-NEW-001": Pattern("cd", "wire transfer", "10000 25000 49999.99 0.01 9999.99", _edges(10 * DAY_US), (5, 9), 3),
     "AML-COR-001": Pattern("cd", "wire", "3000 2999.99 5000 0.01 4999.99", _MONTH, (4, 7), 3,
                            ("IR", "KP", "NP", "SY", "NP", "DE", None)),

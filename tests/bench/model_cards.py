@@ -2,8 +2,8 @@
 
     python -m tests.bench.model_cards FIGURES.json [EVALUATED.json ...]
 
-``FIGURES.json`` is the output of ``python -m tests.bench.models --out``. An ``EVALUATED.json`` is a list of objects
-with ``model``, ``figure``, ``value``, ``unit``, ``data``, ``track``, ``split``, ``seed``, ``chance`` and ``interval``
+``FIGURES.json`` is the output of ``python -m tests.bench.model_costs --out``. An ``EVALUATED.json`` lists objects with
+``model``, ``figure``, ``value``, ``unit``, ``data``, ``track``, ``split``, ``seed``, ``chance`` and ``interval``
 (null where there is none). Only the list ``measured`` of a card is replaced; whatever else stands there stays as it is.
 """
 

@@ -14,7 +14,7 @@ from models.own_past import OwnPast
 from models.peers import Peers
 from models.rare import Rare
 from models.river_adapter import RiverDetector
-from tests.models.streams import FEATURES, Stream, stream
+from tests.models.model_streams import FEATURES, Stream, stream
 
 INPUTS = (
     Input("amount_log", unit="ln minor units", family=Family.AMOUNT),

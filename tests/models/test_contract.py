@@ -9,7 +9,7 @@ import pytest
 
 from models.contract import Family, Model, ModelError, State, StateError, by_family, reasons
 from tests.models.model_cases import CASES, Case
-from tests.models.streams import Stream, part, row_at, strange_row, stream
+from tests.models.model_streams import Stream, part, row_at, strange_row, stream
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 

@@ -14,7 +14,7 @@ from models.own_past import OwnPast
 from models.peers import Peers
 from models.rare import Rare
 from tests.models.model_cases import INPUTS
-from tests.models.streams import Stream, part, stream
+from tests.models.model_streams import Stream, part, stream
 
 
 class Breaking(OwnPast):

@@ -18,11 +18,13 @@ from monitor.app.backtest.review import COLUMNS, Score, score, write_files, writ
 from monitor.app.backtest.sampling import ABOVE, BELOW, Item, allocate, draw, population
 from monitor.app.backtest.truth import Truth
 from monitor.casework.intervals import sample_size, wilson
-from monitor.rulebook.load import load_rules, shipped_rules
+from monitor.rulebook.load import load_rules
 from tests.app.backtest.bank import Bank
+from tests.bench.pipeline import TEN_RULES
 
 STR = "AML-STR-001"
-RULE = {rule.id: rule for rule in load_rules([shipped_rules()])[0]}[STR]
+RULE = {rule.id: rule for rule in load_rules([TEN_RULES])[0]}[STR]
+"""A rule that stays as it is, whatever is calibrated, and that is loud on both sides of its line."""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What models cost per payment on one core, and half-space trees against river's at equal size in the same run.
 
-    python -m tests.bench.models [--rows 200000] [--out models.json]
+    python -m tests.bench.model_costs [--rows 200000] [--out models.json]
 
 Each model scores and learns the same stream in batches of 2,000 rows, after a first pass that compiles kernels and
 warms it up; the figure is the median over slices, by processor time. The trees of the comparison are river's own, so
