@@ -19,6 +19,7 @@ from monitor.app.profiles import ProfileTimeline
 from monitor.app.resolving import open_resolver
 from monitor.app.simulate import simulate
 from monitor.intake.identifiers import IdentifierTable
+from monitor.rulebook.load import shipped_rules
 from tests.app.rough_bank import RULES, RoughBank, rough_bank
 
 ROUGH_SEED, SAMPLE = 2, 60
@@ -85,7 +86,10 @@ def test_alerts_of_further_rough_streams_come_out_the_same(tmp_path: Path, seed:
 def test_alerts_of_the_shipped_rules_on_a_simulated_bank_come_out_the_same(tmp_path: Path):
     bank = tmp_path / "bank"
     simulate(customers=400, days=21, seed=7, out=bank)
-    inputs = GivenInputs((), (), bank / "rates.csv", bank / "entities.yaml", True)
+    rules = shutil.copytree(shipped_rules(), tmp_path / "rules", ignore=shutil.ignore_patterns("rules.lock"))
+    for path in rules.rglob("*.yaml"):
+        path.write_text(path.read_text().replace("\nstatus: draft\n", "\nstatus: shadow\n"))
+    inputs = GivenInputs((rules,), (), bank / "rates.csv", bank / "entities.yaml", True)
     files = (str(bank / "transactions.jsonl"), str(_handmade(tmp_path / "handmade.jsonl")))
     run(RunSettings(files=files, db=tmp_path / "bank.db", inputs=inputs, profiles=bank / "profiles.jsonl"))
     found = explain_some(tmp_path / "bank.db", seed=7, most=40)
