@@ -19,8 +19,9 @@ from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
 from monitor.engine.further_keys import HOLDER, KEY_KINDS
-from monitor.engine.layout import TableLayout, bit_of, lay_out, mark_words_of
-from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_TRUE
+from monitor.engine.layout import Outputs, TableLayout, bit_of, lay_out, mark_words_of
+from monitor.engine.sharing import Sharing, shared
+from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_PLAIN, IS_TRUE
 from monitor.rulebook.parameters import value_in_force
 from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan
 from monitor.rulebook.rule import ANY, Call, Parameter, ParameterRow
@@ -77,10 +78,9 @@ class Bound:
     filters_by_class: tuple["FiltersByClass", ...]
     """For each table."""
     rule_spans: Int64s
-    rules_from: Int32s
-    """Shape (kinds of legs, jurisdictions, classes, 2): where the rules that can match begin and end in
-    ``rules_to_judge``."""
-    rules_to_judge: Int32s
+    rule_groups: "RuleGroups"
+    outputs: tuple[Outputs, ...]
+    """For each table, what it shows to which group."""
     tables_touched: npt.NDArray[np.bool_]
     """Shape (tables, classes): whether a leg enters the table or shows a measure of it to any rule."""
     is_looked_at: npt.NDArray[np.bool_]
@@ -90,15 +90,23 @@ class Bound:
 
 
 class FiltersByClass(NamedTuple):
-    """What of a table's filters is settled by a leg's class: bits that are set, and the filters still to be asked.
-
-    Those of class ``c`` are ``open[open_from[c]:open_from[c + 1]]``, places in the table.
-    """
+    """What of a table's filters is settled by a leg's class: bits that are set, and the filters still to be asked."""
 
     settled: npt.NDArray[np.int64]
     """Shape (classes, words of marks)."""
-    open_from: Int32s
-    open: Int32s
+    sharing: Sharing
+    """Places of filters in the table, by classes."""
+
+
+class RuleGroups(NamedTuple):
+    """Legs in groups that are asked the same rules and shown the same measures."""
+
+    group_of: Int32s
+    """Shape (kinds of legs, jurisdictions, classes)."""
+    sharing: Sharing
+    """Rules by the groups that they apply to and are not settled as false for."""
+    is_shown: npt.NDArray[np.bool_]
+    """Shape (groups, measures): a rule that is asked reads the measure, or peers are measured by it."""
 
 
 def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) -> Bound:
@@ -114,10 +122,11 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
     values, rows = _parameter_table(program, segments, jurisdictions, breaks, encode)
     leg_kinds = [HOLDER if rule.leg_kind == "holder" else KEY_KINDS.index(rule.leg_kind) for rule in program.rules]
     used = {name for _, _, name in program.sets if name is not None}
-    rules_from, rules_to_judge = _rules_by_class(program, leg_kinds, _applies(program, jurisdictions))
+    layouts = tuple(lay_out(table) for table in program.tables)
+    rule_groups = _rule_groups(program, leg_kinds, _applies(program, jurisdictions))
     return Bound(
         program=program,
-        layouts=tuple(lay_out(table) for table in program.tables),
+        layouts=layouts,
         constants=np.array([word_code(v, w, encode) for v, w in program.literals], np.int64),
         sets=starts,
         set_values=np.concatenate(sets).astype(np.int64) if sets else np.zeros(0, np.int64),
@@ -129,8 +138,8 @@ def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) ->
         filter_spans=_spans(program.filters),
         filters_by_class=tuple(_filters_by_class(program, table) for table in program.tables),
         rule_spans=_spans(program.rules),
-        rules_from=rules_from,
-        rules_to_judge=rules_to_judge,
+        rule_groups=rule_groups,
+        outputs=tuple(_outputs(layout, rule_groups.is_shown) for layout in layouts),
         tables_touched=_touched(program),
         is_looked_at=_looked_at(program, leg_kinds),
         extra_kinds=tuple(sorted({kind for kind in leg_kinds if kind != HOLDER})),
@@ -149,19 +158,38 @@ def _filters_by_class(program: Program, table: TablePlan) -> FiltersByClass:
     for place, by_class in enumerate(verdicts):
         bit = bit_of(place)
         settled[:, bit >> 6] |= np.where(by_class == IS_TRUE, np.int64(1) << (bit & 63), 0)
-    return FiltersByClass(settled, *_lists(verdicts.T == IS_OPEN))
+    return FiltersByClass(settled, shared(verdicts == IS_OPEN, IS_PLAIN))
 
 
-def _rules_by_class(
-    program: Program, leg_kinds: list[int], applies: npt.NDArray[np.bool_]
-) -> tuple[Int32s, Int32s]:  # fmt: skip
-    """For each kind of leg, jurisdiction and class the rules that are not settled as false, ascending."""
+def _rule_groups(program: Program, leg_kinds: list[int], applies: npt.NDArray[np.bool_]) -> RuleGroups:
+    """For each kind of leg, jurisdiction and class the rules that are not settled as false."""
     can_match = np.array([rule.by_class for rule in program.rules], np.int8).reshape(-1, CLASSES) != IS_FALSE
     is_kind = np.array(leg_kinds, np.int64)[None, :] == np.arange(len(KEY_KINDS))[:, None]
     chosen = is_kind[:, None, None, :] & applies.T[None, :, None, :] & can_match.T[None, None, :, :]
-    starts, rules = _lists(chosen.reshape(-1, len(leg_kinds)))
-    shape = (len(KEY_KINDS), applies.shape[1], CLASSES)
-    return np.lib.stride_tricks.sliding_window_view(starts, 2).reshape(*shape, 2).copy(), rules
+    shape = chosen.shape[:3]
+    is_holder = np.broadcast_to((np.arange(len(KEY_KINDS)) == HOLDER)[:, None, None], shape)
+    facts = np.stack((np.broadcast_to(IS_PLAIN, shape), is_holder), axis=3)
+    groups, group_of = np.unique(np.concatenate((chosen, facts), 3).reshape(-1, len(leg_kinds) + 2), axis=0,
+                                 return_inverse=True)  # fmt: skip
+    reads = np.zeros((len(leg_kinds) + 2, len(program.measures)), bool)
+    for number, rule in enumerate(program.rules):
+        reads[number, [column for pair in rule.measures.values() for column in pair if column >= 0]] = True
+    reads[-1, [program.hub_measure, *(column for column, _ in program.peers)]] = True
+    return RuleGroups(
+        group_of.reshape(shape).astype(np.int32),
+        shared(groups[:, :-2].T, np.ascontiguousarray(groups[:, -2])),
+        np.array((groups[:, :, None] & reads[None]).any(axis=1)),
+    )
+
+
+def _outputs(layout: TableLayout, is_shown: npt.NDArray[np.bool_]) -> Outputs:
+    """Which of a table's outputs each group is shown; the simple ones stand first, as in the layout."""
+    outputs, simple = layout.shape.outputs, layout.shape.simple
+    wanted = is_shown[:, outputs[:, 5]]
+    stops = np.cumsum(wanted.sum(axis=1))
+    starts = np.concatenate(([0], stops[:-1]))
+    spans = np.stack((starts, starts + wanted[:, :simple].sum(axis=1), stops), axis=1).astype(np.int32)
+    return Outputs(spans, np.ascontiguousarray(outputs[np.nonzero(wanted)[1]]))
 
 
 def _touched(program: Program) -> npt.NDArray[np.bool_]:
@@ -196,12 +224,6 @@ def _looked_at(program: Program, leg_kinds: list[int]) -> npt.NDArray[np.bool_]:
         for number in table.filters:
             looked_at[kind] |= np.array(program.filters[number].by_class) != IS_FALSE
     return looked_at
-
-
-def _lists(chosen: npt.NDArray[np.bool_]) -> tuple[Int32s, Int32s]:
-    """For each row the columns chosen, one behind the other, and where each row's begin."""
-    starts = np.concatenate(([0], np.cumsum(chosen.sum(axis=1)))).astype(np.int32)
-    return starts, np.nonzero(chosen)[1].astype(np.int32)
 
 
 def _set_values(

@@ -21,6 +21,7 @@ from monitor.domain.vocabulary import CALENDARS
 from monitor.engine import admission, decide
 from monitor.engine.admission import Admission, Legs
 from monitor.engine.binding import Bound, NamedList, bind
+from monitor.engine.conditions import Asked, Code, scratch
 from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
@@ -32,10 +33,10 @@ from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
-from monitor.rulebook.dispatch import IS_PLAIN
+from monitor.rulebook.dispatch import CLASSES
 from monitor.rulebook.plan import FieldUse, Program
 
-_NOTHING, _NONE = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.uint8)
+_NOTHING = np.zeros((1, 1), np.int64)
 
 
 class Identifiers(Protocol):
@@ -128,6 +129,7 @@ class Engine:
         self.jurisdiction_of = np.full(1, -1, np.int32)
         self.combination_segment = _by_code(self.bound.segment_index)
         self.columns = plan_columns(program.fields)
+        self.room = scratch(max(CLASSES, len(self.bound.rule_groups.is_shown)))
 
     def use(self, inputs: EngineInputs) -> None:
         """Go on with other lists or approvals. What was measured with the former ones stays as it was.
@@ -137,6 +139,7 @@ class Engine:
         """
         self.inputs = inputs
         self.bound = bind(self.program, encode=inputs.identifiers.code, lists=inputs.lists)
+        self.room = scratch(max(CLASSES, len(self.bound.rule_groups.is_shown)))
         self.findings.views = []
 
     def step(self, batch: TransactionBatch, profiles: ProfileTable) -> Step:
@@ -192,7 +195,8 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, traced)
+        group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class]
+        scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, group, traced)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
@@ -234,13 +238,12 @@ class Engine:
         mask = np.zeros((len(legs), layout.shape.mark_words), np.int64)
         decide.filter_masks(
             np.array(layout.filters, np.int64), *bound.filters_by_class[number], bound.filter_spans,
-            IS_PLAIN, scene.leg_class, row, self.program.instructions, self.program.operands, scene.fields,
-            bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
-            facts.segment, _NOTHING, _NONE, *decide.scratch(), mask,
+            scene.leg_class, row, self._code(), self._asked(scene), self.room, mask,
         )  # fmt: skip
         arriving = Arriving(
             legs.operation, row, legs.judged_us, scene.batch.position[legs.transaction], legs.target, mask,
             scene.fields, self.value_columns[number], facts.entity, scene.periods, self.calendars[number],
+            scene.group, bound.outputs[number],
         )  # fmt: skip
         table.run(arriving, scene.measures, scene.bounds, keys=self.admission.spaces[kind].count)
         if layout.calendars:
@@ -249,21 +252,31 @@ class Engine:
 
     def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
         """(leg, rule) of all conditions that hold, in the order of the log."""
-        bound, legs, facts, room = self.bound, scene.legs, scene.facts, 4096
+        bound, legs, room = self.bound, scene.legs, 4096
         while True:
             hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
-                legs.kind, legs.operation, scene.leg_class, facts.jurisdiction, bound.rules_from,
-                bound.rules_to_judge, bound.rule_spans, IS_PLAIN,
-                self.program.instructions, self.program.operands, scene.fields, scene.measures, scene.bounds,
-                bound.parameters, facts.combination, bound.constants, bound.sets, bound.set_values, self.peers.table,
-                facts.segment, hits, undecided, *decide.scratch(),
+                legs.operation, scene.group, bound.rule_groups.sharing, bound.rule_spans, self._code(),
+                self._asked(scene), self.room, hits, undecided,
             )  # fmt: skip
             if found <= room:
                 self.undecided += undecided
                 np.add.at(self.hits, hits[:found, 1], 1)
-                return hits[:found]
+                return hits[np.lexsort((hits[:found, 1], hits[:found, 0]))]
             room = found
+
+    def _code(self) -> Code:
+        bound = self.bound
+        return Code(
+            self.program.instructions, self.program.operands, bound.constants, bound.sets, bound.set_values
+        )  # fmt: skip
+
+    def _asked(self, scene: Scene) -> Asked:
+        facts = scene.facts
+        return Asked(
+            scene.fields, scene.measures, scene.bounds, self.bound.parameters, facts.combination, self.peers.table,
+            facts.segment,
+        )  # fmt: skip
 
     def _periods(self, facts: LegFacts) -> npt.NDArray[np.int64]:
         """Calendar periods and time of day of each leg; zeros where neither a rule nor an obligation asks for them."""

@@ -51,6 +51,8 @@ class Scene:
     periods: npt.NDArray[np.int64]
     leg_class: Int64s
     """See :mod:`monitor.rulebook.dispatch`."""
+    group: npt.NDArray[np.int32]
+    """See :class:`monitor.engine.binding.RuleGroups`."""
     traced: Traced | None = None
     """What tracing the money of the batch gave, where a rule asks for it."""
 

@@ -93,6 +93,17 @@ class Shape(NamedTuple):
     order_updates: int
 
 
+class Outputs(NamedTuple):
+    """What a table shows to each group of legs (:class:`monitor.engine.binding.RuleGroups`).
+
+    Rows of ``spans``: where a group's outputs begin in ``rows``, where the simple ones end, and where all end. Rows of
+    ``rows`` are those of ``Shape.outputs``.
+    """
+
+    spans: Int32s
+    rows: Int32s
+
+
 @dataclass(frozen=True, slots=True)
 class TableLayout:
     """Numbers of a table."""

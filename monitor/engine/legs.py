@@ -383,12 +383,12 @@ def build_fields(
     periods: npt.NDArray[np.int64],
     flow: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
-    """The leg matrix, shape (legs, plan.width), row by row in memory.
+    """The leg matrix, shape (legs, plan.width), column by column in memory: conditions read it so.
 
     ``is_hub`` is 1, 0 or ``UNKNOWN`` by row of the holders; ``periods`` are the calendar periods and the time of day of
     each leg, shape (legs, 5); ``flow`` is what tracing measured of each transaction of the batch.
     """
-    matrix = np.empty((len(legs), plan.width), np.int64)
+    matrix = np.empty((plan.width, len(legs)), np.int64).T
     narrow = tuple(getattr(batch, name) for name in _NARROW)
     codes = tuple(getattr(batch, name) for name in _CODES)
     _fill(plan.steps, legs.transaction, legs.side, legs.judged_us, legs.before_us, narrow, codes, facts,

@@ -65,6 +65,7 @@ from monitor.engine.layout import (
     UNKNOWN_NARROW,
     UNKNOWN_WIDE,
     WIDE,
+    Outputs,
     Shape,
     bit_of,
 )
@@ -124,6 +125,7 @@ class State(NamedTuple):
 class Arriving(NamedTuple):
     """The legs of a batch as a table sees them, columns of length m; ``row`` is -1 for legs that are not of it.
 
+    ``shown`` are the outputs that each group of legs reads: a leg's other columns of the measure matrix stay unset.
     ``mask`` has a column per word of marks (:func:`monitor.engine.layout.bit_of`).
     ``values[:, k]`` for ``k`` in ``columns`` are the values that events keep, ``periods[:, k]`` for ``k`` in
     ``calendars`` the calendar periods.
@@ -140,6 +142,8 @@ class Arriving(NamedTuple):
     entity: Int32s
     periods: Rows
     calendars: Int64s
+    group: Int32s
+    shown: Outputs
 
 
 @inlined
@@ -556,11 +560,11 @@ def _remove(row, position, sequence, h, s):
 
 
 @inlined
-def _write_outputs(i, first, row, time_us, h, s, measures, bounds):
-    """Read the measures of a key, from the output ``first`` on, into row ``i`` of the measure matrix."""
+def _write_outputs(i, first, stop, outputs, row, time_us, h, s, measures, bounds):
+    """Read the measures of a key in rows ``first`` to ``stop`` of ``outputs`` into row ``i`` of the measure matrix."""
     classes = len(h.overs_us)
-    for o in range(first, len(h.outputs)):
-        kind, of_class, slot, column = h.outputs[o, 0], h.outputs[o, 1], h.outputs[o, 2], h.outputs[o, 5]
+    for o in range(first, stop):
+        kind, of_class, slot, column = outputs[o, 0], outputs[o, 1], outputs[o, 2], outputs[o, 5]
         if of_class < classes:
             numbers, numbers32, base = s.rows, s.rows32, row
             is_cut = s.rows[row, DROPPED] > max(time_us - h.overs_us[of_class] + 1, 0)
@@ -570,8 +574,8 @@ def _write_outputs(i, first, row, time_us, h, s, measures, bounds):
                 measures[i, column] = 0 if kind <= OUT_DISTINCT else UNKNOWN
                 continue
             is_cut = s.buckets[base, BUCKET_CUT] != 0
-        is_maybe = is_cut or numbers32[base, h.outputs[o, 3]] > 0
-        unknown = numbers32[base, h.outputs[o, 4]] if h.outputs[o, 4] >= 0 else np.int32(0)
+        is_maybe = is_cut or numbers32[base, outputs[o, 3]] > 0
+        unknown = numbers32[base, outputs[o, 4]] if outputs[o, 4] >= 0 else np.int32(0)
         is_bound = is_maybe or (unknown > 0 and kind != OUT_COUNT)
         value = np.int64(UNKNOWN)
         if kind == OUT_SUM:
@@ -705,9 +709,11 @@ def measure(
     for i in range(first, len(legs.row)):
         _ask_ahead(i, legs, h, s)
         row = legs.row[i]
+        shown, group = legs.shown.rows, legs.group[i]
+        begin, simple, end = legs.shown.spans[group, 0], legs.shown.spans[group, 1], legs.shown.spans[group, 2]
         if row < 0:
-            for o in range(len(h.outputs)):
-                measures[i, h.outputs[o, 5]] = UNKNOWN
+            for o in range(begin, end):
+                measures[i, shown[o, 5]] = UNKNOWN
             continue
         is_entering = legs.operation[i] == ENTER and (legs.mask[i, 0] != 0 or legs.mask[i, -1] != 0)
         if s.rows32[row, STAMP] != s.counters[BATCH]:
@@ -731,13 +737,13 @@ def measure(
         if s.rows[row, DROPPED] != 0 and s.rows[row, DROPPED] <= time_us - h.overs_us[-1] + 1:
             s.rows[row, DROPPED] = 0
         if s.rows32[row, DOUBT] != 0 or s.rows[row, DROPPED] != 0:
-            _write_outputs(i, 0, row, time_us, h, s, measures, bounds)
+            _write_outputs(i, begin, end, shown, row, time_us, h, s, measures, bounds)
         else:
-            for o in range(h.simple):
-                slot = h.outputs[o, 2]
-                is_wide = h.outputs[o, 0] == OUT_SUM
-                measures[i, h.outputs[o, 5]] = s.rows[row, slot] if is_wide else np.int64(s.rows32[row, slot])
-            _write_outputs(i, h.simple, row, time_us, h, s, measures, bounds)
+            for o in range(begin, simple):
+                slot = shown[o, 2]
+                is_wide = shown[o, 0] == OUT_SUM
+                measures[i, shown[o, 5]] = s.rows[row, slot] if is_wide else np.int64(s.rows32[row, slot])
+            _write_outputs(i, simple, end, shown, row, time_us, h, s, measures, bounds)
     return len(legs.row)
 
 

@@ -58,6 +58,7 @@ class Operation(IntEnum):
     MEASURE_PARAMETER = 13
     FIELD_CONSTANT = 14
     MEASURE_CONSTANT = 15
+    FIELD_FIELD = 16
 
 
 COMPARATORS = {"<": 0, "<=": 1, ">": 2, ">=": 3, "==": 4, "!=": 5}
@@ -100,6 +101,7 @@ _COMPARED_DIRECTLY = {
     (OperandKind.MEASURE, OperandKind.PARAMETER): Operation.MEASURE_PARAMETER,
     (OperandKind.FIELD, OperandKind.CONSTANT): Operation.FIELD_CONSTANT,
     (OperandKind.MEASURE, OperandKind.CONSTANT): Operation.MEASURE_CONSTANT,
+    (OperandKind.FIELD, OperandKind.FIELD): Operation.FIELD_FIELD,
 }
 
 

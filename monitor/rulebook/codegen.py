@@ -1,7 +1,9 @@
 """Typed conditions to byte code.
 
-The parts of an ``and`` / ``or`` are emitted cheap ones first (words and flags before money, money before
-measures): Kleene's tables do not depend on the order, and most rows are settled by the first part.
+The parts of an ``and`` / ``or`` are emitted in the order in which they settle most for least: whether something is
+known before what it is, words and flags before money, money before measures, a measure against a threshold before one
+against a constant. Parts that let pass what is not known (``not known(x) or ...``) come last: they settle next to
+nothing. Kleene's tables do not depend on the order.
 """
 
 from collections.abc import Iterator
@@ -98,12 +100,31 @@ def denominator_of(node: Name) -> int:
     return MILLION if node.unit.kind is Kind.SHARE else 1
 
 
+_SELDOM_GIVEN = frozenset({
+    "screening", "profile.screening", "goods_country", "instructing_agent", "merchant_category", "wallet", "reason",
+    "conductor", "on_behalf_of", "link",
+})  # fmt: skip
+_LAST = 1000
+_COSTS = {MeasureName: 8, PeerName: 6, Membership: 2, Call: 3, Arithmetic: 2, ParameterName: 2}
+
+
 def _cost(node: Node) -> int:
-    """How dear a part is to evaluate, for the order within ``and`` / ``or``."""
-    own = {MeasureName: 8, PeerName: 6, Membership: 2, Call: 3, Arithmetic: 2, ParameterName: 2}.get(type(node), 1)
-    if isinstance(node, Name) and node.name.startswith("profile."):
-        own = 2
-    return own + sum(_cost(child) for child in children(node))
+    """How dear a part is to evaluate for what it settles, for the order within ``and`` / ``or``."""
+    match node:
+        case Call(function="known", arguments=(Name() as name,)) if name.name in _SELDOM_GIVEN:
+            return 2
+        case Compare(left=MeasureName(), right=Literal()):
+            return 1 + _cost(node.left) + 3
+        case Logic(op="or") if any(_is_unknown(part) for part in node.parts):
+            return _LAST + sum(_cost(part) for part in node.parts)
+        case Name() if node.name.startswith("profile."):
+            return 2
+    return _COSTS.get(type(node), 1) + sum(_cost(child) for child in children(node))
+
+
+def _is_unknown(node: Node) -> bool:
+    """Whether the part is ``not known(x)``."""
+    return isinstance(node, Logic) and node.op == "not" and getattr(node.parts[0], "function", None) == "known"
 
 
 class ConditionCompiler:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from monitor.domain.time import UNKNOWN
 from monitor.domain.units import COUNT, SHARE, Kind, Unit
 from monitor.engine import decide
+from monitor.engine.conditions import BLOCK, Asked, Code, scratch
 from monitor.engine.conversion import converted
-from monitor.rulebook.bytecode import FALSE, REGISTERS, TRUE, UNDECIDED
+from monitor.engine.sharing import shared
+from monitor.rulebook.bytecode import FALSE, TRUE, UNDECIDED
 from monitor.rulebook.codegen import ConditionCompiler
 from monitor.rulebook.plan import Columns
 from monitor.rulebook.reference import values
@@ -164,33 +166,52 @@ def world_of(numbers: list[int], bounds: list[int], amount: int, channel: int) -
     return World(names)
 
 
-def truth_of_code(node: Node, numbers: list[int], bounds: list[int], amount: int, channel: int) -> int:
-    """The truth that the kernel gives the compiled condition."""
+Leg = tuple[list[int], list[int], int, int]
+"""Measures, bounds, amount and channel."""
+
+
+def truths_of_code(node: Node, legs: list[Leg]) -> list[int]:
+    """The truths that the kernel gives the compiled condition of many legs."""
     columns = Columns()
     start, stop = ConditionCompiler(
         columns, RULE, {("w", name): at for name, at in COLUMNS_OF_MEASURES.items()}
     ).condition(node)
     instructions, operands = columns.code.arrays()
     codes = {"cash": 0, "wire": 1, "card": 5}
-    fields = [{"amount": amount, "channel": UNKNOWN if channel < 0 else channel}[use.name] for use in columns.fields]
+    fields = [
+        [{"amount": amount, "channel": UNKNOWN if channel < 0 else channel}[use.name] for use in columns.fields] or [0]
+        for _, _, amount, channel in legs
+    ]
     constants = [int(word) if vocabulary == "" else codes[word] for vocabulary, word in columns.literals]
     sets = [sorted(codes[word] for word in words) for _, words, _ in columns.sets]
     scale = {"limit": 300, "huge": 9 * 10**15, "few": 2, "part": 375}
     given = [scale[p.name] for _, p in columns.parameters.values()]
-    hits, undecided = np.zeros((4, 2), np.int64), np.zeros((1, len(operands) + 1), np.int64)
-    found = decide.decide(
-        *[np.zeros(1, np.int32)] * 2, np.zeros(1, np.int64), np.zeros(1, np.int32),
-        np.array([[[[0, 1]]]], np.int32), np.zeros(1, np.int32), np.array([[[start, stop]]] * 2), np.ones(1, bool),
-        instructions, operands, np.array([fields or [0]], np.int64),
-        np.array([numbers], np.int64), np.array([bounds], np.uint8), np.array([given or [0]], np.int64),
-        np.zeros(1, np.int32), np.array(constants or [0], np.int64),
-        np.cumsum([0, *map(len, sets)]).astype(np.int64), np.array([w for s in sets for w in s] or [0], np.int64),
-        np.zeros((1, 1), np.int64), np.zeros(1, np.int32), hits, undecided, np.zeros(REGISTERS + 1, np.int64),
-        np.zeros((REGISTERS, 3), np.int64), np.zeros(1, np.int64),
+    count = len(legs)
+    code = Code(
+        instructions, operands, np.array(constants or [0], np.int64), np.cumsum([0, *map(len, sets)]).astype(np.int64),
+        np.array([w for s in sets for w in s] or [0], np.int64),
     )  # fmt: skip
-    if found:
-        return TRUE
-    return UNDECIDED if undecided.sum() else FALSE
+    asked = Asked(
+        np.asfortranarray(np.array(fields, np.int64)), np.array([each[0] for each in legs], np.int64),
+        np.array([each[1] for each in legs], np.uint8), np.array([given or [0]], np.int64), np.zeros(count, np.int32),
+        np.zeros((1, 1), np.int64), np.zeros(count, np.int32),
+    )  # fmt: skip
+    room, first = np.zeros((count, 2), np.int64), scratch(1)
+    masks = np.zeros((count, 1), np.int64)
+    decide.filter_masks(
+        np.zeros(1, np.int64), np.zeros((1, 1), np.int64), shared(np.ones((1, 1), bool), np.ones(1, bool)),
+        np.array([[[start, stop]]] * 2), np.zeros(count, np.int64), np.zeros(count, np.int64), code, asked, first,
+        masks,
+    )  # fmt: skip
+    undecided = np.zeros((1, len(operands) + 1), np.int64)
+    hits = decide.decide(
+        np.zeros(count, np.int32), np.zeros(count, np.int32), shared(np.ones((1, 1), bool), np.ones(1, bool)),
+        np.array([[[start, stop]]] * 2), code, asked, first, room, undecided,
+    )  # fmt: skip
+    found = [{0: FALSE, 1: TRUE, 2: UNDECIDED}[int(mask)] for mask in masks[:, 0]]
+    assert sorted(room[:hits, 0].tolist()) == [n for n, truth in enumerate(found) if truth == TRUE]
+    assert undecided.sum() == found.count(UNDECIDED)
+    return found
 
 
 def compare(seed: int) -> int:
@@ -199,7 +220,7 @@ def compare(seed: int) -> int:
     leg = columns_of(rng)
     expected = by_definition(node, world_of(*leg))
     truth = UNDECIDED if expected.is_unknown else TRUE if expected.value else FALSE
-    given_truth = truth_of_code(node, *leg)
+    given_truth = truths_of_code(node, [leg])[0]
     # Where numbers are too large to be computed with, the engine may not know; it may never claim otherwise.
     is_large = max(abs(number) for number in (*leg[0], leg[2]) if number != UNKNOWN) > 10**15
     if not (is_large and given_truth == UNDECIDED):
@@ -211,6 +232,18 @@ def compare(seed: int) -> int:
 @given(seed=st.integers(0, 2**40))
 def test_any_condition_over_any_values_has_the_truth_of_the_definition(seed: int):
     compare(seed)
+
+
+@settings(max_examples=60, deadline=None, print_blob=True)
+@given(seed=st.integers(0, 2**40))
+def test_many_legs_at_once_have_the_truths_that_they_have_alone(seed: int):
+    rng = random.Random(seed)
+    node = condition(rng, 4)
+    few = [columns_of(rng) for _ in range(rng.randint(2, 40))]
+    alone = [truths_of_code(node, [leg])[0] for leg in few]
+    # Several blocks, and legs in any order.
+    places = [rng.randrange(len(few)) for _ in range(rng.choice([3, 50, BLOCK, 2 * BLOCK + 7]))]
+    assert truths_of_code(node, [few[place] for place in places]) == [alone[place] for place in places]
 
 
 def test_all_three_truths_occur():

@@ -7,6 +7,7 @@ from monitor.engine.layout import lay_out
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
+from tests.engine.window_shown import everything
 
 LARGEST_MINOR = 10**17
 AMOUNT = FieldUse("amount", "USD")
@@ -34,6 +35,7 @@ def sums(hours: list[float]) -> tuple[list[int], list[bool]]:
         small,
         np.zeros((n, 0), np.int64),
         zeros[:0],
+        *everything(table.layout, n),
     )
     table.run(legs, measures, bounds, keys=1)
     return measures[:, 0].tolist(), (bounds[:, 0] == 1).tolist()

@@ -10,6 +10,7 @@ from monitor.engine.layout import TableLayout, lay_out
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
+from tests.engine.window_shown import everything
 
 AMOUNT, PARTNER = FieldUse("amount", "USD"), FieldUse("counterparty")
 ENTER, REMOVE = 0, 1
@@ -105,7 +106,7 @@ def feed(
             stream.operation[part], stream.key[part], stream.judged_us[part], stream.position[part],
             stream.target[part], stream.mask[part, None], np.ascontiguousarray(values), np.arange(values.shape[1]),
             stream.entity[part], np.ascontiguousarray(np.repeat(stream.period[part, None], max(calendars, 1), axis=1)),
-            np.arange(calendars),
+            np.arange(calendars), *everything(table.layout, len(values)),
         ),
         found[part], bounds[part], keys=int(stream.key.max(initial=0)) + 1,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from monitor.engine.rings import new_ring_pool
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
 from monitor.rulebook.plan import FieldUse, TablePlan, WindowMeasure
+from tests.engine.window_shown import everything
 
 ENTER, REMOVE = 0, 1
 Said = tuple[int, bool]
@@ -162,7 +163,7 @@ def feed(table: WindowTable, legs: list[Leg], columns: int) -> tuple[npt.NDArray
         column("position", np.int64), column("target", np.int64), marks,
         values.reshape(len(legs), len(layout.values)), np.arange(len(layout.values)),
         column("entity", np.int32), periods.reshape(len(legs), len(CALENDARS)),  # type: ignore[arg-type]
-        np.array([CALENDARS.index(name) for name in layout.calendars], np.int64),
+        np.array([CALENDARS.index(name) for name in layout.calendars], np.int64), *everything(layout, len(legs)),
     )  # fmt: skip
     table.run(arriving, found, bounds, keys=max(leg.key for leg in legs) + 1)
     return found, bounds
