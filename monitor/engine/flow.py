@@ -1,13 +1,14 @@
 """Flow tracing: where the money of a payment comes from, and whether it has been here before.
 
 :class:`FlowTable` holds what each account received lately and traces payments in the order of the log; how, say
-``engine/inflows.py`` and ``engine/trails.py``. Each payment leaves a carried record, :data:`RECORD`, which is all that
-the payee's side needs: in a bank with several partitions it travels to the payee's partition as a record of the log; in
-one partition the same array goes straight on.
+``engine/inflows.py`` and ``engine/trails.py``. Each payment leaves a carried record (:class:`Records`), which is all
+that the payee's side needs: in a bank with several partitions it travels to the payee's partition as a record of the
+log; in one partition the same words go straight on.
 
 Limits: 10 inflows an account, 7 trails an inflow, 8 hops, 30 days. An account costs 40 bytes, with one inflow 104,
-with ten 552; a trail 40, and 8 more for each payment between its first and its last. Reaching a limit loses trails and
-never invents one; how many inflows were displaced before their money had gone, and how many trails, is counted.
+with ten 616; a trail 8, as long as its money is there 32 more, and 8 for each payment between its first and its last.
+Reaching a limit loses trails and never invents one; how many inflows were displaced before their money had gone, and
+how many trails, is counted.
 """
 
 from dataclasses import dataclass
@@ -31,23 +32,9 @@ from monitor.engine.inflows import (
     TOP,
     State,
 )
-from monitor.engine.trails import MEASURES, PATH_MAX, PAYEE_HERE, PAYER_HERE, RECORD_WORDS, SEEN_MAX, Payments, Scratch
+from monitor.engine.trails import MEASURES, PAYEE_HERE, PAYER_HERE, RECORD_WORDS, SEEN_MAX, Payments, Scratch
 
 Rows = npt.NDArray[np.int64]
-
-TRAIL = np.dtype([
-    ("first_hop", np.int32), ("origin", np.int32), ("first_and_hops", np.int64), ("amount", np.int64),
-    ("sent", np.int64), ("started_us", np.int64), ("between", np.int64, PATH_MAX),
-])  # fmt: skip
-"""A trail in a record: who made the first payment and who received it; its log position times 256 plus the number of
-payments with this one; what of it is in here and what was sent, in minor units; when; and the log positions of the
-payments between the first and this one, ``hops - 2`` of them."""
-RECORD = np.dtype([
-    ("position", np.int64), ("time_us", np.int64), ("payer", np.int64), ("payer_owner", np.int64), ("payee", np.int64),
-    ("payee_owner", np.int64), ("amount", np.int64), ("currency", np.int64), ("is_hub", np.int64),
-    ("trails", np.int64), ("trail", TRAIL, TRAILS_MAX),
-])  # fmt: skip
-"""A carried record: the payment, whether its payer was a hub, and how many of ``trail`` are used."""
 
 _BOOKED = STATUSES.index("booked")
 _STATE = ("row_of", "accounts", "is_hub", "pool", "counts")
@@ -86,6 +73,42 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """Carried records, one per payment, without gaps: that of payment ``i`` is ``words[starts[i]:starts[i + 1]]``.
+
+    Ten words: log position and time of the payment, payer and who holds it, payee and who holds it, amount, currency,
+    whether the payer was a hub, number of trails. Then each trail: who made the first payment (times 2**32) and who
+    received it; its log position times 256 plus the number of payments with this one; what of it is in here and what
+    was sent, in minor units; when; and the log positions of the payments between the first and this one.
+    """
+
+    starts: Rows
+    words: Rows
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def amount(self, row: int) -> int:
+        """The amount of a payment, in minor units."""
+        return int(self.words[self.starts[row] + trails.R_AMOUNT])
+
+    def trails(self, row: int) -> int:
+        """How many trails a payment carries on."""
+        return int(self.words[self.starts[row] + trails.R_COUNT])
+
+    def path(self, row: int, number: int) -> Path:
+        """The way of one trail of a payment."""
+        at = int(self.starts[row])
+        position, at = int(self.words[at]), at + trails.R_TRAILS
+        for _ in range(number):
+            at += trails.TRAIL_HEAD + (int(self.words[at + trails.FIRST]) & trails.HOPS) - 2
+        first, hops = divmod(int(self.words[at + trails.FIRST]), 1 << trails.HOPS_BITS)
+        between = self.words[at + trails.TRAIL_HEAD : at + trails.TRAIL_HEAD + hops - 2].tolist()
+        origin, money, sent = (int(self.words[at + word]) for word in (trails.T_ENDS, trails.MONEY, trails.SENT))
+        return Path((first, *between, position), origin >> 32, money, sent)
+
+
+@dataclass(frozen=True, slots=True)
 class Traced:
     """What tracing a batch gave; one entry per payment.
 
@@ -93,24 +116,17 @@ class Traced:
     trail of the record each of the three findings is about, ``-1`` for none.
     """
 
-    records: npt.NDArray[np.void]
+    records: Records
     measures: Rows
     about: npt.NDArray[np.int8]
 
     def path(self, row: int, finding: int) -> Path | None:
         """The way behind a finding of a payment: ``RETURN_TRAIL``, ``MIDDLEMEN_TRAIL`` or ``CHAIN_TRAIL``."""
         number = int(self.about[row, finding])
-        return None if number < 0 else path_of(self.records[row], number)
+        return None if number < 0 else self.records.path(row, number)
 
 
-def path_of(record: np.void, number: int) -> Path:
-    """The way of one trail of a record."""
-    trail = record["trail"][number]
-    first, hops = divmod(int(trail["first_and_hops"]), 1 << trails.HOPS_BITS)
-    between = trail["between"][: hops - 2].tolist()
-    return Path(
-        (first, *between, int(record["position"])), int(trail["origin"]), int(trail["amount"]), int(trail["sent"])
-    )
+_NONE = Records(np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 class FlowTable:
@@ -125,23 +141,26 @@ class FlowTable:
         self.accounts = np.zeros((1024, ACCOUNT_WORDS), np.int64)
         self.pool = _new_pool(16_384)
         self.counts = np.zeros(COUNTS, np.int64)
-        self.scratch = Scratch(*(np.zeros(length, np.int64) for length in (TRAILS_MAX, SEEN_MAX, INFLOWS_MAX + 1)))
+        self.scratch = Scratch(*(np.zeros(length, np.int64) for length in (TRAILS_MAX, SEEN_MAX, INFLOWS_MAX + 1,
+                                                                   RECORD_WORDS)))  # fmt: skip
 
-    def trace(self, payments: Payments, given: npt.NDArray[np.void] | None = None) -> Traced:
+    def trace(self, payments: Payments, given: Records | None = None) -> Traced:
         """Trace payments in the order of the log.
 
         Args:
             payments: The payments; a side whose account is of another partition is not marked in ``sides``.
-            given: Records by payment, where the payer is of another partition.
+            given: Records by payment, needed where the payer is of another partition.
         """
-        count = len(payments.position)
+        assert given is not None or bool((payments.sides & PAYER_HERE).all())
+        count, known = len(payments.position), given or _NONE
         self._make_room(payments)
-        records = np.empty(count, RECORD) if given is None else given.copy()
-        words = records.view(np.int64).reshape(count, RECORD_WORDS)
+        # What is not written is not touched: a record is rarely as long as it can be.
+        records = Records(np.zeros(count + 1, np.int64), np.empty(count * RECORD_WORDS, np.int64))
         measures, about = np.empty((count, MEASURES), np.int64), np.empty((count, 3), np.int8)
         done = 0
         while True:
-            done = trails.trace(done, payments, self.limits, self._state(), self.scratch, words, measures, about)
+            done = trails.trace(done, payments, self.limits, self._state(), self.scratch, known.starts, known.words,
+                                records.starts, records.words, measures, about)  # fmt: skip
             if done == count:
                 return Traced(records, measures, about)
             self._repack()

@@ -1,8 +1,10 @@
 """What each account received lately: the state of flow tracing, and how it grows and forgets.
 
 An account has a short ring of *inflows*, payments received, the latest of which displaces the oldest where the ring is
-at its limit. Inflows and the trails that belong to them (``engine/trails.py``) stand in one pool of words, in blocks of
-a power of two; freed blocks are kept in a list per length. An account without inflows has no block.
+at its limit. Inflows stand in one pool of words, and so do the trails that belong to them (``engine/trails.py``), in
+two blocks: their *ends*, who made the first payment and who received it, for as long as the inflow; and the rest of
+them, which nobody asks for once the money is gone. Blocks are a multiple of four words long; freed ones are kept in a
+list per length. An account without inflows has no block.
 
 An account counts its other sides of a month of 30 days by hash in 64 bits, payers and payees apart; with the next
 month it is a hub, or is not.
@@ -23,14 +25,13 @@ Rows = npt.NDArray[np.int64]
 # An account.
 BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
 ACCOUNT_WORDS = 5
-# An inflow.
-POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS = range(6)
-INFLOW_WORDS = 6
-# The pool: how far it is used, free blocks by the logarithm of their length, blocks.
+# An inflow. TRAILS and ENDS say where they are; ENDS also how many, and by 24 bits of which origins.
+POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS, ENDS = range(7)
+INFLOW_WORDS = 7
+# The pool: how far it is used, free blocks by their length in quads of words, blocks.
 TOP = 0
 FREE = 1
-FIRST_BLOCK = 16
-_SMALLEST = 3
+FIRST_BLOCK = 32
 ROOM = 256
 """Words that one payment can take at most."""
 
@@ -51,49 +52,75 @@ class State(NamedTuple):
 
 
 @inlined
-def allocate(pool, log2):
-    start = pool[FREE + log2]
+def quads_for(words):
+    """How long a block for so many words is."""
+    return (words + 3) >> 2
+
+
+@inlined
+def allocate(pool, quads):
+    start = pool[FREE + quads]
     if start != 0:
-        pool[FREE + log2] = pool[start]
+        pool[FREE + quads] = pool[start]
         return start
     start = pool[TOP]
-    pool[TOP] += np.int64(1) << log2
+    pool[TOP] += quads << 2
     return start
 
 
 @inlined
-def release(pool, start, log2):
-    pool[start] = pool[FREE + log2]
-    pool[FREE + log2] = start
+def release(pool, start, quads):
+    pool[start] = pool[FREE + quads]
+    pool[FREE + quads] = start
 
 
 @inlined
-def log2_for(words):
-    log2 = np.int64(_SMALLEST)
-    while (np.int64(1) << log2) < words:
-        log2 += 1
-    return log2
+def capacity_of(block):
+    """How many inflows a block has place for."""
+    return ((block & 255) << 2) // INFLOW_WORDS
 
 
 @inlined
 def inflow_at(block, ring, k):
     """The first word of an account's k-th inflow, the oldest being 0."""
-    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
     at = (ring >> 8) + k
-    if at >= capacity:
-        at -= capacity
+    if at >= capacity_of(block):
+        at -= capacity_of(block)
     return (block >> 8) + at * INFLOW_WORDS
+
+
+@inlined
+def bit_of(origin):
+    """The bit of an origin in the word of ends; 24 bits above the count."""
+    return np.int64(256) << (origin % 24)
+
+
+@inlined
+def ends_of(word):
+    """Where ends stand, and how many there are."""
+    return word >> 32, word & 255
+
+
+@inlined
+def use_up(pool, at):
+    """An inflow's money is gone: only the ends of its trails will be asked for."""
+    pool[at + REST] = 0
+    trails = pool[at + TRAILS]
+    if trails != 0:
+        release(pool, trails >> 8, trails & 255)
+        pool[at + TRAILS] = 0
 
 
 @inlined
 def drop_oldest(accounts, pool, row):
     block, ring = accounts[row, BLOCK], accounts[row, RING]
-    trails = pool[inflow_at(block, ring, 0) + TRAILS]
-    if trails != 0:
-        release(pool, trails >> 16, (trails >> 8) & 255)
-    capacity = (np.int64(1) << (block & 255)) // INFLOW_WORDS
+    at = inflow_at(block, ring, 0)
+    use_up(pool, at)
+    start, count = ends_of(pool[at + ENDS])
+    if count != 0:
+        release(pool, start, quads_for(count))
     head = (ring >> 8) + 1
-    accounts[row, RING] = ((0 if head == capacity else head) << 8) | ((ring & 255) - 1)
+    accounts[row, RING] = ((0 if head == capacity_of(block) else head) << 8) | ((ring & 255) - 1)
 
 
 @inlined
@@ -135,21 +162,27 @@ def make_place(state, limits, row):
     """Make place for one more inflow; the oldest goes where the limit is reached."""
     accounts, pool = state.accounts, state.pool
     block, ring = accounts[row, BLOCK], accounts[row, RING]
-    if block != 0 and ring & 255 < (np.int64(1) << (block & 255)) // INFLOW_WORDS and ring & 255 < limits.inflows:
-        return
-    if ring & 255 >= limits.inflows:
+    count = ring & 255
+    if count >= limits.inflows:
         state.counts[C_INFLOWS_LOST] += np.int64(pool[inflow_at(block, ring, 0) + REST] > 0)
         drop_oldest(accounts, pool, row)
         state.counts[C_HELD] -= 1
-        return
-    log2 = np.int64(_SMALLEST) if block == 0 else (block & 255) + 1
-    new = (allocate(pool, log2) << 8) | log2
+    elif block == 0 or count == capacity_of(block):
+        _move_inflows(accounts, pool, pool, row, count + (1 if count < 4 else 2))
+        if block != 0:
+            release(pool, block >> 8, block & 255)
+
+
+@inlined
+def _move_inflows(accounts, pool, target, row, places):
+    """Copy an account's inflows into another block with at least so many places; the old one is not released."""
+    block, ring = accounts[row, BLOCK], accounts[row, RING]
+    quads = quads_for(places * INFLOW_WORDS)
+    new = (allocate(target, quads) << 8) | quads
     for k in range(ring & 255):
-        source, target = inflow_at(block, ring, k), inflow_at(new, np.int64(0), k)
+        source, to = inflow_at(block, ring, k), inflow_at(new, np.int64(0), k)
         for word in range(INFLOW_WORDS):
-            pool[target + word] = pool[source + word]
-    if block != 0:
-        release(pool, block >> 8, block & 255)
+            target[to + word] = pool[source + word]
     accounts[row, BLOCK], accounts[row, RING] = new, ring & 255
 
 
@@ -171,14 +204,14 @@ def take_back(state, code, position):
         for k in range(state.accounts[row, RING] & 255):
             at = inflow_at(state.accounts[row, BLOCK], state.accounts[row, RING], k)
             if state.pool[at + POSITION] == position:
-                state.pool[at + REST] = 0
+                use_up(state.pool, at)
 
 
 @called
-def _moved(source, target, start, log2):
+def _moved(source, target, start, quads):
     """Copy a block into another pool."""
-    to = allocate(target, log2)
-    for word in range(np.int64(1) << log2):
+    to = allocate(target, quads)
+    for word in range(quads << 2):
         target[to + word] = source[start + word]
     return to
 
@@ -188,13 +221,16 @@ def repack(accounts: Rows, rows: int, horizon_us: int, counts: Int64s, pool: Int
     """Copy what is not older than the horizon into another pool; accounts without inflows give their blocks back."""
     for row in range(rows):
         expire(accounts, pool, counts, row, horizon_us)
-        block, ring = accounts[row, BLOCK], accounts[row, RING]
+        ring = accounts[row, RING]
         if ring & 255 == 0:
             accounts[row, BLOCK] = accounts[row, RING] = 0
             continue
         for k in range(ring & 255):
-            at = inflow_at(block, ring, k)
-            trails = pool[at + TRAILS]
+            at = inflow_at(accounts[row, BLOCK], ring, k)
+            trails, (start, count) = pool[at + TRAILS], ends_of(pool[at + ENDS])
             if trails != 0:
-                pool[at + TRAILS] = (_moved(pool, new, trails >> 16, (trails >> 8) & 255) << 16) | (trails & 0xFFFF)
-        accounts[row, BLOCK] = (_moved(pool, new, block >> 8, block & 255) << 8) | (block & 255)
+                pool[at + TRAILS] = (_moved(pool, new, trails >> 8, trails & 255) << 8) | (trails & 255)
+            if count != 0:
+                start = _moved(pool, new, start, quads_for(count))
+                pool[at + ENDS] = (start << 32) | (pool[at + ENDS] & 0xFFFFFFFF)
+        _move_inflows(accounts, pool, new, row, ring & 255)

@@ -15,7 +15,7 @@ from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.plan import Program
 
-FORMAT = 8
+FORMAT = 9
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")

@@ -30,6 +30,7 @@ from monitor.engine.inflows import (
     C_CLOCK,
     C_HELD,
     C_TRAILS_LOST,
+    ENDS,
     PAYEES,
     PAYERS,
     POSITION,
@@ -42,13 +43,16 @@ from monitor.engine.inflows import (
     TRAILS,
     State,
     allocate,
+    bit_of,
+    ends_of,
     expire,
     inflow_at,
-    log2_for,
     make_place,
     meet,
+    quads_for,
     row_of_code,
     take_back,
+    use_up,
 )
 
 Rows = npt.NDArray[np.int64]
@@ -58,13 +62,13 @@ PATH_MAX = HOPS_MAX - 2
 SEEN_MAX = INFLOWS_MAX * TRAILS_MAX + TRAILS_MAX
 _EXACT = 2**31
 
-# A trail, in the pool and in a carried record; behind it the positions of the payments between.
-ENDS, FIRST, MONEY, SENT, STARTED = range(5)
+# A trail of a record; behind it the positions of the payments between. In the pool its ends stand apart.
+T_ENDS, FIRST, MONEY, SENT, STARTED = range(5)
 TRAIL_HEAD = 5
 TRAIL_WORDS = TRAIL_HEAD + PATH_MAX
 HOPS_BITS = 8
 HOPS = (1 << HOPS_BITS) - 1
-# A carried record; behind it its trails.
+# A carried record; behind it its trails, packed: each as long as its way. Unpacked each has TRAIL_WORDS.
 (
     R_POSITION, R_TIME, R_PAYER, R_PAYER_OWNER, R_PAYEE, R_PAYEE_OWNER, R_AMOUNT, R_CURRENCY, R_IS_HUB, R_COUNT,
 ) = range(10)  # fmt: skip
@@ -108,11 +112,12 @@ class Scratch(NamedTuple):
     part: Int64s
     first_hops: Int64s
     payers: Int64s
+    record: Int64s
 
 
 @inlined
 def trail_words(first):
-    """How many words a trail takes in the pool."""
+    """How many words a trail takes in a packed record."""
     return TRAIL_HEAD + (first & HOPS) - 2
 
 
@@ -163,7 +168,7 @@ def _put(record, n, part, limits, counts, ends, first, hops, money, sent, starte
         record[R_TRAILS + slot * TRAIL_WORDS + MONEY] = money
     part[slot] = money
     word = R_TRAILS + slot * TRAIL_WORDS
-    record[word + ENDS], record[word + FIRST] = ends, (first << HOPS_BITS) | hops
+    record[word + T_ENDS], record[word + FIRST] = ends, (first << HOPS_BITS) | hops
     record[word + SENT], record[word + STARTED] = sent, started
     return n, word
 
@@ -176,20 +181,21 @@ def _carry(pool, at, taken, record, n, part, limits, counts):
         ends = ((source >> 17) << 32) | payer
         n, _ = _put(record, n, part, limits, counts, ends, pool[at + POSITION], np.int64(2), taken, amount,
                     pool[at + TIME])  # fmt: skip
-    trails = pool[at + TRAILS]
-    word = trails >> 16
-    for _ in range(trails & 255):
-        first, ends = pool[word + FIRST], pool[word + ENDS]
+    start, count = ends_of(pool[at + ENDS])
+    # Behind the ends, which begin a block of their own, a trail is shorter by one word.
+    word = (pool[at + TRAILS] >> 8) - 1
+    for k in range(count):
+        first = pool[word + FIRST]
         hops = first & HOPS
         money = _part_of(pool[word + MONEY], taken, amount)
         if hops < HOPS_MAX and money > 0:
-            n, into = _put(record, n, part, limits, counts, ends, first >> HOPS_BITS, hops + 1, money,
+            n, into = _put(record, n, part, limits, counts, pool[start + k], first >> HOPS_BITS, hops + 1, money,
                            pool[word + SENT], pool[word + STARTED])  # fmt: skip
             if into >= 0:
-                for k in range(hops - 2):
-                    record[into + TRAIL_HEAD + k] = pool[word + TRAIL_HEAD + k]
+                for j in range(hops - 2):
+                    record[into + TRAIL_HEAD + j] = pool[word + TRAIL_HEAD + j]
                 record[into + TRAIL_HEAD + hops - 2] = pool[at + POSITION]
-        word += trail_words(first)
+        word += trail_words(first) - 1
     return n
 
 
@@ -227,6 +233,8 @@ def _take_money(state, limits, row, record, is_to_hub, part):
             stayed += np.float64(taken) * max(record[R_TIME] - pool[at + TIME], 0)
             if record[R_IS_HUB] == 0:
                 n = _carry(pool, at, taken, record, n, part, limits, state.counts)
+            if taken == rest:
+                use_up(pool, at)
     return record[R_AMOUNT] - need, stayed, n
 
 
@@ -284,18 +292,18 @@ def _middlemen(pool, block, ring, record, origin, scratch):
     hops, last = np.int64(0), np.int64(1)
     payers[0] = record[R_PAYER_OWNER]
     for j in range(record[R_COUNT]):
-        ends = record[R_TRAILS + j * TRAIL_WORDS + ENDS]
+        ends = record[R_TRAILS + j * TRAIL_WORDS + T_ENDS]
         if ends >> 32 == origin:
             hops = _counted(first_hops, hops, ends & 0xFFFFFFFF)
     for j in range(ring & 255):
         at = inflow_at(block, ring, j)
-        trails, has_origin = pool[at + TRAILS], False
-        word = trails >> 16
-        for _ in range(trails & 255):
-            if pool[word + ENDS] >> 32 == origin:
-                hops = _counted(first_hops, hops, pool[word + ENDS] & 0xFFFFFFFF)
+        if pool[at + ENDS] & bit_of(origin) == 0:
+            continue
+        (start, count), has_origin = ends_of(pool[at + ENDS]), False
+        for k in range(count):
+            if pool[start + k] >> 32 == origin:
+                hops = _counted(first_hops, hops, pool[start + k] & 0xFFFFFFFF)
                 has_origin = True
-            word += trail_words(pool[word + FIRST])
         if has_origin:
             last = _counted(payers, last, pool[at + SOURCE] >> 17)
     return min(hops, last)
@@ -307,9 +315,12 @@ def _measure_payee(pool, block, ring, record, scratch, measures, about):
     if record[R_PAYER] < 0:
         return
     payee, returned, largest, most = record[R_PAYEE_OWNER], np.int64(0), np.int64(0), np.int64(0)
+    here = np.int64(0)
+    for k in range(ring & 255):
+        here |= pool[inflow_at(block, ring, k) + ENDS]
     for k in range(record[R_COUNT]):
         word = R_TRAILS + k * TRAIL_WORDS
-        origin, money = record[word + ENDS] >> 32, record[word + MONEY]
+        origin, money = record[word + T_ENDS] >> 32, record[word + MONEY]
         if origin == payee:
             returned += money
             if money > largest:
@@ -319,14 +330,18 @@ def _measure_payee(pool, block, ring, record, scratch, measures, about):
                 measures[RETURN_TIME] = max(record[R_TIME] - record[word + STARTED], 0)
                 about[RETURN_TRAIL] = k
             continue
-        is_asked = False
-        for j in range(k):
-            is_asked |= record[R_TRAILS + j * TRAIL_WORDS + ENDS] >> 32 == origin
-        if not is_asked:
+        # Money of an origin that is nowhere among the inflows has come over one.
+        found = np.int64(1)
+        if here & bit_of(origin) != 0:
+            is_asked = False
+            for j in range(k):
+                is_asked |= record[R_TRAILS + j * TRAIL_WORDS + T_ENDS] >> 32 == origin
+            if is_asked:
+                continue
             found = _middlemen(pool, block, ring, record, origin, scratch)
-            if found > most:
-                most = found
-                about[MIDDLEMEN_TRAIL] = k
+        if found > most:
+            most = found
+            about[MIDDLEMEN_TRAIL] = k
     measures[RETURNED_SHARE], measures[MIDDLEMEN] = _share(returned, record[R_AMOUNT]), most
 
 
@@ -360,22 +375,25 @@ def _enter(state, limits, row, record):
     pool[at + POSITION], pool[at + TIME] = record[R_POSITION], record[R_TIME]
     pool[at + AMOUNT] = pool[at + REST] = record[R_AMOUNT]
     pool[at + SOURCE] = (record[R_PAYER_OWNER] << 17) | (record[R_IS_HUB] << 16) | record[R_CURRENCY]
-    pool[at + TRAILS] = 0
-    words, kept = np.int64(0), np.int64(0)
+    pool[at + TRAILS] = pool[at + ENDS] = 0
+    words, kept, bits = np.int64(0), np.int64(0), np.int64(0)
     for k in range(record[R_COUNT]):
         trail = R_TRAILS + k * TRAIL_WORDS
-        if record[trail + ENDS] >> 32 != payee:
-            words += trail_words(record[trail + FIRST])
+        if record[trail + T_ENDS] >> 32 != payee:
+            words += trail_words(record[trail + FIRST]) - 1
+            bits |= bit_of(record[trail + T_ENDS] >> 32)
             kept += 1
     if kept == 0:
         return
-    log2 = log2_for(words)
-    word = allocate(pool, log2)
-    pool[at + TRAILS] = (word << 16) | (log2 << 8) | kept
+    quads = quads_for(words)
+    start, word = allocate(pool, quads_for(kept)), allocate(pool, quads)
+    pool[at + TRAILS], pool[at + ENDS] = (word << 8) | quads, (start << 32) | bits | kept
     for k in range(record[R_COUNT]):
         trail = R_TRAILS + k * TRAIL_WORDS
-        if record[trail + ENDS] >> 32 != payee:
-            for j in range(trail_words(record[trail + FIRST])):
+        if record[trail + T_ENDS] >> 32 != payee:
+            pool[start] = record[trail + T_ENDS]
+            start += 1
+            for j in range(FIRST, trail_words(record[trail + FIRST])):
                 pool[word] = record[trail + j]
                 word += 1
 
@@ -399,6 +417,33 @@ def _begin(payments, i, record):
 
 
 @inlined
+def _pack(record, words, into):
+    """Write a record without gaps; returns where the next one begins."""
+    for word in range(R_TRAILS):
+        words[into + word] = record[word]
+    into += R_TRAILS
+    for k in range(record[R_COUNT]):
+        trail = R_TRAILS + k * TRAIL_WORDS
+        for word in range(trail_words(record[trail + FIRST])):
+            words[into] = record[trail + word]
+            into += 1
+    return into
+
+
+@inlined
+def _unpack(words, start, record):
+    """Read a record that was packed."""
+    for word in range(R_TRAILS):
+        record[word] = words[start + word]
+    start += R_TRAILS
+    for k in range(record[R_COUNT]):
+        trail = R_TRAILS + k * TRAIL_WORDS
+        for word in range(trail_words(words[start + FIRST])):
+            record[trail + word] = words[start]
+            start += 1
+
+
+@inlined
 def _ask_ahead(payments, i, state):
     """Ask for the rows of accounts 8 payments ahead, for their inflows 4 ahead, for the latest one's trails 2 ahead."""
     accounts, pool, row_of, last = state.accounts, state.pool, state.row_of, len(payments.position) - 1
@@ -408,31 +453,34 @@ def _ask_ahead(payments, i, state):
     for code in (payments.payer[min(i + 4, last)], payments.payee[min(i + 4, last)]):
         if code >= 0 and row_of[code] >= 0 and accounts[row_of[code], BLOCK] != 0:
             block = accounts[row_of[code], BLOCK]
-            for line in range(0, 1 << (block & 255), 8):
-                prefetch(pool, (block >> 8) + line)
+            for word in range(0, (block & 255) << 2, 8):
+                prefetch(pool, (block >> 8) + word)
     code = payments.payer[min(i + 2, last)]
     if code >= 0 and row_of[code] >= 0 and accounts[row_of[code], RING] & 255:
         block, ring = accounts[row_of[code], BLOCK], accounts[row_of[code], RING]
-        kept = pool[inflow_at(block, ring, (ring & 255) - 1) + TRAILS]
-        for line in range(0, 0 if kept == 0 else 1 << ((kept >> 8) & 255), 8):
-            prefetch(pool, (kept >> 16) + line)
+        at = inflow_at(block, ring, (ring & 255) - 1)
+        trails = pool[at + TRAILS]
+        if trails != 0:
+            prefetch(pool, pool[at + ENDS] >> 32)
+            for word in range(0, (trails & 255) << 2, 8):
+                prefetch(pool, (trails >> 8) + word)
 
 
 @kernel
 def trace(
-    done: int, payments: Payments, limits: Limits, state: State, scratch: Scratch, records: Rows, measures: Rows,
-    about: npt.NDArray[np.int8],
+    done: int, payments: Payments, limits: Limits, state: State, scratch: Scratch, given_starts: Rows,
+    given_words: Rows, starts: Rows, words: Rows, measures: Rows, about: npt.NDArray[np.int8],
 ) -> int:  # fmt: skip
     """Trace payments from ``done`` on; returns how many are done, fewer than all where the pool must grow.
 
-    The record of a payment whose payer is of this partition is written; of another one it is given.
+    The record of payment ``i`` is written to ``words[starts[i]:starts[i + 1]]``. Where its payer is of another
+    partition it is given.
     """
-    pool, counts = state.pool, state.counts
+    pool, counts, record = state.pool, state.counts, scratch.record
     for i in range(done, len(payments.position)):
         if pool[TOP] + ROOM > len(pool):
             return i
         _ask_ahead(payments, i, state)
-        record = records[i]
         for column in range(MEASURES):
             measures[i, column] = UNKNOWN
         about[i, RETURN_TRAIL] = about[i, MIDDLEMEN_TRAIL] = about[i, CHAIN_TRAIL] = -1
@@ -440,16 +488,17 @@ def trace(
         if payments.takes_back[i] != UNKNOWN:
             take_back(state, payments.taken_from[i], payments.takes_back[i])
         payer, payee = payments.payer[i], payments.payee[i]
-        if not payments.is_booked[i] or payments.amount[i] <= 0 or payer == payee:
-            if payments.sides[i] & PAYER_HERE:
-                _begin(payments, i, record)
-            continue
+        is_moved = payments.is_booked[i] and payments.amount[i] > 0 and payer != payee
         if payments.sides[i] & PAYER_HERE:
             _begin(payments, i, record)
-            if payer >= 0:
+            if is_moved and payer >= 0:
                 is_to_hub = payee >= 0 and state.is_hub[payee] != 0
                 outgoing(state, limits, row_of_code(payer, state), is_to_hub, record, scratch.part, measures[i])
-        _measure_chain(record, measures[i], about[i])
-        if payments.sides[i] & PAYEE_HERE and payee >= 0:
-            incoming(state, limits, row_of_code(payee, state), record, scratch, measures[i], about[i])
+        else:
+            _unpack(given_words, given_starts[i], record)
+        if is_moved:
+            _measure_chain(record, measures[i], about[i])
+            if payments.sides[i] & PAYEE_HERE and payee >= 0:
+                incoming(state, limits, row_of_code(payee, state), record, scratch, measures[i], about[i])
+        starts[i + 1] = _pack(record, words, starts[i])
     return len(payments.position)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.domain.flow import FINDINGS, HOPS_MAX, Limits
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
 from monitor.engine import inflows, trails
-from monitor.engine.flow import FlowTable, Traced, path_of
+from monitor.engine.flow import FlowTable, Traced
 from monitor.engine.trails import PAYEE_HERE, PAYER_HERE, Payments
 from monitor.rulebook.reference.flow import Found, Pay, SlowTracer
 
@@ -105,8 +105,8 @@ def test_the_kernel_finds_what_the_definition_says(pays: list[Pay], limits: Limi
             # A mean over amounts is taken in doubles.
             assert abs(given_.pop("dwell_time") - wanted.pop("dwell_time")) <= 1
         assert given_ == wanted
-        record = traced.records[0]
-        carried = {path_of(record, k).positions: path_of(record, k).amount_minor for k in range(record["trails"])}
+        ways = [traced.records.path(0, k) for k in range(traced.records.trails(0))]
+        carried = {way.positions: way.amount_minor for way in ways}
         assert carried == {(*trail.path, pay.position): trail.amount for trail in found.carried}
         for finding in range(len(FINDINGS)):
             path = traced.path(0, finding)
@@ -123,7 +123,7 @@ def test_where_no_list_is_full_limits_lose_nothing(pays: list[Pay]) -> None:
         if table.counts[inflows.C_TRAILS_LOST] or any(len(own) > 10 for own in endless.inflows.values()):
             return
         assert shown(traced, 0)["middlemen"] == found.middlemen
-        assert int(traced.records[0]["trails"]) == len(found.carried)
+        assert traced.records.trails(0) == len(found.carried)
 
 
 @given(streams(accounts=4, longest=14))
@@ -132,11 +132,11 @@ def test_every_way_is_a_path_in_time_also_where_lists_are_short(pays: list[Pay])
     table = FlowTable(LIMITS._replace(inflows=2, trails=2))
     traced = table.trace(columns(pays))
     allowed = paths_in_time([pay for pay in pays if pay.is_booked and pay.payer != pay.payee])
-    for record in traced.records:
-        for k in range(record["trails"]):
-            path = path_of(record, k)
+    for row in range(len(pays)):
+        for k in range(traced.records.trails(row)):
+            path = traced.records.path(row, k)
             assert path.positions in allowed
-            assert path.amount_minor <= min(path.sent_minor, int(record["amount"]))
+            assert path.amount_minor <= min(path.sent_minor, traced.records.amount(row))
 
 
 @given(streams(longest=40), st.data())
