@@ -42,6 +42,8 @@ class ColumnModel(ABC):
     parts: tuple[Part, ...]
     limit: Limit
     base: float = 0.0
+    parts_width: ClassVar[int] = 3
+    """1 if ``_run`` writes contributions alone where the last axis of ``why`` is 1."""
 
     @abstractmethod
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
@@ -82,6 +84,10 @@ class ColumnModel(ABC):
         """Score each row by what came before it, then learn it."""
         return self._pass(columns, why, learn=True)
 
+    def score_learn_parts(self, columns: Columns) -> Scores:
+        """As ``score_learn_many`` with reasons, of which only the contributions, ``why[:, :, 0]``, are meant."""
+        return self._pass(columns, True, learn=True, width=self.parts_width)
+
     def state(self) -> State:
         """The state as copies of its arrays."""
         return State(self._header(), {name: array.copy() for name, array in self._arrays().items()})
@@ -116,11 +122,11 @@ class ColumnModel(ABC):
         unknown = {Kind.NUMBER: np.nan, Kind.CODE: UNKNOWN_CODE, Kind.TIME: 0}
         return {each.name: np.array([x.get(each.name, unknown[each.kind])], _type_of(each)) for each in self.inputs}
 
-    def _pass(self, columns: Columns, why: bool, *, learn: bool) -> Scores:
+    def _pass(self, columns: Columns, why: bool, *, learn: bool, width: int = 3) -> Scores:
         given = self._checked(columns)
         n = len(given[self.inputs[0].name])
         values, ready = np.full(n, np.nan), np.zeros(n, np.bool_)
-        filled = np.zeros((n, len(self.parts), 3)) if why else NO_WHY
+        filled = np.zeros((n, len(self.parts), width)) if why else NO_WHY
         if n:
             self._run(given, values, ready, filled, learn)
         return Scores(values, ready, filled if why else None)

@@ -25,10 +25,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from models.column_model import Arrays, ColumnModel, matrix
+from models.column_model import NO_WHY, Arrays, ColumnModel, matrix
 from models.compiled import kernel
-from models.contract import Bools, Family, Float64s, Input, Int64s, Kind, Limit, ModelError, Part, State
-from models.sketch import BUCKETS, Counts, bucket_of, count_values, forget
+from models.contract import Bools, Family, Float64s, Input, Int64s, Kind, Limit, ModelError, Part, Scores, State
+from models.sketch import BUCKETS, Counts, bucket_of, forget
 
 ROWS_MIN = 200
 """A segment in which fewer rows were counted takes everyone's tails; with fewer in all nothing is ready."""
@@ -58,7 +58,7 @@ class TailSnapshot:
 
 
 @kernel
-def _combine(
+def _combine_and_count(
     signals: Float64s,
     segment: Int64s,
     tails: Float64s,
@@ -66,6 +66,8 @@ def _combine(
     values: Float64s,
     ready: Bools,
     why: Float64s,
+    counts: Counts,
+    learn: bool,
 ) -> None:
     """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket, NaN where there is none."""
     all_weights = 0.0
@@ -73,22 +75,63 @@ def _combine(
         all_weights += weights[k]
     for i in range(signals.shape[0]):
         own = segment[i] if 0 < segment[i] < tails.shape[0] else 0
+        counted = segment[i] if 0 < segment[i] < counts.shape[0] else 0
         known = 0.0
         for k in range(len(weights)):
             if signals[i, k] == signals[i, k] and tails[own, k, 0] == tails[own, k, 0]:
                 known += weights[k]
-        if known == 0.0:
-            continue
         total = 0.0
         for k in range(len(weights)):
             value = signals[i, k]
-            if value == value and tails[own, k, 0] == tails[own, k, 0]:
-                tail = tails[own, k, bucket_of(value)]
+            if value != value:
+                continue
+            bucket = bucket_of(value)
+            tail = tails[own, k, bucket]
+            if tail == tail:
                 contribution = weights[k] * (all_weights / known) * (tail - _CHANCE)
                 total += contribution
                 if len(why):
                     why[i, k, 0], why[i, k, 1], why[i, k, 2] = contribution, value, tail
-        values[i], ready[i] = total, True
+            if learn:
+                counts[0, k, bucket] += 1
+                if counted > 0:
+                    counts[counted, k, bucket] += 1
+        if known > 0.0:
+            values[i], ready[i] = total, True
+
+
+@kernel
+def take_parts(why: Float64s, ready: Bools, places: Int64s, first: int, signals: Float64s) -> None:
+    """Write parts of a model's scores, ``why[:, places, 0]``, into signals from ``first`` on; NaN where not ready."""
+    for i in range(len(ready)):
+        for k in range(len(places)):
+            signals[i, first + k] = why[i, places[k], 0] if ready[i] else np.nan
+
+
+@kernel
+def _tails(counts: Counts, tails: Float64s) -> None:
+    """``-log10 p`` per segment, signal and bucket; NaN where even everyone is fewer than ROWS_MIN.
+
+    Between two buckets that counted anything the tail is the same, so most buckets cost no logarithm.
+    """
+    segments, signals, buckets = counts.shape
+    for k in range(signals):
+        for s in range(segments):
+            n = 0
+            for bucket in range(buckets):
+                n += counts[s, k, bucket]
+            if n < ROWS_MIN:
+                for bucket in range(buckets):
+                    tails[s, k, bucket] = tails[0, k, bucket] if s > 0 else np.nan
+                continue
+            above, before, tail = n, 1, 0.0
+            for bucket in range(buckets):
+                here = counts[s, k, bucket]
+                above -= here
+                if here != 0 or before != 0:
+                    tail = -log10((above + 0.5 * here + 0.5) / (n + 1.0))
+                tails[s, k, bucket] = tail
+                before = here
 
 
 class Combination(ColumnModel):
@@ -135,18 +178,31 @@ class Combination(ColumnModel):
                 "Publish a snapshot of the combination's signals."
             )
         self._snapshot = snapshot
-        self._tails = _tails(snapshot.counts)
+        self._tails = np.empty(snapshot.counts.shape)
+        _tails(snapshot.counts, self._tails)
 
     @property
     def counts(self) -> Counts:
         """What was counted, shape (segments, signals, buckets); partitions are merged by adding theirs."""
         return self._counts
 
+    def score_learn_signals(self, signals: Float64s, segment: Int64s, *, why: bool = False) -> Scores:
+        """As ``score_learn_many`` with the signals side by side, shape (n, signals), C order."""
+        n = len(segment)
+        values, ready = np.full(n, np.nan), np.zeros(n, np.bool_)
+        filled = np.zeros((n, len(self.parts), 3)) if why else NO_WHY
+        self._combine(signals, segment, values, ready, filled, True)
+        return Scores(values, ready, filled if why else None)
+
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        signals, segment = matrix(columns, self._signals), columns["segment"]
-        _combine(signals, segment, self._tails, self._weights, values, ready, why)
-        if learn:
-            count_values(signals, segment, self._counts)
+        self._combine(matrix(columns, self._signals), columns["segment"], values, ready, why, learn)
+
+    def _combine(
+        self, signals: Float64s, segment: Int64s, values: Float64s, ready: Bools, why: Float64s, learn: bool
+    ) -> None:
+        _combine_and_count(
+            signals, segment, self._tails, self._weights, values, ready, why, self._counts, learn
+        )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:
         return {"signals": list(self._signals), "weights": self._weights.tolist(), "segments": len(self._counts)}
@@ -161,13 +217,3 @@ class Combination(ColumnModel):
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._counts = arrays["counts"]
         self.use(TailSnapshot(int(arrays["snapshot.version"][0]), self._signals, arrays["snapshot"]))
-
-
-def _tails(counts: Counts) -> Float64s:
-    """``-log10 p`` per segment, signal and bucket; NaN where even everyone is fewer than ROWS_MIN."""
-    totals = counts.sum(axis=2, keepdims=True)
-    own = np.where(totals >= ROWS_MIN, counts, counts[:1])
-    n = own.sum(axis=2, keepdims=True)
-    above = n - np.cumsum(own, axis=2)
-    tails = -np.log10((above + 0.5 * own + 0.5) / (n + 1.0))
-    return np.where(n >= ROWS_MIN, tails, np.nan)

@@ -44,6 +44,11 @@ def inlined(function: Any) -> Any:
     return _njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
 
 
+def called(function: Any) -> Any:
+    """A part of kernels that runs rarely: called, not put in place of each call."""
+    return _njit(boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
+
+
 @_intrinsic  # type: ignore[untyped-decorator]
 def bits_of(_typing: Any, number: Any) -> Any:
     """The 64 bits of a float as an integer."""

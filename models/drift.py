@@ -121,13 +121,16 @@ class Guard:
 
     def score_learn_many(self, columns: Columns, *, why: bool = False) -> Scores:
         """The model's scores; none after it broke. It learns only while it works."""
-        n = len(columns[self.model.inputs[0].name])
-        scores = self._watched(columns, n, why)
-        self._rows += n
-        return scores
+        return self._watched(columns, why, partial(self.model.score_learn_many, why=why))
 
-    def _watched(self, columns: Columns, n: int, why: bool) -> Scores:
+    def score_learn_parts(self, columns: Columns) -> Scores:
+        """The same with reasons of which only the contributions, ``why[:, :, 0]``, are meant."""
+        run = partial(self.model.score_learn_many, why=True)
+        return self._watched(columns, True, getattr(self.model, "score_learn_parts", run))
+
+    def _watched(self, columns: Columns, why: bool, run: Callable[[Columns], Scores]) -> Scores:
         """Score and learn up to each end of a block, so that drift takes effect at a row and not at a batch."""
+        n = len(columns[self.model.inputs[0].name])
         parts: list[Scores] = []
         start = 0
         while start < n:
@@ -136,7 +139,7 @@ class Guard:
                 stop = n
             rows = {name: column[start:stop] for name, column in columns.items()}
             if self.condition is Condition.WORKS:
-                scores = self._checked(partial(self.model.score_learn_many, rows, why=why), stop - start, why, start)
+                scores = self._checked(partial(run, rows), stop - start, why, start)
                 self._update(scores, start)
             elif self.condition is Condition.DRIFTED:
                 scores = self._checked(partial(self.model.score_many, rows, why=why), stop - start, why, start)
@@ -144,13 +147,17 @@ class Guard:
                 scores = self._silence(stop - start, why)
             parts.append(scores)
             start = stop
+        self._rows += n
         if not parts:
             return self._silence(0, why)
+        if len(parts) == 1:
+            return parts[0]
         together = [each.why for each in parts if each.why is not None]
+        width = min((each.shape[2] for each in together), default=0)
         return Scores(
             np.concatenate([each.values for each in parts]),
             np.concatenate([each.ready for each in parts]),
-            np.concatenate(together) if why else None,
+            np.concatenate([each[:, :, :width] for each in together]) if why else None,
         )
 
     def _update(self, scores: Scores, start: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from models.combination import Combination
+from models.combination import Combination, take_parts
 from models.contract import DAY_US, FORMAT, Columns, Input, Model, ModelError, Scores, State, StateError
 from models.drift import Flag, Guard
 from models.new_edges import NewEdges
@@ -44,7 +44,10 @@ class Ensemble:
         self._members = tuple(members)
         signals: list[Input] = []
         weights: list[float] = []
+        places: list[int] = []
+        self._firsts: list[int] = []
         for member in self._members:
+            self._firsts.append(len(signals))
             model = member.guard.model
             known = {part.name: part for part in model.parts}
             unknown = sorted(set(member.weights) - set(known))
@@ -53,6 +56,8 @@ class Ensemble:
             for name, weight in member.weights.items():
                 signals.append(Input(f"{model.id}: {name}", unit=known[name].unit, family=known[name].family))
                 weights.append(weight)
+                places.append([part.name for part in model.parts].index(name))
+        self._places = np.array(places, np.int64)
         self.combination = Combination(signals, weights, segments=segments)
         self._day = _NO_DAY
 
@@ -83,6 +88,8 @@ class Ensemble:
         if not parts:
             shape = (0, len(self.combination.parts), 3)
             return Scores(np.zeros(0), np.zeros(0, np.bool_), np.zeros(shape) if why else None)
+        if len(parts) == 1:
+            return parts[0]
         reasons = [each.why for each in parts if each.why is not None]
         return Scores(
             np.concatenate([each.values for each in parts]),
@@ -99,16 +106,12 @@ class Ensemble:
         self._day = day
 
     def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool) -> Scores:
-        signals: dict[str, npt.NDArray[Any]] = {"segment": rows["segment"]}
-        for member in self._members:
-            model = member.guard.model
-            scores = member.guard.score_learn_many(rows, why=True)
+        signals = np.empty((len(rows["segment"]), len(self.combination.parts)))
+        for member, first in zip(self._members, self._firsts, strict=True):
+            scores = member.guard.score_learn_parts(rows)
             assert scores.why is not None
-            place = {part.name: number for number, part in enumerate(model.parts)}
-            for name in member.weights:
-                part = scores.why[:, place[name], 0]
-                signals[f"{model.id}: {name}"] = np.where(scores.ready, part, np.nan)
-        return self.combination.score_learn_many(signals, why=why)
+            take_parts(scores.why, scores.ready, self._places[first : first + len(member.weights)], first, signals)
+        return self.combination.score_learn_signals(signals, np.asarray(rows["segment"], np.int64), why=why)
 
     def bytes_used(self) -> int:
         """How much memory all models and the combination take now."""

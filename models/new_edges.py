@@ -27,33 +27,70 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from models.column_model import Arrays, ColumnModel, longer, room_for
-from models.compiled import inlined, kernel
-from models.contract import DAY_US, Bools, Family, Float64s, Input, Int64s, Kind, Limit, Part
-from models.seen import Counters, hashed, new_counters, see, times_seen, turn
+from models.column_model import Arrays, ColumnModel, room_for
+from models.compiled import inlined, kernel, prefetch
+from models.contract import DAY_US, Bools, Family, Float64s, Input, Int64s, Kind, Limit, ModelError, Part
+from models.new_edges_state import (
+    ACCOUNT_WORDS,
+    AMOUNT,
+    BLOCK,
+    CHAINED,
+    CHANNELS,
+    IN,
+    IN_WORDS,
+    MEAN,
+    NEW_IN,
+    NEW_INS,
+    NEW_OUT,
+    OTHER,
+    OUT,
+    OUT_WORDS,
+    PAID,
+    REMEMBERED_MAX,
+    RING,
+    ROWS_IN,
+    ROWS_OUT,
+    TIME,
+    TOP,
+    VARIANCE,
+    Floats,
+    Words,
+    ask_for_remembered,
+    entry_at,
+    habit,
+    habit_place,
+    is_known,
+    kept_time,
+    make_habit_place,
+    new_accounts,
+    new_pool,
+    remember,
+    repack,
+    seconds,
+    set_habit,
+    words_of_account,
+    words_of_payment,
+)
+from models.seen import Counters, ask_for_seen, half_hashed, hashed, new_counters, see, times_seen, turn, whole_hashed
 
 ROWS_MIN = 1000
 """Rows until rates of everyone are known; before, nothing is ready."""
-
-CHANNELS = 8
-"""Channels told apart; a code beyond shares a place with another."""
 
 PAIRS_MAX = 128
 """At most so many pairs of accounts are looked up for shared payees of one payment."""
 
 _REACH_DAYS, _NEAR_DAYS, _BURST_DAYS, _PAYERS_DAYS = 30.0, 14.0, 3.0, 7.0
+_DAY_S = 86_400
+_REACH_S, _NEAR_S = 30 * _DAY_S, 14 * _DAY_S
 _PASS_DAYS, _CHAIN, _CARRY_ON = 5.0, 0.9, 3.0
 _LN_09, _LN_07, _NOT_MORE = -0.105361, -0.356676, 0.00011
+_NO_MATCH, _LOOSE, _CLOSE = 0.02, 0.02 + 0.15 / 0.36, 0.02 + (0.8 / 0.105 + 0.15 / 0.36)
 _PEOPLE_MIN = 20.0
 _NO_LINK, _LINK_TIME_MAX = -3.0, 148.413
-_NEW_OUT, _NEW_IN, _ROWS_OUT, _ROWS_IN, _MEAN, _VARIANCE = range(6)
-_ROWS, _GENERATION, _FIRST_US, _PEOPLE = range(4)
-_IN, _OUT = 0, 1
-_AMOUNT, _CHAINED, _IS_NEW = range(3)
-_AT_IN, _AT_OUT, _IS_KNOWN, _HAS_PAID = range(4)
+_ROWS, _GENERATION, _FIRST_US, _PEOPLE, _LATEST_S, _ALL_NEW, _POOL_WORDS = range(7)
+_CLOCK_WORDS = 7
 _LINK, _PAYERS_OF_PAYEE, _PAYEES, _SILENCE, _PAYERS, _SHARED = range(6)
-Float32s = npt.NDArray[np.float32]
-Int32s = npt.NDArray[np.int32]
+_POOL_WORDS_MIN = 1 << 14
 
 
 @inlined
@@ -63,141 +100,192 @@ def _excess(seen, expected):
 
 
 @inlined
-def _days(now, then):
-    return (now - then) / (1.0 * DAY_US)
+def _days(now_us, then_s):
+    return (now_us - then_s * 1_000_000) / (1.0 * DAY_US)
 
 
 @inlined
-def _count_recent(times, others, at, now, reach):
-    """How many of the remembered payments of one account and direction are at most ``reach`` days old."""
-    size, count = len(times), 0
-    for back in range(size):
-        place = (at - 1 - back) % size
-        if others[place] < 0 or _days(now, times[place]) > reach:
-            break
-        count += 1
-    return count
+def _shared_payees(payer, payee, now, oldest, accounts, pool, remembered, counters, scratch):
+    """Pairs of another new payer of the payee and another new payee of the payer that met before.
 
-
-@inlined
-def _shared_payees(payer, payee, now, times, others, marks, counters):
-    """Pairs of another new payer of the payee and another new payee of the payer that met before."""
-    size, shared, looked = times.shape[2], 0, 0
-    for back in range(size):
-        place = (marks[payee, _AT_IN] - 1 - back) % size
-        fellow = others[payee, _IN, place]
-        if fellow < 0 or _days(now, times[payee, _IN, place]) > _NEAR_DAYS:
+    All pairs are asked for before the first is looked at, so that they are waited for together.
+    """
+    block, ring = np.int64(accounts[payer, BLOCK + OUT]), np.int64(accounts[payer, RING + OUT])
+    commons, pairs, looked, shared = np.int64(0), np.int64(remembered), np.int64(0), np.int64(0)
+    for back in range(ring & 255):
+        at = entry_at(block, ring, back, OUT_WORDS, remembered)
+        then = kept_time(pool[at + TIME])
+        if then < oldest or _days(now, then) > _NEAR_DAYS:
             break
+        scratch[commons] = half_hashed(0, pool[at + OTHER]) if pool[at + OTHER] != payee else np.int64(-1)
+        commons += 1
+    if commons == 0:
+        return shared
+    block, ring = np.int64(accounts[payee, BLOCK + IN]), np.int64(accounts[payee, RING + IN])
+    for back in range(ring & 255):
+        at = entry_at(block, ring, back, IN_WORDS, remembered)
+        then = kept_time(pool[at + TIME])
+        if then < oldest or _days(now, then) > _NEAR_DAYS or looked == PAIRS_MAX:
+            break
+        fellow = np.int64(pool[at + OTHER])
+        if fellow < 0:
+            fellow = -1 - fellow
         if fellow == payer:
             continue
-        for further in range(size):
-            spot = (marks[payer, _AT_OUT] - 1 - further) % size
-            common = others[payer, _OUT, spot]
-            if common < 0 or _days(now, times[payer, _OUT, spot]) > _NEAR_DAYS or looked == PAIRS_MAX:
-                break
+        for common in range(min(commons, PAIRS_MAX - looked)):
             looked += 1
-            if common != payee and times_seen(counters, hashed(0, fellow, common)) > 0:
-                shared += 1
+            if scratch[common] >= 0:
+                scratch[pairs] = whole_hashed(fellow, scratch[common])
+                ask_for_seen(counters, scratch[pairs])
+                pairs += 1
+    for pair in range(remembered, pairs):
+        shared += np.int64(times_seen(counters, scratch[pair]) > 0)
     return shared
+
+
+@inlined
+def _ask_ahead(payer, payee, i, accounts, pool, counters):
+    """Ask for lines of accounts and of the pair 12 payments ahead, for what is remembered of them 5 ahead."""
+    n, rows = len(payer), len(accounts)
+    if i + 12 < n:
+        u, v = payer[i + 12], payee[i + 12]
+        if 0 <= u < rows and 0 <= v < rows:
+            prefetch(accounts, u * ACCOUNT_WORDS)
+            prefetch(accounts, v * ACCOUNT_WORDS)
+            ask_for_seen(counters, hashed(0, u, v))
+    if i + 5 < n:
+        u, v = payer[i + 5], payee[i + 5]
+        if 0 <= u < rows and 0 <= v < rows:
+            ask_for_remembered(accounts, pool, u, IN, IN_WORDS)
+            if times_seen(counters, hashed(0, u, v)) == 0:
+                ask_for_remembered(accounts, pool, u, OUT, OUT_WORDS)
+                ask_for_remembered(accounts, pool, v, IN, IN_WORDS)
 
 
 @kernel
 def _judge_and_learn(
+    first: int,
     payer: Int64s,
     payee: Int64s,
     time_us: Int64s,
     amount_log: Float64s,
     channel: Int64s,
-    times: Int64s,
-    others: Int32s,
-    inflows: Float32s,
-    marks: Int64s,
-    habits: Float32s,
+    accounts: Words,
+    accounts_f: Floats,
+    pool: Words,
+    pool_f: Floats,
     everyone: Float64s,
     counters: Counters,
     clock: Int64s,
+    remembered: int,
+    room: int,
     generation_us: int,
     weights: Float64s,
-    evidence: Float64s,
+    found: Float64s,
+    dominant: Float64s,
+    scratch: Int64s,
     values: Float64s,
     ready: Bools,
     why: Float64s,
     learn: bool,
-) -> None:
-    """``times``, ``others`` (keys, 2, K), ``inflows`` (keys, K, 3), ``habits`` (keys, channels, 6)."""
-    size = times.shape[2]
-    for i in range(len(payer)):
+) -> int:
+    """Rows from ``first`` on; returns how many are done, fewer than all where the pool must grow.
+
+    ``why`` is empty or has contributions, and where its last axis is 3 what was observed and expected.
+    """
+    for i in range(first, len(payer)):
+        if learn and pool[TOP] + room > len(pool):
+            return i
+        _ask_ahead(payer, payee, i, accounts, pool, counters)
         u, v, c = payer[i], payee[i], channel[i] % CHANNELS
-        if not (0 <= u < len(marks) and 0 <= v < len(marks)) or u == v:
+        if not (0 <= u < len(accounts) and 0 <= v < len(accounts)) or u == v:
             continue
+        now, amount = time_us[i], amount_log[i]
+        now_s = seconds(now)
+        latest = max(clock[_LATEST_S], now_s)
         if learn:
             if clock[_ROWS] == 0:
-                clock[_FIRST_US] = time_us[i]
-            if time_us[i] // generation_us > clock[_GENERATION]:
+                clock[_FIRST_US] = now
+            if now // generation_us > clock[_GENERATION]:
                 if clock[_ROWS] > 0:
                     turn(counters)
-                clock[_GENERATION] = time_us[i] // generation_us
-        now, amount = time_us[i], amount_log[i]
-        elapsed = max(_days(now, clock[_FIRST_US]), 0.0) + 1.0
-        people = clock[_PEOPLE] + (1 - marks[u, _IS_KNOWN]) + (1 - marks[v, _IS_KNOWN])
+                clock[_GENERATION] = now // generation_us
+            clock[_LATEST_S] = latest
+        elapsed = max((now - clock[_FIRST_US]) / (1.0 * DAY_US), 0.0) + 1.0
+        people = clock[_PEOPLE] + np.int64(not is_known(accounts, u)) + np.int64(not is_known(accounts, v))
         crowd = max(1.0 * people, _PEOPLE_MIN)
+        at_u, at_v = habit_place(accounts, u, c), habit_place(accounts, v, c)
         # Rates per day, with a prior worth one event at everyone's rate.
         peer_new, peer_rows = (everyone[c, 0] + 1.0) / (crowd * elapsed), (everyone[c, 1] + 1.0) / (crowd * elapsed)
-        rate_out = (habits[u, c, _NEW_OUT] + 1.0) / (elapsed + 1.0 / peer_new)
-        rate_in = (habits[v, c, _NEW_IN] + 1.0) / (elapsed + 1.0 / peer_new)
-        all_new, own_new_in = 0.0, 0.0
-        for k in range(CHANNELS):
-            all_new += everyone[k, 0]
-            own_new_in += habits[u, k, _NEW_IN]
-        rate_payers = (own_new_in + 1.0) / (elapsed + crowd * elapsed / (all_new + 1.0))
+        new_out, rows_out = habit(accounts_f, pool_f, u, at_u, NEW_OUT), habit(accounts_f, pool_f, u, at_u, ROWS_OUT)
+        new_in, rows_in = habit(accounts_f, pool_f, v, at_v, NEW_IN), habit(accounts_f, pool_f, v, at_v, ROWS_IN)
+        own_mean, own_variance = habit(accounts_f, pool_f, u, at_u, MEAN), habit(accounts_f, pool_f, u, at_u, VARIANCE)
+        rate_out = (new_out + 1.0) / (elapsed + 1.0 / peer_new)
         item = hashed(0, u, v)
         is_new = times_seen(counters, item) == 0
         # The payer's usual amounts in this channel, drawn towards everyone's.
-        rows_out = 1.0 * habits[u, c, _ROWS_OUT]
         own = rows_out / (rows_out + 5.0)
-        mean = own * habits[u, c, _MEAN] + (1.0 - own) * everyone[c, 2]
-        variance = max(own * habits[u, c, _VARIANCE] + (1.0 - own) * everyone[c, 3], 0.05)
+        mean = own * own_mean + (1.0 - own) * everyone[c, 2]
+        variance = max(own * own_variance + (1.0 - own) * everyone[c, 3], 0.05)
         usual = 0.02 + 0.9 * exp(-0.5 * (amount - mean) ** 2 / variance) / sqrt(6.2832 * variance)
         rate = rate_out if is_new else (rows_out + 1.0) / (elapsed + 1.0 / peer_rows)
-        best, link, payers, from_days, from_share = -1.0, exp(_NO_LINK), 0, 0.0, 0.0
-        for back in range(size):
-            place = (marks[u, _AT_IN] - 1 - back) % size
-            days = _days(now, times[u, _IN, place])
-            if others[u, _IN, place] < 0 or days > _REACH_DAYS or amount != amount:
+        best, link, payers, from_days, from_share = -1.0, exp(_NO_LINK), np.int64(0), 0.0, 0.0
+        # An inflow that is older, no closer and no more handed on than one before it cannot be the best.
+        for k in range(3):
+            dominant[k, 0], dominant[k, 1] = np.inf, -1.0
+        block, ring = np.int64(accounts[u, BLOCK + IN]), np.int64(accounts[u, RING + IN])
+        for back in range(ring & 255):
+            at = entry_at(block, ring, back, IN_WORDS, remembered)
+            then = kept_time(pool[at + TIME])
+            days = _days(now, then)
+            if days > _REACH_DAYS or then < latest - _REACH_S or amount != amount:
                 break
-            if inflows[u, place, _IS_NEW] > 0.0 and days <= _PAYERS_DAYS:
+            if days <= _PAYERS_DAYS and pool[at + OTHER] >= 0:
                 payers += 1
-            share_log = amount - inflows[u, place, _AMOUNT]
-            match = 0.02
+            share_log, chained = amount - pool_f[at + AMOUNT], np.float64(pool_f[at + CHAINED])
+            kind, match = 0, _NO_MATCH
             if _LN_09 <= share_log <= _NOT_MORE:
-                match += 0.8 / 0.105 + 0.15 / 0.36
+                kind, match = 2, _CLOSE
             elif _LN_07 <= share_log <= _NOT_MORE:
-                match += 0.15 / 0.36
+                kind, match = 1, _LOOSE
+            if days >= dominant[kind, 0] and chained <= dominant[kind, 1]:
+                continue
+            if chained >= dominant[kind, 1]:
+                dominant[kind, 0], dominant[kind, 1] = days, chained
             in_time = 0.1 + 0.9 * exp(-days / _PASS_DAYS) / _PASS_DAYS / max(rate, 1e-4)
             here = (0.3 + 0.35 * match / usual) * min(in_time, _LINK_TIME_MAX)
-            chained = inflows[u, place, _CHAINED]
             total = here * exp(_CHAIN * chained) if chained > 0.0 else here
             if total > best:
-                best, link, from_days, from_share = total, here, days, exp(share_log)
-        popular = log((habits[v, c, _ROWS_IN] + 1.0) * crowd / (everyone[c, 1] + crowd))
+                best, link, from_days, from_share = total, here, days, share_log
+        popular = log((rows_in + 1.0) * crowd / (everyone[c, 1] + crowd))
         chain = (max(log(best), 0.0) if best > 0.0 else 0.0) - 0.5 * max(popular, 0.0)
-        found = evidence[0]
         found[:] = 0.0
         found[_LINK] = log(link)
-        payers_of_payee, payees, shared = 0, 0, 0
+        rate_in, rate_payers, payers_of_payee, payees, shared = 0.0, 0.0, np.int64(0), np.int64(0), np.int64(0)
         if is_new:
-            for back in range(size):
-                place = (marks[v, _AT_IN] - 1 - back) % size
-                if others[v, _IN, place] < 0 or _days(now, times[v, _IN, place]) > _BURST_DAYS:
+            rate_in = (new_in + 1.0) / (elapsed + 1.0 / peer_new)
+            rate_payers = (accounts[u, NEW_INS] + 1.0) / (elapsed + crowd * elapsed / (clock[_ALL_NEW] + 1.0))
+            oldest = latest - _NEAR_S
+            block, ring = np.int64(accounts[v, BLOCK + IN]), np.int64(accounts[v, RING + IN])
+            for back in range(ring & 255):
+                at = entry_at(block, ring, back, IN_WORDS, remembered)
+                then = kept_time(pool[at + TIME])
+                if then < oldest or _days(now, then) > _BURST_DAYS:
                     break
-                payers_of_payee += 1 if inflows[v, place, _IS_NEW] > 0.0 else 0
-            payees = _count_recent(times[u, _OUT], others[u, _OUT], marks[u, _AT_OUT], now, _BURST_DAYS)
-            shared = _shared_payees(u, v, now, times, others, marks, counters)
+                payers_of_payee += np.int64(pool[at + OTHER] >= 0)
+            block, ring = np.int64(accounts[u, BLOCK + OUT]), np.int64(accounts[u, RING + OUT])
+            for back in range(ring & 255):
+                then = kept_time(pool[entry_at(block, ring, back, OUT_WORDS, remembered) + TIME])
+                if then < oldest or _days(now, then) > _BURST_DAYS:
+                    break
+                payees += 1
+            shared = _shared_payees(u, v, now, oldest, accounts, pool, remembered, counters, scratch)
             found[_PAYERS_OF_PAYEE] = _excess(payers_of_payee + 1.0, rate_in * _BURST_DAYS)
             found[_PAYEES] = _excess(payees + 1.0, rate_out * _BURST_DAYS)
             found[_PAYERS] = _excess(1.0 * payers, rate_payers * _PAYERS_DAYS)
             found[_SHARED] = log(1.0 + shared)
-        silence = _days(now, marks[u, _HAS_PAID]) if marks[u, _HAS_PAID] != 0 else elapsed + _REACH_DAYS
+        paid = kept_time(accounts[u, PAID])
+        silence = _days(now, paid) if paid != 0 else elapsed + _REACH_DAYS
         found[_SILENCE] = log(1.0 + max(silence, 0.0))
         if clock[_ROWS] >= ROWS_MIN:
             score = 0.0
@@ -207,52 +295,58 @@ def _judge_and_learn(
             if len(why):
                 for k in range(len(weights)):
                     why[i, k, 0] = weights[k] * found[k]
-                why[i, _LINK, 1], why[i, _LINK, 2] = from_share, from_days
-                why[i, _PAYERS_OF_PAYEE, 1], why[i, _PAYERS_OF_PAYEE, 2] = payers_of_payee + 1.0, rate_in * _BURST_DAYS
-                why[i, _PAYEES, 1], why[i, _PAYEES, 2] = payees + 1.0, rate_out * _BURST_DAYS
-                why[i, _PAYERS, 1], why[i, _PAYERS, 2] = 1.0 * payers, rate_payers * _PAYERS_DAYS
-                why[i, _SILENCE, 1], why[i, _SILENCE, 2] = silence, elapsed / (rows_out + 1.0)
-                why[i, _SHARED, 1] = 1.0 * shared
+                if why.shape[2] == 3:
+                    why[i, _LINK, 1], why[i, _LINK, 2] = exp(from_share) if best > 0.0 else 0.0, from_days
+                    if is_new:
+                        why[i, _PAYERS_OF_PAYEE, 1] = payers_of_payee + 1.0
+                        why[i, _PAYERS_OF_PAYEE, 2] = rate_in * _BURST_DAYS
+                        why[i, _PAYEES, 1], why[i, _PAYEES, 2] = payees + 1.0, rate_out * _BURST_DAYS
+                        why[i, _PAYERS, 1], why[i, _PAYERS, 2] = 1.0 * payers, rate_payers * _PAYERS_DAYS
+                        why[i, _SHARED, 1] = 1.0 * shared
+                    why[i, _SILENCE, 1], why[i, _SILENCE, 2] = silence, elapsed / (rows_out + 1.0)
         if not learn:
             continue
         clock[_ROWS] += 1
         clock[_PEOPLE] = people
-        marks[u, _IS_KNOWN], marks[v, _IS_KNOWN] = 1, 1
-        marks[u, _HAS_PAID] = max(now, marks[u, _HAS_PAID])
+        accounts[u, PAID] = np.int32(max(now_s, paid, 1))
         everyone[c, 1] += 1.0
-        habits[u, c, _ROWS_OUT] += 1.0
-        habits[v, c, _ROWS_IN] += 1.0
+        at_u = make_habit_place(accounts, pool, u, c, at_u)
+        at_v = make_habit_place(accounts, pool, v, c, at_v)
+        rows_out += 1.0
+        set_habit(accounts_f, pool_f, u, at_u, ROWS_OUT, rows_out)
+        set_habit(accounts_f, pool_f, v, at_v, ROWS_IN, rows_in + 1.0)
         if amount == amount:
             off = amount - everyone[c, 2]
             everyone[c, 2] += off / min(everyone[c, 1], 2000.0)
             if everyone[c, 1] > 20.0:
                 everyone[c, 3] += (off * off - everyone[c, 3]) / min(everyone[c, 1], 2000.0)
-            length = min(habits[u, c, _ROWS_OUT], 30.0)
-            off = amount - habits[u, c, _MEAN]
-            habits[u, c, _MEAN] += off / length
-            if habits[u, c, _ROWS_OUT] > 1.0:
-                habits[u, c, _VARIANCE] += (off * off - habits[u, c, _VARIANCE]) / length
+            length = min(rows_out, 30.0)
+            off = amount - own_mean
+            set_habit(accounts_f, pool_f, u, at_u, MEAN, own_mean + off / length)
+            if rows_out > 1.0:
+                set_habit(accounts_f, pool_f, u, at_u, VARIANCE, own_variance + (off * off - own_variance) / length)
         see(counters, item)
         if is_new or chain > _CARRY_ON:
-            place = marks[v, _AT_IN]
-            marks[v, _AT_IN] = (place + 1) % size
-            times[v, _IN, place], others[v, _IN, place] = now, u
-            inflows[v, place, _AMOUNT], inflows[v, place, _CHAINED] = amount, chain
-            inflows[v, place, _IS_NEW] = 1.0 if is_new else 0.0
+            at = remember(accounts, pool, v, IN, IN_WORDS, remembered, latest - _REACH_S)
+            pool[at + TIME], pool[at + OTHER] = np.int32(now_s), np.int32(u if is_new else -1 - u)
+            pool_f[at + AMOUNT], pool_f[at + CHAINED] = amount, max(chain, 0.0)
         if is_new:
             everyone[c, 0] += 1.0
-            habits[u, c, _NEW_OUT] += 1.0
-            habits[v, c, _NEW_IN] += 1.0
-            place = marks[u, _AT_OUT]
-            marks[u, _AT_OUT] = (place + 1) % size
-            times[u, _OUT, place], others[u, _OUT, place] = now, v
+            clock[_ALL_NEW] += 1
+            accounts[v, NEW_INS] += 1
+            set_habit(accounts_f, pool_f, u, at_u, NEW_OUT, new_out + 1.0)
+            set_habit(accounts_f, pool_f, v, at_v, NEW_IN, new_in + 1.0)
+            at = remember(accounts, pool, u, OUT, OUT_WORDS, remembered, latest - _NEAR_S)
+            pool[at + TIME], pool[at + OTHER] = np.int32(now_s), np.int32(v)
+    return len(payer)
 
 
 class NewEdges(ColumnModel):
     """First-ever payments: bursts against the account's own habit, and money carried on.
 
     Args:
-        keys_max: Accounts that are remembered; payments of others are never ready. About 1.1 KiB each at 24.
+        keys_max: Accounts that are remembered; payments of others are never ready. 64 bytes each, and 24 for
+            each remembered payment between two of them.
         remembered: First-ever payments remembered per account and direction.
         log2_blocks: Memory for pairs of accounts: 64 bytes times two to this power (:mod:`models.seen`).
         generation_us: After how long the former generation of pairs is forgotten.
@@ -266,6 +360,7 @@ class NewEdges(ColumnModel):
 
     id: ClassVar[str] = "new-edges"
     version: ClassVar[int] = 1
+    parts_width: ClassVar[int] = 1
     inputs = (
         Input("payer", Kind.CODE, family=Family.COUNTERPARTIES),
         Input("payee", Kind.CODE, family=Family.COUNTERPARTIES),
@@ -291,42 +386,45 @@ class NewEdges(ColumnModel):
         log2_blocks: int = 18,
         generation_us: int = 365 * DAY_US,
     ) -> None:
+        if not 1 <= remembered <= REMEMBERED_MAX:
+            raise ModelError(f"{self.id}: {remembered} payments remembered; give 1 to {REMEMBERED_MAX}.")
         self._keys_max, self._remembered, self._generation_us = keys_max, remembered, generation_us
         self._counters = new_counters(log2_blocks)
         self._everyone = np.tile(np.array([0.0, 0.0, 0.0, 1.0]), (CHANNELS, 1))
-        self._clock = np.zeros(4, np.int64)
-        rows = min(1024, keys_max)
-        self._times = np.zeros((rows, 2, remembered), np.int64)
-        self._others = np.full((rows, 2, remembered), -1, np.int32)
-        self._inflows = np.zeros((rows, remembered, 3), np.float32)
-        self._marks = np.zeros((rows, 4), np.int64)
-        self._habits = np.zeros((rows, CHANNELS, 6), np.float32)
-        per_key = remembered * (16 + 8 + 12) + 32 + CHANNELS * 24
-        fixed = self._counters.nbytes + self._everyone.nbytes + self._clock.nbytes
+        self._clock = np.zeros(_CLOCK_WORDS, np.int64)
+        self._accounts, self._pool = new_accounts(min(1024, keys_max)), new_pool(_POOL_WORDS_MIN)
+        per_key = 4 * (ACCOUNT_WORDS + 3 * words_of_account(remembered) // 2)
+        fixed = self._counters.nbytes + self._everyone.nbytes + self._clock.nbytes + 8 * _POOL_WORDS_MIN
         self.limit = Limit(fixed + keys_max * per_key, "payments of accounts beyond the limit are never ready")
 
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        rows = room_for(len(self._marks), np.maximum(columns["payer"], columns["payee"]), self._keys_max)
-        kept = (self._times, self._others, self._inflows, self._marks, self._habits)
-        if rows > len(self._marks):
-            self._grow(rows)
-        _judge_and_learn(
-            columns["payer"], columns["payee"], columns["time_us"], columns["amount_log"], columns["channel"],
-            self._times, self._others, self._inflows, self._marks, self._habits, self._everyone, self._counters,
-            self._clock, self._generation_us, np.array(self.weights), np.zeros((1, len(self.parts))),
-            values, ready, why, learn,
-        )  # fmt: skip
-        if not learn:
-            # Rows made for accounts that were only scored are not state.
-            self._times, self._others, self._inflows, self._marks, self._habits = kept
+        rows = room_for(len(self._accounts), np.maximum(columns["payer"], columns["payee"]), self._keys_max)
+        accounts = self._accounts
+        if rows > len(accounts):
+            accounts = new_accounts(rows)
+            accounts[: len(self._accounts)] = self._accounts
+        if learn:
+            self._accounts = accounts
+        done, n = 0, len(values)
+        scratch = np.zeros(self._remembered + PAIRS_MAX, np.int64)
+        while True:
+            done = _judge_and_learn(
+                done, columns["payer"], columns["payee"], columns["time_us"], columns["amount_log"],
+                columns["channel"], accounts, accounts.view(np.float32), self._pool, self._pool.view(np.float32),
+                self._everyone, self._counters, self._clock, self._remembered, words_of_payment(self._remembered),
+                self._generation_us, np.array(self.weights), np.zeros(len(self.parts)), np.zeros((3, 2)), scratch,
+                values, ready, why, learn,
+            )  # fmt: skip
+            if done == n:
+                return
+            self._repack()
 
-    def _grow(self, rows: int) -> None:
-        """Room for more accounts; empty rows change no score."""
-        strangers = np.full((rows, 2, self._remembered), -1, np.int32)
-        strangers[: len(self._others)] = self._others
-        self._others = strangers
-        self._times, self._inflows = longer(self._times, rows), longer(self._inflows, rows)
-        self._marks, self._habits = longer(self._marks, rows), longer(self._habits, rows)
+    def _repack(self) -> None:
+        """Another pool, without what is too old to matter, and half as long again as what is left."""
+        new, latest = new_pool(2 * len(self._pool)), int(self._clock[_LATEST_S])
+        repack(self._accounts, self._pool, new, self._remembered, latest - _REACH_S, latest - _NEAR_S)
+        used = int(new[TOP])
+        self._pool = _longer(new[:used], max(used + used // 2, _POOL_WORDS_MIN) + words_of_payment(self._remembered))
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -337,18 +435,23 @@ class NewEdges(ColumnModel):
         }
 
     def _arrays(self) -> Arrays:
+        self._clock[_POOL_WORDS] = len(self._pool)
         return {
-            "times": self._times,
-            "others": self._others,
-            "inflows": self._inflows,
-            "marks": self._marks,
-            "habits": self._habits,
+            "accounts": self._accounts,
+            "pool": self._pool[: self._pool[TOP]],
             "everyone": self._everyone,
             "counters": self._counters,
             "clock": self._clock,
         }
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._times, self._others, self._inflows = arrays["times"], arrays["others"], arrays["inflows"]
-        self._marks, self._habits, self._everyone = arrays["marks"], arrays["habits"], arrays["everyone"]
-        self._counters, self._clock = arrays["counters"], arrays["clock"]
+        self._everyone, self._counters, self._clock = arrays["everyone"], arrays["counters"], arrays["clock"]
+        self._accounts = new_accounts(len(arrays["accounts"]))
+        self._accounts[:] = arrays["accounts"]
+        self._pool = _longer(arrays["pool"], int(self._clock[_POOL_WORDS]))
+
+
+def _longer(pool: Words, words: int) -> Words:
+    grown = np.zeros(words, np.int32)
+    grown[: len(pool)] = pool
+    return grown

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.compiled import inlined, mix
+from models.compiled import inlined, mix, prefetch
 
 BLOCK = 64
 _COUNTERS = BLOCK // 2
@@ -39,6 +39,24 @@ def block_of(counters: Counters, item: int) -> int:
 def hashed(kind: int, a: int, b: int) -> int:
     """A hash of a pair of one kind."""
     return mix(a, mix(b, kind))
+
+
+@inlined
+def half_hashed(kind: int, b: int) -> int:
+    """What :func:`hashed` makes of its second half alone; with :func:`whole_hashed` it gives the same."""
+    return mix(b, kind)
+
+
+@inlined
+def whole_hashed(a: int, half: int) -> int:
+    """The hash of a pair of which the second half is hashed already."""
+    return mix(a, half)
+
+
+@inlined
+def ask_for_seen(counters: Counters, item: int) -> None:
+    """Ask ahead for the counters of a hashed pair."""
+    prefetch(counters, block_of(counters, item) * BLOCK)
 
 
 @inlined

@@ -5,6 +5,7 @@ import pytest
 
 from models.combination import ROWS_MIN, Combination, TailSnapshot
 from models.contract import Family, Input, ModelError, State
+from models.sketch import edges
 
 SIGNALS = (Input("a", family=Family.AMOUNT), Input("b", family=Family.RATE))
 
@@ -95,3 +96,26 @@ def test_a_snapshot_travels_as_a_record_and_other_signals_are_refused():
         Combination(SIGNALS[:1], (1.0,)).use(snapshot)
     with pytest.raises(ModelError, match="above 0"):
         Combination(SIGNALS, (1.0, 0.0))
+
+
+def test_signals_side_by_side_are_judged_and_counted_as_columns_are():
+    by_columns, by_signals = learned(), learned()
+    rows = columns(500, seed=4)
+    rows["segment"][::3] = 2
+    rows["a"][::7] = np.nan
+    expected = by_columns.score_learn_many(rows, why=True)
+    got = by_signals.score_learn_signals(np.stack([rows["a"], rows["b"]], axis=1), rows["segment"], why=True)
+    assert got.values.tobytes() == expected.values.tobytes()
+    assert np.asarray(got.why).tobytes() == np.asarray(expected.why).tobytes()
+    assert by_signals.counts.tobytes() == by_columns.counts.tobytes()
+
+
+def test_tails_are_what_their_definition_says_bucket_by_bucket():
+    model = learned()
+    counts = model.publish().counts[0, 0]
+    n, above = counts.sum(), counts.sum() - np.cumsum(counts)
+    for bucket in [*np.flatnonzero(counts)[::40], 0, 3000]:
+        value = np.nextafter(edges()[bucket], np.inf)
+        why = model.score_many(one(value, np.nan), why=True).why
+        assert why is not None
+        assert why[0, 0, 2] == -np.log10((above[bucket] + 0.5 * counts[bucket] + 0.5) / (n + 1.0))

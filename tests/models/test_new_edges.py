@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.contract import DAY_US, Reason, Scores, reasons
+from models.contract import DAY_US, ModelError, Reason, Scores, reasons
 from models.new_edges import ROWS_MIN, NewEdges
 
 START = 1_700_000_000_000_000
@@ -19,7 +19,7 @@ def payments(rows: list[tuple[int, int, float, float]]) -> dict[str, np.ndarray]
     return {
         "payer": payer.astype(np.int64),
         "payee": payee.astype(np.int64),
-        "time_us": START + (days * DAY_US).astype(np.int64),
+        "time_us": START + np.round(days * 86_400).astype(np.int64) * 1_000_000,
         "amount_log": np.log(amount),
         "channel": np.zeros(len(rows), np.int64),
     }
@@ -120,3 +120,18 @@ def test_money_handed_on_over_a_usual_edge_is_still_followed():
     rows = payments([(3, 40, 100.2, 9000.0), (40, 41, 100.6, 8600.0), (41, 42, 101.0, 8200.0)])
     scores = model.score_learn_many(rows, why=True)
     assert told(model, scores, 2)["carried on"].expected == pytest.approx(0.4)
+
+
+def test_parts_alone_are_the_contributions_of_the_reasons():
+    rows = payments([(3, 40, 100.2, 9000.0), (40, 41, 101.2, 8600.0), (41, 42, 101.9, 8200.0)])
+    whole, alone = learned().score_learn_many(rows, why=True), learned().score_learn_parts(rows)
+    assert whole.why is not None
+    assert alone.why is not None
+    assert alone.why.shape == (3, 6, 1)
+    assert alone.why[:, :, 0].tobytes() == whole.why[:, :, 0].copy().tobytes()
+    assert whole.why[:, 0, 0].any()
+
+
+def test_too_many_remembered_payments_are_refused():
+    with pytest.raises(ModelError, match="give 1 to 128"):
+        NewEdges(remembered=129)
