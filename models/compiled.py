@@ -1,13 +1,15 @@
-"""How kernels of models are compiled: as those of the engine are, which models do not know.
+"""How kernels are compiled: once per machine, kept in numba's cache, without bounds checks.
 
-A kernel is a function over arrays. numba keeps its machine code on disk as long as the function's own file is
-unchanged; but a kernel contains the kernels it calls, so the stamp is a digest of all files of this package. A kernel
-makes no arrays: what it writes to is given, and references are not counted.
+A kernel is a function over arrays that numba compiles on first use, and keeps its machine code on disk as long as the
+function's own file is unchanged; but a kernel contains the kernels that it calls, and constants of other files. So the
+stamp is a digest of all files that kernels are made of: of models, those of this package; the engine adds its own. A
+kernel makes no arrays: what it writes to is given, and references are not counted.
 
 ``AML_KERNEL_CHECKS=1`` compiles with bounds checks and without the cache, for the test suite.
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,13 +31,17 @@ def source_digest() -> str:
     return sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
-def kernel(function: Any) -> Any:
-    """Compile ``function`` without the interpreter; bounds and divisors are the caller's promise."""
+def kernel(function: Any, digest: Callable[[], str] = source_digest) -> Any:
+    """Compile ``function`` without the interpreter; ``digest`` stamps its machine code.
+
+    Overflow wraps, division by zero and bounds are the caller's promise. A kernel makes no arrays: what it writes to is
+    given. So numba need not count references, which would cost more than most of what kernels do.
+    """
     compiled: Any = _njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(
         function
     )
     if not _CHECKED:
-        compiled._cache._cache_file._source_stamp = source_digest()
+        compiled._cache._cache_file._source_stamp = digest()
     return compiled
 
 
@@ -61,7 +67,10 @@ def bits_of(_typing: Any, number: Any) -> Any:
 
 @_intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it."""
+    """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.
+
+    Rows of keys lie all over the memory; asking some rows ahead hides most of the wait.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data

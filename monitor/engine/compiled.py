@@ -1,27 +1,17 @@
-"""How kernels are compiled: once per machine, kept in numba's cache, without bounds checks.
+"""How the engine's kernels are compiled: as those of models are, with a stamp over the engine's files too."""
 
-A kernel is a function over arrays that numba compiles on first use. numba takes machine code from its cache as long as
-the function's own file is unchanged; but a kernel contains the kernels that it calls, and constants of other
-files. So the stamp is a digest of all files that kernels are made of.
-
-``AML_KERNEL_CHECKS=1`` compiles with bounds checks and without the cache, for the test suite.
-"""
-
-import os
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numba
-from llvmlite import ir
-from numba import types
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
-from numba.extending import intrinsic
 
-_CHECKED = os.environ.get("AML_KERNEL_CHECKS") == "1"
-_intrinsic: Any = intrinsic
-_njit: Any = numba.njit
+from models import compiled
+from models.compiled import called, inlined, mix, prefetch
+
+__all__ = ["called", "inlined", "kernel", "lowest_bit", "mix", "prefetch", "source_digest"]
+
 lowest_bit: Any = _trailing_zeros
 """Index of the lowest set bit of an integer that has one."""
 
@@ -35,50 +25,10 @@ def source_digest() -> str:
     root = Path(__file__).parents[1]
     files = [path for folder in _FOLDERS for path in sorted((root / folder).glob("*.py"))]
     files += [root / name for name in _FILES]
-    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    parts = [compiled.source_digest().encode(), *(path.read_bytes() for path in files)]
+    return sha256(b"".join(parts)).hexdigest()
 
 
 def kernel(function: Any) -> Any:
-    """Compile ``function`` without the interpreter.
-
-    Overflow wraps, division by zero and bounds are the caller's promise. A kernel makes no arrays: what it writes to is
-    given. So numba need not count references, which would cost more than most of what kernels do.
-    """
-    compiled: Any = _njit(cache=not _CHECKED, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(
-        function
-    )
-    if not _CHECKED:
-        compiled._cache._cache_file._source_stamp = source_digest()
-    return compiled
-
-
-def inlined(function: Any) -> Any:
-    """A part of a kernel, put in place of each call by the compiler."""
-    return _njit(forceinline=True, boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
-
-
-def called(function: Any) -> Any:
-    """A part of kernels that runs rarely: called, not put in place of each call."""
-    return _njit(boundscheck=_CHECKED, nogil=True, error_model="numpy", _nrt=False)(function)
-
-
-@_intrinsic  # type: ignore[untyped-decorator]
-def prefetch(_typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of element ``index`` (counted in the flat array), without waiting for it.
-
-    Rows of keys lie all over the memory; asking some legs ahead hides most of the wait.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        byte = ir.IntType(8).as_pointer()
-        place = builder.bitcast(builder.gep(data, [args[1]]), byte)
-        int32 = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, int32, int32, int32])
-        function = builder.module.globals.get("llvm.prefetch.p0i8") or ir.Function(
-            builder.module, kind, "llvm.prefetch.p0i8"
-        )
-        builder.call(function, [place, int32(0), int32(3), int32(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), generate
+    """Compile ``function`` without the interpreter (:func:`models.compiled.kernel`)."""
+    return compiled.kernel(function, source_digest)

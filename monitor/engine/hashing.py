@@ -7,22 +7,12 @@ between batches, so that a kernel never has to: capacity is a power of two, at m
 import numpy as np
 import numpy.typing as npt
 
-from monitor.engine.compiled import called, inlined, kernel
+from monitor.engine.compiled import called, inlined, kernel, mix
+
+__all__ = ["EMPTY", "delete", "find", "is_full", "mix", "new_table", "regrown"]
 
 EMPTY = -(2**63)
 Rows = npt.NDArray[np.int64]
-
-
-@inlined
-def mix(a, b):
-    """A well spread hash of two integers (the finaliser of splitmix64 over both)."""
-    x = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)
-    x ^= x >> np.uint64(30)
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return np.int64(x >> np.uint64(1))
 
 
 @inlined

@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from monitor.domain.flow import MONTH_US
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.compiled import called, inlined, kernel
-from monitor.engine.hashing import mix
+from monitor.engine.compiled import called, inlined, kernel, mix
 
 Rows = npt.NDArray[np.int64]
 
