@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 from river import anomaly
 
+from models.bursts import Bursts
 from models.combination import Combination
 from models.contract import Columns, Family, Input, Scores
 from models.ensemble import payment_ensemble
@@ -141,6 +142,7 @@ def cases(columns: Columns) -> dict[str, Callable[[], Scoring]]:
         "new-edges": NewEdges,
         "own-past": OwnPast,
         "rare": Rare,
+        "bursts": Bursts,
         "peers": lambda: with_snapshot(Peers(FEATURES), quantiles),
         "half-space-trees": lambda: with_snapshot(HalfSpaceTrees(FEATURES), quantiles),
         "combination": lambda: with_snapshot(Combination(signals, (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)), tails),

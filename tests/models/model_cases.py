@@ -6,6 +6,7 @@ from typing import Any
 
 from river import anomaly
 
+from models.bursts import Bursts
 from models.combination import Combination
 from models.contract import Family, Input, Model
 from models.half_space_trees import HalfSpaceTrees
@@ -68,6 +69,7 @@ CASES = (
     Case("own past", lambda: OwnPast(keys_max=500)),
     Case("rare", lambda: Rare(keys_max=500, log2_blocks=10)),
     Case("new edges", lambda: NewEdges(keys_max=3000, remembered=8, log2_blocks=10)),
+    Case("bursts", lambda: Bursts(log2_width=10)),
     Case(
         "combination",
         lambda: Combination(INPUTS, (2.0, 1.0, 1.0), segments=4),
