@@ -128,6 +128,16 @@ class Budget:
         )  # fmt: skip
         return alerts
 
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those in force."""
+        return self._thresholds
+
+    @property
+    def counts(self) -> Counts:
+        """Account-days that are over by segment (0 is everyone) and bucket of their best score."""
+        return self._counts
+
     def publish(self, budget: float, *, today: int) -> Thresholds:
         """Thresholds from the account-days before ``today`` (days since 1970 UTC).
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.combination import Combination, take_parts
-from models.contract import DAY_US, FORMAT, Columns, Input, Model, ModelError, Scores, State, StateError
+from models.contract import DAY_US, FORMAT, Columns, Float64s, Input, Model, ModelError, Scores, State, StateError
 from models.drift import Flag, Guard
 from models.new_edges import NewEdges
 
@@ -30,6 +30,14 @@ class Member:
 
     guard: Guard
     weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleScores(Scores):
+    """Combined scores. ``facts``, if reasons were asked for, has shape (n, signals, 2): what the model behind each
+    signal observed and expected of its part."""
+
+    facts: Float64s | None = None
 
 
 class Ensemble:
@@ -71,12 +79,22 @@ class Ensemble:
         """Which models are frozen, and why."""
         return {each.guard.model.id: each.guard.flag for each in self._members if each.guard.flag is not None}
 
-    def score_learn_many(self, columns: Columns, *, why: bool = False) -> Scores:
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What decides its scores, as plain values of JSON: the models with their weights, and the combination."""
+        members = [(member.guard.model, member.weights) for member in self._members]
+        return {
+            "members": [{"model": model.id, "version": model.version, "weights": dict(w)} for model, w in members],
+            "combination": self.combination.version,
+            "segments": len(self.combination.counts),
+        }
+
+    def score_learn_many(self, columns: Columns, *, why: bool = False) -> EnsembleScores:
         """The combined score of each row by what came before it; then every model learns the row.
 
         Reasons are those of the combination: one per signal, with the signal and its ``-log10`` tail.
         """
-        day = np.maximum.accumulate(np.asarray(columns["time_us"]) // DAY_US)
+        day = np.maximum(np.maximum.accumulate(np.asarray(columns["time_us"]) // DAY_US), self._day)
         cuts = np.flatnonzero(np.diff(day, prepend=self._day) > 0)
         ends = [*cuts.tolist(), len(day)]
         parts = []
@@ -86,15 +104,18 @@ class Ensemble:
             if stop > start:
                 parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why))
         if not parts:
-            shape = (0, len(self.combination.parts), 3)
-            return Scores(np.zeros(0), np.zeros(0, np.bool_), np.zeros(shape) if why else None)
+            signals = len(self.combination.parts)
+            empty = (np.zeros((0, signals, 3)), np.zeros((0, signals, 2))) if why else (None, None)
+            return EnsembleScores(np.zeros(0), np.zeros(0, np.bool_), *empty)
         if len(parts) == 1:
             return parts[0]
         reasons = [each.why for each in parts if each.why is not None]
-        return Scores(
+        facts = [each.facts for each in parts if each.facts is not None]
+        return EnsembleScores(
             np.concatenate([each.values for each in parts]),
             np.concatenate([each.ready for each in parts]),
             np.concatenate(reasons) if why else None,
+            np.concatenate(facts) if why else None,
         )
 
     def _new_day(self, day: int) -> None:
@@ -105,13 +126,18 @@ class Ensemble:
                     model.use(model.publish())
         self._day = day
 
-    def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool) -> Scores:
+    def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool) -> EnsembleScores:
         signals = np.empty((len(rows["segment"]), len(self.combination.parts)))
+        facts: list[Float64s] = []
         for member, first in zip(self._members, self._firsts, strict=True):
-            scores = member.guard.score_learn_parts(rows)
+            guard, places = member.guard, self._places[first : first + len(member.weights)]
+            scores = guard.score_learn_many(rows, why=True) if why else guard.score_learn_parts(rows)
             assert scores.why is not None
-            take_parts(scores.why, scores.ready, self._places[first : first + len(member.weights)], first, signals)
-        return self.combination.score_learn_signals(signals, np.asarray(rows["segment"], np.int64), why=why)
+            take_parts(scores.why, scores.ready, places, first, signals)
+            if why:
+                facts.append(scores.why[:, places, 1:])
+        found = self.combination.score_learn_signals(signals, np.asarray(rows["segment"], np.int64), why=why)
+        return EnsembleScores(found.values, found.ready, found.why, np.concatenate(facts, axis=1) if why else None)
 
     def bytes_used(self) -> int:
         """How much memory all models and the combination take now."""

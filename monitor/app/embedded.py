@@ -42,6 +42,7 @@ from monitor.domain.alert import Alert
 from monitor.domain.refusal import Reason, Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine import admission, state
 from monitor.engine.engine import Engine, EngineInputs, Step
 from monitor.intake.lines import STANDARD_INPUT
@@ -95,6 +96,9 @@ class Progress:
     examples: list[str] = field(default_factory=list)
     elsewhere: int = 0
     """How many rules were left out because no booking entity is in their jurisdictions."""
+    models: str = MODELS_OFF
+    model_flags: list[str] = field(default_factory=list)
+    """Which models are frozen, and why."""
     messages: list[str] = field(default_factory=list)
     """What happened to rules while running, for display at once; whoever shows them empties it."""
     is_stopped: bool = False
@@ -111,6 +115,7 @@ class EmbeddedRun:
             examples=loaded.examples,
             elsewhere=loaded.elsewhere,
             rule_errors=[str(error) for error in loaded.errors],
+            models=loaded.models,
         )
         self.profiles = ProfileTimeline()
         self.peer_columns = peer_columns(loaded.program)
@@ -171,6 +176,7 @@ class EmbeddedRun:
         is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
         self.lines = AlertLines(self.settings.alerts, int(str(details["alerts_bytes"])) if is_same else 0)
         self.engine = engine
+        self._flag_models()
         reloading.look_back(self)
         return engine
 
@@ -281,12 +287,28 @@ class EmbeddedRun:
             self.pending += alerts
             for each in step.snapshots:
                 note_bank_snapshot(self, bank_snapshot_input(self, self.engine, each, each.position))
+        self._flag_models()
         # In the order of the log, whoever refused and however the stream is cut.
         self._refuse(sorted(refusals, key=lambda refusal: refusal.position))
         self._count_rules(self.engine.undecided - undecided, self.engine.hits - hits)
         self.position += decoded.records
         self.progress.records = self.position
         self.after = chunk.after
+
+    def _flag_models(self) -> None:
+        """Say and record that a model is frozen, once; the rules go on."""
+        flags = self.engine.anomalies.flags if self.engine.anomalies is not None else {}
+        lines = [
+            f"The model {model} is frozen ({fact}); its alerts stop and the rules go on."
+            for model, fact in flags.items()
+        ]
+        for model, line in zip(flags, lines, strict=True):
+            if line not in self.progress.model_flags:
+                self.live.messages.append(line)
+                facts = {"model": model, "fact": flags[model][:2_000], "position": self.position}
+                self.live.note("model_frozen", facts, at_us=max(self.clock_us, 0))
+        self.progress.model_flags = lines
+        self.progress.counts["models_frozen"] = len(lines)
 
     def _spool(self, chunk: RecordChunk, records: int) -> None:
         """Keep the original bytes of what nobody can read a second time."""
@@ -385,7 +407,7 @@ class EmbeddedRun:
 
     def save_state(self) -> None:
         """Save the engine's state as of the last commit."""
-        layout = state.layout_key(self.loaded.program)
+        layout = state.layout_key(self.engine)
         self.files.snapshots.write(
             state.save(self.engine),
             position=self.position,

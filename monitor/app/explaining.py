@@ -1,9 +1,11 @@
 """Why an alert was raised, and whether the same comes out again.
 
 The stored evidence stands on one side; on the other the rule as it was, computed by the slow evaluator over the
-recorded history with the inputs as they were. Every number is shown twice, and what differs is named.
+recorded history with the inputs as they were. Every number is shown twice, and what differs is named. An alert of the
+anomaly models is raised again by fresh models over that history.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,13 +16,17 @@ from monitor.adapters.block_log import DamagedError
 from monitor.adapters.input_archive import InputNotKept
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault, Texts
+from monitor.app.backtest.problem import BacktestError
 from monitor.app.embedded import RUN
+from monitor.app.explained import Compared, ComparedMeasure, Part, Payment
+from monitor.app.explaining_models import facts_again, payments_of
+from monitor.app.model_cards import Card, cards_in_use
 from monitor.app.rerun_flow import flow_names
 from monitor.app.rerun_history import HistoryLost, Row
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
-from monitor.domain.alert import ParameterInForce, Quantity, alert_id
+from monitor.domain.alert import MODEL, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
@@ -43,68 +49,6 @@ class CannotExplain(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One fact: as stored with the alert, and as it comes out again."""
-
-    name: str
-    stored: str
-    again: str
-
-    @property
-    def is_same(self) -> bool:
-        return self.stored == self.again
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedMeasure:
-    """A number of the alert twice, as quantities."""
-
-    name: str
-    stored: Quantity
-    again: Quantity
-
-    @property
-    def is_same(self) -> bool:
-        return self.stored == self.again
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the condition: how deep it stands, what it says, whether it holds, and on what numbers.
-
-    ``joined`` is ``and``, ``or`` or ``not`` for a part that has parts of its own; ``actual`` and ``threshold`` are
-    given for the others.
-    """
-
-    depth: int
-    words: str
-    text: str
-    truth: str
-    joined: str | None = None
-    actual: Quantity | None = None
-    op: str | None = None
-    threshold: Quantity | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment behind the alert as the subject sees it; identifiers as the source gave them."""
-
-    position: int
-    transaction_id: str
-    booked_at: str
-    direction: str
-    amount_minor: int | None
-    currency: str
-    channel: str | None
-    counterparty: str | None
-    counterparty_name: str | None
-    counterparty_country: str | None
-    is_completing: bool
-    windows: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Explained:
     """Everything that ``aml explain`` shows. ``again`` is ``None`` where nothing could be computed again.
 
@@ -121,6 +65,8 @@ class Explained:
     payments: tuple[Payment, ...] = ()
     differences: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    """Of an alert of the anomaly models: what they are. Such an alert has no rule."""
 
     @property
     def is_same(self) -> bool:
@@ -145,6 +91,7 @@ class Explainer:
                 f"{db}: there is no history beside this store, so nothing can be computed again. Give --db the "
                 "database of the run, with its .data folder next to it."
             )
+        self.db = Path(db)
         self.vault = PlainVault(folder / "vault", read_only=True)
         self.rerunner = Rerunner(folder, key, open_tokens(folder, key), self.store.inputs(RUN))
 
@@ -181,6 +128,8 @@ class Explainer:
         evidence = self.store.evidence(self.alert_id(prefix))
         assert evidence is not None
         subject = self.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
+        if evidence["source"]["kind"] == MODEL:
+            return self._explain_model(evidence, subject)
         rule = None
         try:
             rule = self.rerunner.rule(evidence)
@@ -189,15 +138,21 @@ class Explainer:
             return Explained(evidence, subject, rule, lost=(str(error),))
         return self._compare(evidence, subject, again)
 
+    def _explain_model(self, evidence: Evidence, subject: str) -> Explained:
+        """An alert of the anomaly models, raised again from the history."""
+        cards = cards_in_use()
+        try:
+            payments = payments_of(evidence, self.rerunner, self.vault)
+            facts, measures = facts_again(self.db, evidence)
+        except (InputNotKept, HistoryLost, DamagedError, BacktestError) as error:
+            return Explained(evidence, subject, None, lost=(str(error),), cards=cards)
+        differences = tuple(_differences(facts, measures))
+        return Explained(evidence, subject, None, facts, measures, (), payments, differences, cards=cards)
+
     def _compare(self, evidence: Evidence, subject: str, again: Rerun) -> Explained:
         measures = tuple(_measures(evidence, again))
         facts = tuple(self._facts(evidence, again, {each.name: each.again for each in measures}))
-        differences = [f"{each.name}: stored {each.stored}, again {each.again}" for each in facts if not each.is_same]
-        differences += [
-            f"{each.name}: stored {_plain(each.stored)}, again {_plain(each.again)}"
-            for each in measures
-            if not each.is_same
-        ]
+        differences = _differences(facts, measures)
         parts = tuple(self._parts(again, again.recomputed.rule.when, 0))
         payments = tuple(self._payments(evidence, again))
         return Explained(evidence, subject, again.rule, facts, measures, parts, payments, tuple(differences))
@@ -308,6 +263,15 @@ class Explainer:
             is_completing=leg.position == own.position,
             windows=tuple(name for name, positions in behind.items() if leg.position in positions),
         )
+
+
+def _differences(facts: Sequence[Compared], measures: Sequence[ComparedMeasure]) -> list[str]:
+    """What comes out otherwise, in words."""
+    return [
+        *(f"{each.name}: stored {each.stored}, again {each.again}" for each in facts if not each.is_same),
+        *(f"{each.name}: stored {_plain(each.stored)}, again {_plain(each.again)}"
+          for each in measures if not each.is_same),
+    ]  # fmt: skip
 
 
 def _measures(evidence: Evidence, again: Rerun) -> list[ComparedMeasure]:

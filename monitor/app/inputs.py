@@ -18,6 +18,8 @@ from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE
 from monitor.domain.time import format_time
 from monitor.domain.transaction import Int32s, Int64s
+from monitor.domain.vocabulary import MODELS_OFF
+from monitor.engine import anomalies
 from monitor.engine.binding import NamedList
 from monitor.engine.conversion import Rates as EngineRates
 from monitor.engine.engine import EngineInputs
@@ -100,6 +102,8 @@ class GivenInputs:
     approvals: Path | None = None
     """The bank's own approvals; without it, those that lie beside the rules."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    models: str = MODELS_OFF
+    """What the anomaly models do, one of :data:`monitor.domain.vocabulary.MODEL_MODES`."""
 
     def name_of(self, file: str) -> str:
         """The path of a rule file below the folder given, the same wherever that folder lies."""
@@ -129,6 +133,8 @@ class LoadedInputs:
     """Rules whose file cannot be read and whose recorded version stays: their entries in the kept rulebook."""
     groups: Groups = field(default_factory=Groups)
     """The typology groups that name cases."""
+    models: str = MODELS_OFF
+    """What the anomaly models do."""
 
     @property
     def examples(self) -> list[str]:
@@ -139,6 +145,12 @@ class LoadedInputs:
     def overlay(self) -> bytes:
         """The bank's approvals in force as a run keeps them."""
         return json.dumps(approvals_json(self.program.rulebook.rules, self.approvals), ensure_ascii=False).encode()
+
+    @property
+    def models_body(self) -> str:
+        """What the models do and are, as a run keeps it."""
+        body = {"mode": self.models, "digest": anomalies.digest(), "configuration": anomalies.configuration()}
+        return json.dumps(body, sort_keys=True)
 
     def digests(self) -> list[tuple[str, str, str, str]]:
         """(kind, name, version, digest) of everything that can change a verdict."""
@@ -151,6 +163,8 @@ class LoadedInputs:
         ]
         if self.approvals:
             found.append(("approvals", OVERLAY, "", sha256(self.overlay()).hexdigest()))
+        if self.models != MODELS_OFF:
+            found.append(("models", "models", self.models, sha256(self.models_body.encode()).hexdigest()))
         if self.groups.digest:
             found.append(("typologies", "typologies", "", self.groups.digest))
         if self.rates is not None:
@@ -199,6 +213,7 @@ def load_inputs(given: GivenInputs, *, former: LoadedInputs | None = None) -> Lo
         approvals=approved.by_rule,
         breaker=given.breaker,
         groups=groups,
+        models=given.models,
     )
 
 
@@ -248,7 +263,7 @@ def engine_inputs(loaded: LoadedInputs, identifiers: IdentifierTable) -> EngineI
     targets = {use.currency for use in loaded.program.fields if use.currency is not None}
     rates = {target: _rates_into(loaded.rates, target) for target in sorted(targets)} if loaded.rates else {}
     return EngineInputs(
-        RunIdentifiers(identifiers), entities, loaded.lists, rates, _rate_date(loaded.rates), loaded.live
+        RunIdentifiers(identifiers), entities, loaded.lists, rates, _rate_date(loaded.rates), loaded.live, loaded.models
     )
 
 

@@ -53,6 +53,8 @@ def keep_input(
             return archive.keep(json.dumps(sorted(loaded.live)).encode(), ".json")
         case "breaker":
             return archive.keep(loaded.breaker.body.encode(), ".json")
+        case "models":
+            return archive.keep(loaded.models_body.encode(), ".json")
         case "list":
             return archive.keep(_list_file(given, name).read_bytes(), ".yaml")
         case "typologies":
@@ -198,6 +200,11 @@ def kept_entities(archive: InputArchive, content: str) -> Entities:
 def kept_breaker(archive: InputArchive, content: str) -> BreakerSettings:
     """The settings of the breaker as they were."""
     return BreakerSettings(**json.loads(archive.read(content)))
+
+
+def kept_models(archive: InputArchive, content: str) -> dict[str, str]:
+    """What the models did (``mode``) and were (``digest``, ``configuration``)."""
+    return dict(json.loads(archive.read(content)))
 
 
 def kept_snapshot(archive: InputArchive, content: str) -> KeptSnapshot:

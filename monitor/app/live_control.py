@@ -18,11 +18,14 @@ from monitor.casework.position import LogInput
 from monitor.domain.alert import Alert
 from monitor.domain.case import MONITOR
 from monitor.domain.time import format_time
+from monitor.engine.anomalies import MODEL_ID
 from monitor.engine.peers import BankSnapshot
 from monitor.rulebook.rule import Rule, Rulebook
 
 BREAKER_SAVED = "breaker"
 """Key of the breaker's counts among the details of a run's position."""
+MODEL_OWNER = "model risk"
+"""Who is told when the breaker of the models opens, as their cards say."""
 _WORDS = {
     "suppress": "suppression {id} in force",
     "end_suppression": "suppression {refers_to} ended",
@@ -98,14 +101,15 @@ class LiveControl:
 
     def _tell(self, tripped: Tripped) -> None:
         rule = self.rules.get(tripped.rule)
-        owner = rule.owner if rule and rule.owner else "its owner (the rule names none)"
+        owner = MODEL_OWNER if tripped.rule == MODEL_ID else rule.owner if rule else None
+        told = owner or "its owner (the rule names none)"
         day = format_time(tripped.at_us)[:10]
         self.messages.append(
             f"{tripped.rule} raised {tripped.limit} alerts on {day}, its limit for {tripped.customers} customers: in "
-            f"shadow for the rest of the day, from position {tripped.position}. To tell: {owner}."
+            f"shadow for the rest of the day, from position {tripped.position}. To tell: {told}."
         )
         facts = {"rule": tripped.rule, "limit": tripped.limit, "customers": tripped.customers,
-                 "position": tripped.position, "owner": rule.owner if rule else None}  # fmt: skip
+                 "position": tripped.position, "owner": owner}  # fmt: skip
         self.note("breaker_opened", facts, at_us=tripped.at_us)
 
     def note(self, action: str, facts: Mapping[str, object], *, at_us: int) -> None:

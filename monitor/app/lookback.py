@@ -30,6 +30,7 @@ from monitor.casework.control import Control
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine.binding import NamedList, word_code
 from monitor.engine.engine import Engine
 from monitor.rulebook.canonical import rulebook_digest
@@ -190,9 +191,11 @@ class LookbackTask:
         """All alerts of the rules over the payments of the affected, with the given words from the beginning."""
         rulebook = Rulebook(tuple(used), rulebook_digest(iter(used)))
         lists = self.loaded.lists | {self.name: named}
+        # Models ask no list, and would see the payments of the affected alone.
         loaded = replace(
-            self.loaded, program=plan(rulebook), lists=lists, live=self.loaded.live - self.control.disabled.keys()
-        )
+            self.loaded, program=plan(rulebook), lists=lists, live=self.loaded.live - self.control.disabled.keys(),
+            models=MODELS_OFF,
+        )  # fmt: skip
         engine = Engine(loaded.program, engine_inputs(loaded, self.files.identifiers))
         profiles, clock_us = self.profiles.rewound(), UNKNOWN
         is_whole = any(_needs_everyone(rule) for rule in used)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _FIXED = ("profiles", "rates", "entities")
 """Inputs that are read at the start of a run and stay until it ends, also over a stop."""
-_LEFT_OUT = ("approvals", "list", "profiles", "rates", "typologies")
+_LEFT_OUT = ("approvals", "list", "models", "profiles", "rates", "typologies")
 """Inputs that a later run may be without; the log then records an empty digest."""
 
 

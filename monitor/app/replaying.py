@@ -60,7 +60,7 @@ def restore(
         changes: Lists by the position from which they held, ascending; those of the first hold before it too.
     """
     start, clock_us = 0, UNKNOWN
-    found = files.snapshots.newest(layout=state.layout_key(engine.program), at_most=position, at_least=since)
+    found = files.snapshots.newest(layout=state.layout_key(engine), at_most=position, at_least=since)
     if found is not None:
         state.load(engine, found.arrays)
         start, clock_us = found.position, found.clock_us

@@ -1,4 +1,6 @@
-"""Orders: what people decide about rules while the monitor runs. Suppressions, and switching a rule off and on.
+"""Orders: what people decide about rules and models while the monitor runs. Suppressions, and switching one off and on.
+
+A model is named where a rule is, by its id; it is a suspicion.
 
 An order is written once and never changed; what takes it back is another order. It has no effect by itself: a run
 takes it up at a log position and records it there, and from that position on :mod:`monitor.casework.control`
@@ -42,7 +44,7 @@ class Order:
     Attributes:
         kind: One of :data:`ORDER_KINDS`.
         at_us: When it was given, by the clock on the wall. Decides nothing.
-        rule: The rule that is meant; ``None`` where a typology is.
+        rule: The rule or model that is meant; ``None`` where a typology is.
         from_us: First judged time that a suppression reaches.
         until_us: First judged time that it no longer reaches.
         sample_ppm: Share of the suppressed alerts that is put into the queue all the same, in parts per million.
@@ -129,7 +131,9 @@ def check(order: Order, *, kinds: Mapping[str, str], typologies: frozenset[str])
     _check_words(order)
     if order.rule is not None and order.rule not in kinds:
         known = ", ".join(sorted(kinds)[:8]) or "none"
-        raise OrderRefused(f"There is no rule {order.rule} in the rulebook; it has {known}, ... Give an id of it.")
+        raise OrderRefused(
+            f"There is no rule or model {order.rule} in force; there are {known}, ... Give one of their ids."
+        )
     if order.kind == SUPPRESS:
         _check_suppression(order, kinds, typologies)
     elif order.kind in (DISABLE, ENABLE):

@@ -26,6 +26,7 @@ from monitor.cli.case_tables import print_queue
 from monitor.cli.desk_session import resolver
 from monitor.cli.explain_page import print_explained
 from monitor.cli.run import STOPPED, display, print_summary, stop_requested
+from monitor.domain.vocabulary import MODELS_LIVE
 
 CUSTOMERS, DAYS, SEED, START = 1_500, 75, 20_260_406, date(2026, 4, 6)
 """The bank of the demo. No test and no figure uses this seed."""
@@ -108,7 +109,11 @@ def _stream_in(console: Console, out: Path) -> Progress:
         profiles=bank / "profiles.jsonl",
         alerts=out / "alerts.jsonl",
         inputs=GivenInputs(
-            lists=(bank,), rates=bank / "rates.csv", entities=bank / "entities.yaml", approve_examples=True
+            lists=(bank,),
+            rates=bank / "rates.csv",
+            entities=bank / "entities.yaml",
+            approve_examples=True,
+            models=MODELS_LIVE,
         ),
     )
     with stop_requested() as is_stopped, display(console, is_live=console.is_terminal) as show:

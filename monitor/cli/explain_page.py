@@ -9,9 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monitor.app.explaining import Compared, Explained, Part, Payment
+from monitor.app.explained import Compared, Part, Payment
+from monitor.app.explaining import Explained
+from monitor.cli.model_page import model_json, print_cards, print_model, print_scores
 from monitor.cli.sentence import Sentence
-from monitor.domain.alert import Quantity
+from monitor.domain.alert import MODEL, Quantity
 from monitor.domain.money import format_amount_for_reading
 from monitor.engine.sentences import readable
 from monitor.rulebook.explain import explain_rule
@@ -46,7 +48,11 @@ def print_explained(console: Console, explained: Explained, *, show_all: bool = 
     console.print(_who(explained))
     if rule is not None:
         _print_rule(console, rule, evidence)
-    _print_measures(console, explained)
+    if evidence["source"]["kind"] == MODEL:
+        print_model(console, explained)
+        print_scores(console, explained)
+    else:
+        _print_measures(console, explained)
     _print_parameters(console, explained)
     if explained.parts and rule is not None:
         console.print(_title("Condition"))
@@ -56,6 +62,7 @@ def print_explained(console: Console, explained: Explained, *, show_all: bool = 
     if rule is not None:
         _print_lines(console, "It does not see", rule.blind_spots)
         _print_lines(console, "Innocent hits", rule.false_positives)
+    print_cards(console, explained)
     _print_outcome(console, explained)
 
 
@@ -205,7 +212,7 @@ def _payment_cells(payment: Payment) -> tuple[RenderableType, ...]:
 def _print_marks(console: Console, explained: Explained) -> None:
     evidence = explained.evidence
     lines = [MARKS.get(mark, mark.replace("_", " ")) for mark in evidence["marks"]]
-    if evidence["bank_snapshot"] is not None:
+    if evidence["bank_snapshot"] is not None and evidence["source"]["kind"] != MODEL:
         lines.append(f"peers and hubs as of bank snapshot {evidence['bank_snapshot']}")
     lines += [f"{name} of {version}" for name, version in evidence["inputs"].items()]
     if lines:
@@ -247,6 +254,7 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "differences": list(explained.differences),
         "lost": list(explained.lost),
         "rule": _rule_json(explained.rule),
+        "model": model_json(explained),
         "facts": [_fact_json(each) for each in explained.facts],
         "measures": [
             {"name": m.name, "stored": to_builtins(m.stored), "again": to_builtins(m.again), "same": m.is_same}

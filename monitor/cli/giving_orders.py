@@ -9,10 +9,12 @@ from monitor.app.embedded import RUN
 from monitor.app.recorded import recorded_rules
 from monitor.app.resolving import stored_token_key
 from monitor.app.store import data_folder
-from monitor.casework.orders import Order, OrderRefused, check
+from monitor.casework.orders import SUSPICION, Order, OrderRefused, check
 from monitor.cli.desk_session import fail, wall_clock_us
 from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.time import parse_time_us
+from monitor.domain.vocabulary import ANOMALY
+from monitor.engine.anomalies import MODEL_ID
 from monitor.rulebook.typologies import TYPOLOGIES
 
 TAKEN_UP = "A run that goes on takes it up within about a second, another one at its start."
@@ -21,8 +23,8 @@ TAKEN_UP = "A run that goes on takes it up within about a second, another one at
 def give_order(db: str, store: CaseStore, order: Order) -> str:
     """Check and store an order; ends the program with a message where it is refused. Returns its id."""
     try:
-        kinds = {rule_id: rule.kind for rule_id, rule in recorded_rules(db, store, RUN).items()}
-        check(order, kinds=kinds, typologies=frozenset(TYPOLOGIES))
+        kinds = {rule_id: rule.kind for rule_id, rule in recorded_rules(db, store, RUN).items()} | {MODEL_ID: SUSPICION}
+        check(order, kinds=kinds, typologies=frozenset({*TYPOLOGIES, ANOMALY}))
         return give(store, order, recorded_at_us=wall_clock_us())
     except InputNotKept as error:
         fail(str(error), 2)

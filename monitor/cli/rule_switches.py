@@ -1,4 +1,4 @@
-"""``aml rules disable`` and ``enable``: one command takes a rule out of the queue, and back."""
+"""``aml rules disable`` and ``enable``: one command takes a rule, or the anomaly models, out of the queue, and back."""
 
 import getpass
 from typing import Annotated
@@ -9,7 +9,9 @@ from monitor.casework.orders import DISABLE, ENABLE, Order
 from monitor.cli.desk_session import Db, desk, examples, wall_clock_us
 from monitor.cli.giving_orders import TAKEN_UP, give_order
 
-RuleId = Annotated[str, typer.Argument(metavar="RULE", help="the id of a rule in force, such as AML-STR-001")]
+RuleId = Annotated[
+    str, typer.Argument(metavar="RULE", help="the id of a rule in force, such as AML-STR-001, or payment-ensemble")
+]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who decides (default: your login name)")]
 Second = Annotated[
     str | None, typer.Option("--second", metavar="NAME", help="the second person; an obligation needs one")
@@ -23,6 +25,7 @@ def register(rules: typer.Typer) -> None:
         "disable",
         epilog=examples(
             'aml rules disable AML-FAN-001 --by ann --reason "Floods since the payroll change." --db bank.db',
+            'aml rules disable payment-ensemble --by ann --reason "Drifts since the merger." --db bank.db',
             'aml rules disable AML-LCT-001 --by ann --second bob --reason "Wrong limit." --db bank.db',
         ),
     )(disable_command)
@@ -32,13 +35,13 @@ def register(rules: typer.Typer) -> None:
 
 
 def disable_command(rule: RuleId, db: Db, reason: Reason, by: By = None, second: Second = None) -> None:
-    """Put a rule into shadow from the next log position on: its alerts are stored and make no case."""
+    """Put a rule, or the anomaly models, into shadow from the next log position on: alerts are stored, make no case."""
     _switch(DISABLE, rule, db, reason, by, second)
     typer.echo(f"{rule} goes into shadow. {TAKEN_UP}")
 
 
 def enable_command(rule: RuleId, db: Db, reason: Reason, by: By = None, second: Second = None) -> None:
-    """Take a rule that was disabled back into force, from the next log position on."""
+    """Take a rule or model that was disabled back into force, from the next log position on."""
     _switch(ENABLE, rule, db, reason, by, second)
     typer.echo(f"{rule} is in force again. {TAKEN_UP}")
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from monitor.app.store import StoreFilesError
 from monitor.app.watching import WATCH_SECONDS
 from monitor.casework.breaker import LEAST_DEFAULT, SHARE_DEFAULT_PPM, BreakerSettings
 from monitor.domain.refusal import REMEDIES, Reason
+from monitor.domain.vocabulary import MODELS_LIVE, MODELS_OFF, MODELS_SHADOW
 from monitor.engine.binding import ListMissing
 from monitor.intake.layouts import LAYOUTS
 from monitor.intake.lines import SourceDamaged
@@ -34,6 +36,16 @@ from monitor.intake.yaml_files import YamlFileError
 from monitor.rulebook.plan import PlanError
 
 STOPPED = 130
+
+
+class ModelMode(StrEnum):
+    """What the anomaly models do, as ``--models`` names it."""
+
+    OFF = MODELS_OFF
+    SHADOW = MODELS_SHADOW
+    LIVE = MODELS_LIVE
+
+
 _MISTAKES = (
     RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,
     TableFormatError, YamlFileError, PlanError, ApprovalsError, OSError,
@@ -98,6 +110,9 @@ def run(
     daily_least: Annotated[
         int, typer.Option("--daily-least", min=1, metavar="N", help="the limit of other rules is at least N")
     ] = LEAST_DEFAULT,
+    models: Annotated[
+        ModelMode, typer.Option(help="anomaly models: not at all, in shadow, or raising alerts; see docs/models.md")
+    ] = ModelMode.SHADOW,
     watch: Annotated[
         bool, typer.Option(help="take over changed rules, lists and approvals while running; SIGHUP always does")
     ] = True,
@@ -111,7 +126,8 @@ def run(
         console.print(Text(f"{db}: {_NO_URL}"), style="red", soft_wrap=True)
         raise typer.Exit(1)
     breaker = BreakerSettings(round(daily_share * 1_000_000), daily_least, _limits(daily_limit or []))
-    given = GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals, breaker)
+    given = GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals, breaker,
+                        models.value)  # fmt: skip
     try:
         settings = RunSettings(
             files=tuple(files),
@@ -264,6 +280,16 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
             soft_wrap=True,
             highlight=False,
         )
+    for line in done.model_flags:
+        console.print(Text(line), style="red", soft_wrap=True)
+    if done.models == MODELS_SHADOW:
+        console.print(
+            "The anomaly models ran in shadow: their alerts are stored and make no case. Let them raise with "
+            "--models live, or leave them out with --models off.",
+            style="yellow",
+            soft_wrap=True,
+            highlight=False,
+        )
     if done.elsewhere:
         console.print(
             f"{_spaced(done.elsewhere)} rules of other jurisdictions were left out: no booking entity of this run is "
@@ -286,7 +312,7 @@ def _print_rules(console: Console, counts: Counter[str]) -> None:
     rules = sorted({name.split(":")[1] for name in counts if name.startswith(("rule:", "undecided:"))})
     if not rules:
         return
-    table = Table("rule", box=None, pad_edge=False, header_style="bold")
+    table = Table("rule or model", box=None, pad_edge=False, header_style="bold")
     statuses = ("new", "quiet", "shadow", *(["suppressed"] if counts["alerts_suppressed"] else []))
     for column in (*statuses, "undecided"):
         table.add_column(column, justify="right")

@@ -1,6 +1,6 @@
-"""The alert: what was seen, by which rule, with every number that made it.
+"""The alert: what was seen, by which rule or model, with every number that made it.
 
-An alert's id is a hash of rule, digest, subject, completing transaction and leg
+An alert's id is a hash of rule or model, digest, subject, completing transaction and leg
 role, so that a redelivered transaction yields the same alert and storing it
 twice is harmless.
 
@@ -16,6 +16,8 @@ from monitor.domain.deadline import Deadline
 from monitor.domain.time import format_time
 
 ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+RULE, MODEL = "rule", "model"
+"""Kinds of sources."""
 _PAIRS = [one + other for one in ID_LETTERS for other in ID_LETTERS]
 """Two letters of base 32 (RFC 4648) for each ten bits."""
 
@@ -28,7 +30,7 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
-    """The rule or model that raised the alert."""
+    """The rule or model that raised the alert: ``kind`` is :data:`RULE` or :data:`MODEL`."""
 
     kind: str
     id: str

@@ -74,6 +74,14 @@ WINDOW_KEYS = (*SUBJECT_KINDS, "pair")
 """The keys that windows can be kept by. ``pair`` is a holder together with the other side; its alerts are about the
 holder."""
 
+MODEL_MODES = ("off", "shadow", "live")
+"""What the anomaly models do: nothing; raise alerts in shadow; raise alerts."""
+
+MODELS_OFF, MODELS_SHADOW, MODELS_LIVE = MODEL_MODES
+
+ANOMALY = "anomaly"
+"""The typology of what a model raises; the others are those of rules (:mod:`monitor.rulebook.typologies`)."""
+
 CALENDARS = ("day", "month", "date", "static_24h")
 """Calendar periods of a booking entity: business day, its month, calendar date, and fixed days of 24 hours."""
 

@@ -6,7 +6,7 @@ into batches changes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -17,9 +17,11 @@ from monitor.domain.alert import Alert
 from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import CALENDARS
+from monitor.domain.vocabulary import CALENDARS, MODELS_OFF
 from monitor.engine import admission, decide
 from monitor.engine.admission import Admission, Legs
+from monitor.engine.anomalies import Anomalies
+from monitor.engine.anomaly_alerts import alerts_of
 from monitor.engine.binding import Bound, NamedList, bind
 from monitor.engine.conditions import Asked, Code, scratch
 from monitor.engine.conversion import Rates
@@ -78,6 +80,8 @@ class EngineInputs:
     """The time at which the rate used for (source, target, time) was published, as text."""
     live: frozenset[str] = frozenset()
     """Ids of the rules that raise alerts; all others of the program run in shadow."""
+    models: str = MODELS_OFF
+    """One of :data:`monitor.domain.vocabulary.MODEL_MODES`. Whether models run is decided when the engine is made."""
 
 
 @dataclass(slots=True)
@@ -121,6 +125,7 @@ class Engine:
         self.peers = Peers(program.peers, program.hub_measure)
         self.firsts = Firsts()
         self.flow = FlowTable() if any(use.name in FLOW_NAMES for use in program.fields) else None
+        self.anomalies = None if inputs.models == MODELS_OFF else Anomalies()
         self.findings = Findings(self)
         self.has_obligations = any(rule.kind == "obligation" for rule in program.rulebook.rules)
         self.undecided = np.zeros((len(program.rules), len(self.bound.program.operands) + 1), np.int64)
@@ -133,6 +138,8 @@ class Engine:
 
     def use(self, inputs: EngineInputs) -> None:
         """Go on with other lists or approvals. What was measured with the former ones stays as it was.
+
+        Models that run may go on in shadow or live, and models that do not run stay off.
 
         Raises:
             ListMissing: A rule names a list that is not among the inputs.
@@ -159,8 +166,15 @@ class Engine:
                 result.snapshots.append(self.peers.publish(position=int(batch.position[start]), day=day))
             self.day = day
             first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
-            if last > first:
-                result.alerts += self._judge(batch, admitted.legs.slice(int(first), int(last)), profiles, traced)
+            legs = admitted.legs.slice(int(first), int(last))
+            alerts = self._judge(batch, legs, profiles, traced) if last > first else []
+            if self.anomalies is not None:
+                day_of_batch = batch.slice(start, stop)
+                found = self.anomalies.step(day_of_batch, admitted.outcome[start:stop], profiles)
+                of_day = replace(legs, transaction=legs.transaction - start)
+                alerts += alerts_of(self, found, day_of_batch, of_day, profiles)
+                alerts.sort(key=lambda alert: alert.position)
+            result.alerts += alerts
         result.matches_without_subject = self.findings.take_without_subject()
         return result
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from monitor.engine import anomalies
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
-from monitor.rulebook.plan import Program
 
 FORMAT = 9
 Arrays = dict[str, npt.NDArray[Any]]
@@ -21,16 +21,18 @@ _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
 
 
-def layout_key(program: Program) -> str:
-    """Equal for programs whose state can be exchanged: the same rules by digest, in the same windows.
+def layout_key(engine: Engine) -> str:
+    """Equal for engines whose state can be exchanged: the same rules by digest in the same windows, the same models.
 
     Named lists, rates and profiles are not part of it: what was measured with the former ones stays as it was.
     """
+    program = engine.program
     parts = (
         [(table.by, table.filters, table.measures) for table in program.tables],
         program.peers,
         program.hub_measure,
         [rule.digest for rule in program.rulebook.rules],
+        None if engine.anomalies is None else anomalies.digest(),
     )
     return sha256(repr((FORMAT, parts)).encode()).hexdigest()
 
@@ -65,6 +67,8 @@ def save(engine: Engine) -> Arrays:
     arrays["quiet"] = np.array(quiet, np.int64).reshape(-1, 3)
     if engine.flow is not None:
         arrays |= {f"flow.{name}": values for name, values in engine.flow.save().items()}
+    if engine.anomalies is not None:
+        arrays |= {f"anomalies.{name}": values for name, values in engine.anomalies.save().items()}
     arrays["day"] = np.array([] if engine.day is None else [engine.day], np.int64)
     return arrays
 
@@ -96,6 +100,9 @@ def load(engine: Engine, arrays: Arrays) -> None:
     engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())
     if engine.flow is not None:
         engine.flow.load({name[5:]: values for name, values in arrays.items() if name.startswith("flow.")})
+    if engine.anomalies is not None:
+        own = {name[10:]: values for name, values in arrays.items() if name.startswith("anomalies.")}
+        engine.anomalies.load(own)
     rules = engine.program.rulebook.rules
     engine.findings.last_alert_us = {(rules[rule].id, code): at for rule, code, at in arrays["quiet"].tolist()}
     engine.day = int(arrays["day"][0]) if len(arrays["day"]) else None

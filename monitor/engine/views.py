@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from monitor.domain.alert import ParameterInForce, Quantity, Source
+from monitor.domain.alert import RULE, ParameterInForce, Quantity, Source
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.flow import FLOW_NAMES, finding_of
 from monitor.domain.money import CURRENCIES
@@ -104,7 +104,7 @@ class RuleView:
             for way, terms in ways.items()
         }  # fmt: skip
         """By direction of an obligation, the measures of windows that do not belong to it."""
-        self.source = Source("rule", self.rule.id, self.rule.version, self.rule.digest)
+        self.source = Source(RULE, self.rule.id, self.rule.version, self.rule.digest)
         self.words = {
             node.text: (self.reader(node), SPOKEN[node.unit.detail or ""], str(node.unit))
             for node in nodes

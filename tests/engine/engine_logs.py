@@ -12,6 +12,7 @@ from monitor.app.table_engine import PlainIdentifiers, UtcEntities
 from monitor.domain.alert import Alert
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.transaction import TransactionBatch
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine.engine import Engine, EngineInputs
 from monitor.engine.firsts import HORIZON_US
 from monitor.engine.hashing import EMPTY
@@ -93,7 +94,8 @@ class Log:
         }  # fmt: skip
 
 
-def new_log(kept: Sequence[Rule] | None = None, *, joint: bool = False, lists: Any = None, rates: Any = None) -> Log:
+def new_log(kept: Sequence[Rule] | None = None, *, joint: bool = False, lists: Any = None, rates: Any = None,
+            models: str = MODELS_OFF) -> Log:  # fmt: skip
     """A fresh engine with the rules given, or with :func:`rules`."""
     kept = rules() if kept is None else kept
     identifiers, profiles = PlainIdentifiers(), ProfileTable()
@@ -104,7 +106,7 @@ def new_log(kept: Sequence[Rule] | None = None, *, joint: bool = False, lists: A
     program = plan(Rulebook(tuple(kept), "".join(each.digest for each in kept)))
     inputs = EngineInputs(
         identifiers, UtcEntities(identifiers), lists=lists or {}, rates=rates or {},
-        live=frozenset(each.id for each in kept),
+        live=frozenset(each.id for each in kept), models=models,
     )  # fmt: skip
     return Log(Engine(program, inputs), identifiers, profiles)
 

@@ -33,6 +33,8 @@ from monitor.casework.orders import Order
 from monitor.casework.position import LogInput
 from monitor.domain.time import TIME_MAX_US
 from monitor.domain.transaction import TransactionBatch
+from monitor.domain.vocabulary import MODELS_OFF
+from monitor.engine import anomalies
 from monitor.intake.entities import Entities
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.mapping import Mapping as ColumnMapping
@@ -46,7 +48,7 @@ from monitor.rulebook.rule import Rule
 SQLITE = b"SQLite format 3\x00"
 _FILE_KEY = b"a back-test of files keeps nothing"[:32]
 """Tokens of a back-test over files live as long as the command; the same file gives the same tokens."""
-_KINDS = ("rulebook", "approvals", "list", "rates", "entities", "profiles", "breaker")
+_KINDS = ("rulebook", "approvals", "list", "rates", "entities", "profiles", "breaker", "models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Epoch:
     entities: Entities
     profiles: Path | None
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    models: str = MODELS_OFF
+    """What the anomaly models did."""
 
 
 class History(Protocol):
@@ -144,7 +148,7 @@ class FileHistory:
         self.epochs = [
             Epoch(
                 0, RulesInForce(rules, loaded.live), lists, loaded.rates, loaded.entities, given.profiles,
-                given.inputs.breaker,
+                given.inputs.breaker, given.inputs.models,
             )
         ]  # fmt: skip
         self.latest_us = TIME_MAX_US
@@ -280,7 +284,22 @@ class StoreHistory:
             breaker=kept_inputs.kept_breaker(self.archive, breaker.content)
             if breaker and breaker.content
             else BreakerSettings(),
+            models=self._models(then),
         )
+
+    def _models(self, then: InputsThen) -> str:
+        """What the anomaly models did; off, with a note, where they were others than those of this release."""
+        noted = then.last("models", "models")
+        if noted is None:
+            return MODELS_OFF
+        kept = kept_inputs.kept_models(self.archive, noted.content or "")
+        if kept["digest"] != anomalies.digest():
+            self.notes.append(
+                f"at position {then.position} the log records anomaly models of another release; they are left out, so "
+                "their alerts are neither new nor lost"
+            )
+            return MODELS_OFF
+        return kept["mode"]
 
     def _rules(self, then: InputsThen, lists: Mapping[str, NamedList]) -> list[Rule]:
         manifest = then.rulebook()

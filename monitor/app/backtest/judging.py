@@ -20,6 +20,7 @@ from monitor.casework.control import Control
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import TransactionBatch
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine import state
 from monitor.engine.binding import NamedList as BoundList
 from monitor.engine.engine import Engine, Step
@@ -37,7 +38,7 @@ Progress = Callable[[int], None]
 class Variant:
     """A rulebook to judge by: from the rules in force at an epoch to those of the variant.
 
-    ``only_new`` leaves out what falls into a quiet period, for walks over many thresholds.
+    ``only_new`` leaves out what falls into a quiet period, and the anomaly models, for walks over many thresholds.
     """
 
     name: str
@@ -78,7 +79,10 @@ def epochs_of(history: History, *, as_recorded: bool) -> list[Epoch]:
     epochs, last = history.epochs, history.epochs[-1]
     if as_recorded:
         return epochs
-    return [replace(e, rules=last.rules, lists={**last.lists, **e.lists}, breaker=last.breaker) for e in epochs]
+    return [
+        replace(e, rules=last.rules, lists={**last.lists, **e.lists}, breaker=last.breaker, models=last.models)
+        for e in epochs
+    ]
 
 
 def judge(
@@ -164,7 +168,7 @@ class _Track:
         if before is None:
             if epoch.position:
                 self._measure(epoch)
-        elif state.layout_key(before.program) == state.layout_key(self.engine.program):
+        elif state.layout_key(before) == state.layout_key(self.engine):
             state.load(self.engine, state.save(before))
         else:
             self._measure(epoch)
@@ -207,7 +211,8 @@ class _Track:
             raise BacktestError(f"{self.history.name}: no rule is left to judge by ({self.variant.name}).")
         named = {**epoch.lists, **self.variant.lists}
         lists = {name: BoundList(name, str(each.version), tuple(each.words)) for name, each in named.items()}
-        loaded = LoadedInputs(plan(rules.rulebook()), rules.live, lists, epoch.rates, epoch.entities)
+        loaded = LoadedInputs(plan(rules.rulebook()), rules.live, lists, epoch.rates, epoch.entities,
+                              models=MODELS_OFF if self.variant.only_new else epoch.models)  # fmt: skip
         engine = Engine(loaded.program, engine_inputs(loaded, self.history.identifiers))
         if self.variant.only_new:
             engine.findings = OnlyNew(engine)

@@ -1,0 +1,439 @@
+"""Anomaly models over the payments of the log: scored, then learned, and within a budget raised.
+
+Each booked and judged payment with two sides is one row for :func:`models.ensemble.payment_ensemble`. Its time is the
+latest ``booked_at`` of such payments so far, so it never goes back and does not depend on the rules; its accounts and
+the segments of their holders are numbered here, in the order of the log, for the same reason. At each change of the day
+of that clock tails and thresholds are published and hold from the next row on. So the result depends on the order of
+the log, and not on how it is cut.
+
+A row whose score reaches the threshold of its payer's segment is an anomaly, once per account and UTC day. Above the
+threshold lay at most :data:`BUDGET` of the account-days before. Payers who are no customers of the bank are learned and
+never raised.
+
+The models remember accounts and times. Which payments those were is kept beside: the last :data:`REMEMBERED`
+payments into an account and first-ever payments out of it, so that an alert names what it rests on.
+
+A model that breaks is frozen (:class:`models.drift.Guard`); so is everything here if anything else breaks, and the
+rules go on.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.budget import Budget
+from models.contract import DAY_US, Family, State
+from models.ensemble import EnsembleScores, payment_ensemble
+from models.sketch import BUCKETS, edges
+from monitor.domain.money import DECIMALS
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.vocabulary import STATUSES
+from monitor.engine.admission import JUDGED
+from monitor.engine.compiled import inlined, kernel
+from monitor.engine.hashing import EMPTY
+from monitor.engine.profiles import COLUMN, ProfileTable
+
+MODEL_ID, VERSION = "payment-ensemble", 1
+"""The source of its alerts. The version rises with every change of what is scored or raised."""
+BUDGET = 0.001
+"""Share of the active account-days of a segment that may be raised."""
+WARM_UP_DAYS = 28
+"""Nothing is raised so long after the first payment: the rates of new contacts are not known before."""
+SEGMENTS = 32
+"""Segments with tails and a threshold of their own, the first of the log; others share everyone's."""
+KEYS_MAX = 1 << 20
+"""Accounts that are remembered; payments of others are not judged."""
+REMEMBERED = 12
+"""Payments remembered by position, per account and direction."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+_BOOKED = STATUSES.index("booked")
+_SCALE = np.array([10.0**decimals for decimals in DECIMALS])
+_IN, _OUT = range(2)
+_POSITION_AND_NEW, _TIME = range(2)
+_WAYS = 4
+# Parts of the model whose payments are named, and how far back each looks.
+CARRIED_ON, NEW_PAYEES, NEW_PAYERS = "carried on", "new payees", "new payers"
+NEW_PAYERS_OF_PAYEE = "new payers of the payee"
+BURST_DAYS, PAYERS_DAYS = 3, 7
+_DENSE_MIN = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one part of a model gave to the score, and what it had seen."""
+
+    model: str
+    part: str
+    family: Family
+    contribution: float
+    observed: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A payment that is to be raised.
+
+    ``row`` is that of the batch. ``tail`` is the share of past account-days of the segment with such a score or more,
+    counted with this one. ``snapshot`` is the version of tails and thresholds in force. ``contributions`` add up to the
+    score. ``positions`` are those of the payments behind it, ascending, itself among them.
+    """
+
+    row: int
+    score: float
+    threshold: float
+    tail: float
+    snapshot: int
+    has_segment: bool
+    contributions: tuple[Contribution, ...]
+    positions: tuple[int, ...]
+
+
+@kernel
+def _number(payer: Int32s, payee: Int32s, row_of: Int32s, count: int) -> int:
+    """Give new accounts a row in the order of the log; the number of rows."""
+    for i in range(len(payer)):
+        if row_of[payer[i]] < 0:
+            row_of[payer[i]] = count
+            count += 1
+        if row_of[payee[i]] < 0:
+            row_of[payee[i]] = count
+            count += 1
+    return count
+
+
+@inlined
+def _collect(
+    kept: Any, key: int, way: int, since_us: int, until_us: int, is_new: bool, found: Any, n: int, count: int
+) -> int:
+    """Add the remembered payments of an account that lie within the times to row ``n`` of ``found``."""
+    for k in range(kept.shape[2]):
+        word, then_us = kept[key, way, k, _POSITION_AND_NEW], kept[key, way, k, _TIME]
+        if word >= 0 and since_us <= then_us <= until_us and (word & 1 == 1 or not is_new):
+            found[n, count] = word >> 1
+            count += 1
+    return count
+
+
+@kernel
+def _name_and_remember(
+    payer: Int64s, payee: Int64s, position: Int64s, time_us: Int64s, is_new: npt.NDArray[np.bool_], place: Int64s,
+    wanted: npt.NDArray[np.bool_], linked_us: Int64s, kept: npt.NDArray[np.int64], at: Int32s, found: Int64s,
+    counts: Int64s,
+) -> None:  # fmt: skip
+    """Name the payments behind each anomaly, then remember the row.
+
+    ``place`` is the row of ``found`` that an anomaly has, -1 for all others; ``wanted`` (anomalies, 4) says of which
+    parts; ``kept`` (keys, 2, REMEMBERED, 2) and ``at`` (keys, 2) are rings.
+    """
+    size = kept.shape[2]
+    for i in range(len(payer)):
+        u, v, now = payer[i], payee[i], time_us[i]
+        if not (0 <= u < len(kept) and 0 <= v < len(kept)):
+            continue
+        n = place[i]
+        if n >= 0:
+            burst_us, payers_us, count = now - BURST_DAYS * DAY_US, now - PAYERS_DAYS * DAY_US, 0
+            if wanted[n, 0]:
+                count = _collect(kept, u, _IN, linked_us[n], linked_us[n], False, found, n, count)
+            if wanted[n, 1]:
+                count = _collect(kept, v, _IN, burst_us, now, True, found, n, count)
+            if wanted[n, 2]:
+                count = _collect(kept, u, _OUT, burst_us, now, True, found, n, count)
+            if wanted[n, 3]:
+                count = _collect(kept, u, _IN, payers_us, now, True, found, n, count)
+            counts[n] = count
+        word = (position[i] << 1) | (1 if is_new[i] else 0)
+        kept[v, _IN, at[v, _IN], _POSITION_AND_NEW], kept[v, _IN, at[v, _IN], _TIME] = word, now
+        at[v, _IN] = (at[v, _IN] + 1) % size
+        if is_new[i]:
+            kept[u, _OUT, at[u, _OUT], _POSITION_AND_NEW], kept[u, _OUT, at[u, _OUT], _TIME] = word, now
+            at[u, _OUT] = (at[u, _OUT] + 1) % size
+
+
+class Anomalies:
+    """The models of one partition, their budget, and what is remembered to name payments."""
+
+    def __init__(self) -> None:
+        self.ensemble = payment_ensemble(keys_max=KEYS_MAX, segments=SEGMENTS)
+        self.budget = Budget(segments=SEGMENTS, keys_max=KEYS_MAX)
+        self.days = np.zeros((SEGMENTS, BUCKETS), np.int64)
+        """Account-days by segment and bucket of their best score when the thresholds in force were published."""
+        self.row_of = np.full(1024, -1, np.int32)
+        self.count = 0
+        self.segment_code: list[int] = []
+        self.segment_of = np.zeros(1, np.int64)
+        self.kept = _new_rings(1024)
+        self.at = np.zeros((1024, 2), np.int32)
+        self.began_us: int | None = None
+        self.clock_us: int | None = None
+        self.broken: str | None = None
+        self._parts = [part.name.partition(": ")[::2] for part in self.ensemble.combination.parts]
+        self._place = {name: number for number, (_, name) in enumerate(self._parts)}
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """What is frozen, and why, by model; all of it under :data:`MODEL_ID`."""
+        found = {model: f"{flag.condition}: {flag.fact}" for model, flag in self.ensemble.flags.items()}
+        return found if self.broken is None else found | {MODEL_ID: self.broken}
+
+    def step(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable) -> list[Anomaly]:
+        """Score and learn the payments of a batch; what is to be raised, in the order of the log."""
+        if self.broken is not None:
+            return []
+        try:
+            return self._step(batch, outcome, profiles)
+        except Exception as error:  # whatever it is, the rules go on
+            self.broken = f"broken: {type(error).__name__}: {error}"
+            return []
+
+    def _step(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable) -> list[Anomaly]:
+        payer = np.where(batch.debtor_account >= 0, batch.debtor_account, batch.debtor_holder)
+        payee = np.where(batch.creditor_account >= 0, batch.creditor_account, batch.creditor_holder)
+        is_row = (outcome == JUDGED) & (batch.status == _BOOKED) & (payer >= 0) & (payee >= 0) & (payer != payee)
+        rows = np.flatnonzero(is_row)
+        if not len(rows):
+            return []
+        clock_us = np.maximum.accumulate(batch.booked_at_us[rows])
+        if self.clock_us is None:
+            self.began_us = self.clock_us = int(clock_us[0])
+        clock_us = np.maximum(clock_us, self.clock_us)
+        columns = self._columns(batch, rows, clock_us, *self._keys(payer[rows], payee[rows]), profiles)
+        today = clock_us // DAY_US
+        before = self.clock_us // DAY_US
+        cuts = [0, *(np.flatnonzero(np.diff(today)) + 1).tolist(), len(rows)]
+        found: list[Anomaly] = []
+        for start, stop in pairwise(cuts):
+            if today[start] > before:
+                self._publish(int(today[start]))
+                before = today[start]
+            run = {name: column[start:stop] for name, column in columns.items()}
+            found += self._judge(run, batch.debtor_holder[rows[start:stop]], batch.position[rows[start:stop]],
+                                 rows[start:stop])  # fmt: skip
+        self.clock_us = int(clock_us[-1])
+        return found
+
+    def _publish(self, today: int) -> None:
+        """Thresholds from the days before ``today``; the ensemble publishes its tails at its next row."""
+        thresholds = self.budget.publish(BUDGET, today=today)
+        if self.began_us is None or today < self.began_us // DAY_US + WARM_UP_DAYS:
+            thresholds = replace(thresholds, values=np.full(SEGMENTS, np.inf))
+        self.budget.use(thresholds)
+        self.days = self.budget.counts.copy()
+
+    def _keys(self, payer: Int32s, payee: Int32s) -> tuple[Int64s, Int64s]:
+        """The rows of the accounts; new ones are numbered."""
+        highest = int(max(payer.max(), payee.max()))
+        if highest >= len(self.row_of):
+            self.row_of = _longer(self.row_of, 2 * highest + 2, -1)
+        self.count = int(_number(payer, payee, self.row_of, self.count))
+        keys = min(self.count, KEYS_MAX)
+        if keys > len(self.kept):
+            more = _new_rings(min(2 * keys, KEYS_MAX))
+            more[: len(self.kept)] = self.kept
+            self.kept, self.at = more, _longer(self.at, len(more), 0)
+        return self.row_of[payer].astype(np.int64), self.row_of[payee].astype(np.int64)
+
+    def _columns(
+        self, batch: TransactionBatch, rows: Int64s, clock_us: Int64s, payer: Int64s, payee: Int64s,
+        profiles: ProfileTable,
+    ) -> Arrays:  # fmt: skip
+        amount = batch.amount_minor[rows]
+        is_known = (amount != UNKNOWN) & (amount > 0)
+        major = np.where(is_known, amount, 1) / _SCALE[batch.currency[rows]]
+        return {
+            "payer": payer,
+            "payee": payee,
+            "time_us": clock_us,
+            "amount_log": np.where(is_known, np.log(major), np.nan),
+            "channel": batch.channel[rows].astype(np.int64),
+            "segment": self._segments(batch.debtor_holder[rows], profiles),
+        }
+
+    def _segments(self, holder: Int32s, profiles: ProfileTable) -> Int64s:
+        """The segment of each payer, 0 for one without; new ones are numbered as they come."""
+        profile: Int64s = np.full(len(holder), -1, np.int64)
+        is_known = (holder >= 0) & (holder < len(profiles.row_of))
+        profile[is_known] = profiles.row_of[holder[is_known]]
+        codes: Int64s = np.full(len(holder), -1, np.int64)
+        codes[profile >= 0] = profiles.values[profile[profile >= 0], COLUMN["segment"]]
+        highest = int(codes.max(initial=-1))
+        if highest >= len(self.segment_of):
+            self.segment_of = _longer(self.segment_of, highest + 1, 0)
+        is_coded = codes >= 0
+        if len(self.segment_code) < SEGMENTS - 1:
+            for code in dict.fromkeys(codes[is_coded][self.segment_of[codes[is_coded]] == 0].tolist()):
+                if len(self.segment_code) < SEGMENTS - 1:
+                    self.segment_code.append(code)
+                    self.segment_of[code] = len(self.segment_code)
+        segments: Int64s = np.zeros(len(holder), np.int64)
+        segments[is_coded] = self.segment_of[codes[is_coded]]
+        return segments
+
+    def _judge(self, run: Arrays, holder: Int32s, position: Int64s, rows: Int64s) -> list[Anomaly]:
+        """Score and learn the rows of one day."""
+        scores = self.ensemble.score_learn_many(run, why=True)
+        assert scores.why is not None
+        assert scores.facts is not None
+        # Only customers of the bank are raised, and only their days are counted.
+        key = np.where(holder >= 0, run["payer"], -1)
+        raised = np.flatnonzero(self.budget.decide(key, run["time_us"], run["segment"], scores.values))
+        is_new = scores.facts[:, self._place[NEW_PAYEES], 0] > 0.0
+        place: Int64s = np.full(len(rows), -1, np.int64)
+        place[raised] = np.arange(len(raised))
+        linked_us = self._linked_us(scores, run, raised)
+        wanted = self._wanted(scores, raised)
+        named, counts = np.empty((len(raised), _WAYS * REMEMBERED), np.int64), np.zeros(len(raised), np.int64)
+        _name_and_remember(
+            run["payer"], run["payee"], position, run["time_us"], is_new, place, wanted, linked_us, self.kept, self.at,
+            named, counts,
+        )  # fmt: skip
+        found = []
+        for n, row in enumerate(raised.tolist()):
+            behind = {*named[n, : counts[n]].tolist(), int(position[row])}
+            found.append(self._anomaly(scores, row, int(rows[row]), int(run["segment"][row]), behind))
+        return found
+
+    def _wanted(self, scores: EnsembleScores, raised: Int64s) -> npt.NDArray[np.bool_]:
+        """Which parts of each anomaly raised its score, of those whose payments are named."""
+        assert scores.why is not None
+        parts = [self._place[name] for name in (CARRIED_ON, NEW_PAYERS_OF_PAYEE, NEW_PAYEES, NEW_PAYERS)]
+        is_above: npt.NDArray[np.bool_] = scores.why[raised][:, parts, 0] > 0.0
+        return np.ascontiguousarray(is_above)
+
+    def _linked_us(self, scores: EnsembleScores, run: Arrays, raised: Int64s) -> Int64s:
+        """When the inflow came that is carried on: the model gives the days since."""
+        assert scores.facts is not None
+        days = scores.facts[raised, self._place[CARRIED_ON], 1]
+        linked_us: Int64s = run["time_us"][raised] - np.rint(days * DAY_US).astype(np.int64)
+        return linked_us
+
+    def _anomaly(self, scores: EnsembleScores, row: int, of_batch: int, segment: int, positions: set[int]) -> Anomaly:
+        assert scores.why is not None
+        assert scores.facts is not None
+        found = [
+            Contribution(model, part, family, contribution, observed, expected)
+            for (model, part), family, contribution, (observed, expected) in zip(
+                self._parts, (part.family for part in self.ensemble.combination.parts),
+                scores.why[row, :, 0].tolist(), scores.facts[row].tolist(), strict=True,
+            )
+        ]  # fmt: skip
+        found.sort(key=lambda each: (-each.contribution, each.part))
+        score, thresholds = float(scores.values[row]), self.budget.thresholds
+        own = segment if segment < len(thresholds.values) else 0
+        return Anomaly(
+            row=of_batch,
+            score=score,
+            threshold=float(thresholds.values[own]),
+            tail=self._tail(own, score),
+            snapshot=thresholds.version,
+            has_segment=segment > 0,
+            contributions=tuple(found),
+            positions=tuple(sorted(positions)),
+        )
+
+    def _tail(self, segment: int, score: float) -> float:
+        """The share of account-days with such a score or more, this one included, as the threshold counts them."""
+        own = self.days[segment]
+        own = own if own.sum() * BUDGET >= 1.0 else self.days[0]
+        bucket = int(np.searchsorted(edges(), score, side="right")) - 1
+        above = int(own[min(max(bucket, 0), BUCKETS - 1) :].sum())
+        return float(above + 1) / (int(own.sum()) + 1)
+
+    # State --------------------------------------------------------------------------------------------
+
+    def save(self) -> Arrays:
+        """The state as arrays; those that are mostly zero by their places."""
+        header = {
+            "segments": self.segment_code, "began_us": self.began_us, "clock_us": self.clock_us, "broken": self.broken
+        }  # fmt: skip
+        arrays: Arrays = {
+            "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+            "accounts": np.array([self.count], np.int64),
+            "row_of": self.row_of,
+            "kept": self.kept[: self.count],
+            "at": self.at[: self.count],
+            "days": self.days,
+        }
+        for name, state in (("ensemble", self.ensemble.state()), ("budget", self.budget.state())):
+            arrays |= {f"{name}.{key}": array for key, array in state.as_arrays().items()}
+        return {name: each for key, array in arrays.items() for name, each in _packed(key, array)}
+
+    def load(self, saved: Arrays) -> None:
+        """Take over a saved state."""
+        arrays = _unpacked(saved)
+        header = json.loads(arrays["header"].tobytes())
+        self.segment_code, self.broken = header["segments"], header["broken"]
+        self.began_us, self.clock_us = header["began_us"], header["clock_us"]
+        self.segment_of = np.zeros(max(self.segment_code, default=0) + 1, np.int64)
+        self.segment_of[self.segment_code] = np.arange(1, len(self.segment_code) + 1)
+        self.count, self.row_of = int(arrays["accounts"][0]), arrays["row_of"]
+        self.kept = _new_rings(max(1024, len(arrays["kept"])))
+        self.kept[: len(arrays["kept"])] = arrays["kept"]
+        self.at = _longer(arrays["at"], len(self.kept), 0)
+        self.days = arrays["days"]
+        for name, target in (("ensemble", self.ensemble), ("budget", self.budget)):
+            own = {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
+            target.restore(State.from_arrays(own))
+
+
+@cache
+def configuration() -> str:
+    """Everything that decides what is raised, as canonical JSON: models, weights, budget, limits."""
+    body = {
+        "id": MODEL_ID,
+        "version": VERSION,
+        "ensemble": payment_ensemble(keys_max=1, segments=SEGMENTS).configuration,
+        "budget": BUDGET,
+        "warm_up_days": WARM_UP_DAYS,
+        "keys_max": KEYS_MAX,
+    }
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+@cache
+def digest() -> str:
+    """SHA-256 of :func:`configuration`, hex: the digest of the source of alerts."""
+    return sha256(configuration().encode()).hexdigest()
+
+
+def _new_rings(keys: int) -> npt.NDArray[np.int64]:
+    return np.full((keys, 2, REMEMBERED, 2), EMPTY, np.int64)
+
+
+def _longer(values: npt.NDArray[Any], length: int, fill: int) -> npt.NDArray[Any]:
+    grown = np.full((max(length, len(values)), *values.shape[1:]), fill, values.dtype)
+    grown[: len(values)] = values
+    return grown
+
+
+def _packed(name: str, array: npt.NDArray[Any]) -> Sequence[tuple[str, npt.NDArray[Any]]]:
+    """The array under its name or, of a large one that is mostly zero, its shape, and places and values of the rest."""
+    if array.size < _DENSE_MIN or 2 * np.count_nonzero(array) > array.size:
+        return [(name, array)]
+    flat = array.reshape(-1)
+    places = np.flatnonzero(flat)
+    shape = np.array(array.shape, np.int64)
+    return [(f"{name}|shape", shape), (f"{name}|places", places), (f"{name}|values", flat[places])]
+
+
+def _unpacked(saved: Arrays) -> Arrays:
+    arrays: Arrays = {}
+    for key, array in saved.items():
+        name, _, part = key.partition("|")
+        if not part:
+            arrays[name] = np.array(array)
+        elif part == "values":
+            flat = np.zeros(int(saved[f"{name}|shape"].prod()), array.dtype)
+            flat[saved[f"{name}|places"]] = array
+            arrays[name] = flat.reshape(saved[f"{name}|shape"])
+    return arrays
