@@ -16,6 +16,7 @@ from monitor.adapters.sql.store import StoreError
 from monitor.app.backtest.history import FileHistory, GivenHistory, StoreHistory, open_history
 from monitor.app.backtest.problem import BacktestError
 from monitor.app.inputs import GivenInputs
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine.binding import ListMissing
 from monitor.intake.lines import SourceDamaged
 from monitor.intake.mapping import MappingError, load_mapping
@@ -62,6 +63,7 @@ class HistoryOptions:
     layout: str | None
     mapping: Path | None
     approve_examples: bool
+    models: str = MODELS_OFF
 
 
 @contextmanager
@@ -73,6 +75,7 @@ def history_of(options: HistoryOptions) -> Iterator[StoreHistory | FileHistory]:
         options.rates,
         options.entities,
         options.approve_examples,
+        models=options.models,
     )
     try:
         mapping = load_mapping(options.mapping) if options.mapping else None

@@ -29,6 +29,7 @@ from monitor.cli.backtest_options import (
     history_of,
 )
 from monitor.cli.desk_session import AsUser, actor, wall_clock_us
+from monitor.cli.model_mode import ModelMode
 from monitor.cli.replay_tables import print_replay
 
 BLOCKED = 1
@@ -91,13 +92,15 @@ def replay(
     layout: Layout = None,
     mapping: MappingFile = None,
     approve_examples: ApproveExamples = False,
+    models: Annotated[ModelMode, typer.Option(help="anomaly models, for a file of payments")] = ModelMode.OFF,
 ) -> None:
     """Judge recorded history with and without a change: which alerts are new, lost and the same.
 
     The engine that runs live judges the log twice in memory, once by the rulebook in force and once with the change.
     Nothing is written to the store.
     """
-    options = HistoryOptions(history, profiles, rates, entities, rules, lists, layout, mapping, approve_examples)
+    options = HistoryOptions(history, profiles, rates, entities, rules, lists, layout, mapping, approve_examples,
+                             models.value)  # fmt: skip
     request = ReplayRequest(tuple(changes or ()), days, tuple(override or ()), as_recorded, as_written)
     with history_of(options) as opened:
         if to_journal and opened.store_place is None:

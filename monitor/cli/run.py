@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +23,9 @@ from monitor.app.inputs import ApprovalsError, GivenInputs
 from monitor.app.store import StoreFilesError
 from monitor.app.watching import WATCH_SECONDS
 from monitor.casework.breaker import LEAST_DEFAULT, SHARE_DEFAULT_PPM, BreakerSettings
+from monitor.cli.model_mode import ModelMode
 from monitor.domain.refusal import REMEDIES, Reason
-from monitor.domain.vocabulary import MODELS_LIVE, MODELS_OFF, MODELS_SHADOW
+from monitor.domain.vocabulary import MODELS_SHADOW
 from monitor.engine.binding import ListMissing
 from monitor.intake.layouts import LAYOUTS
 from monitor.intake.lines import SourceDamaged
@@ -36,15 +36,6 @@ from monitor.intake.yaml_files import YamlFileError
 from monitor.rulebook.plan import PlanError
 
 STOPPED = 130
-
-
-class ModelMode(StrEnum):
-    """What the anomaly models do, as ``--models`` names it."""
-
-    OFF = MODELS_OFF
-    SHADOW = MODELS_SHADOW
-    LIVE = MODELS_LIVE
-
 
 _MISTAKES = (
     RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,

@@ -109,6 +109,7 @@ def main() -> None:
                 rates=Path(given["rates"]),
                 entities=Path(given["entities"]),
                 approve_examples=True,
+                models=given["models"],
             ),
             watch_seconds=None,
             is_reload_asked=reload.is_asked,

@@ -11,6 +11,7 @@ from typing import Any
 from monitor.adapters.sql.store import open_store
 from monitor.app.embedded import Progress, RunSettings, run
 from monitor.app.inputs import GivenInputs
+from monitor.domain.vocabulary import MODELS_OFF
 
 KEY = "07" * 32
 ENVIRONMENT = os.environ | {"AML_TOKEN_KEY": KEY}
@@ -67,6 +68,7 @@ def start_child(
     stdin: int | None = None,
     reload: int | None = None,
     kill_after_reload: int | None = None,
+    models: str = MODELS_OFF,
 ) -> "subprocess.Popen[str]":
     """Start a run in a child process; its standard output says ``going`` when it begins to read."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,7 @@ def start_child(
         "files": [str(source.payments)], "db": str(folder / "bank.db"), "profiles": str(source.profiles),
         "alerts": str(folder / "alerts.jsonl"), "commit_records": 1, "snapshot_records": snapshot,
         "chunk_bytes": 60_000, "rates": str(source.rates), "entities": str(source.entities),
+        "models": models,
     }  # fmt: skip
     if reload is not None:
         given |= {"reload": reload, "kill_after_reload": kill_after_reload}
