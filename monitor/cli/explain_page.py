@@ -15,6 +15,7 @@ from monitor.cli.model_page import model_json, print_cards, print_model, print_s
 from monitor.cli.sentence import Sentence
 from monitor.domain.alert import MODEL, Quantity
 from monitor.domain.money import format_amount_for_reading
+from monitor.engine.anomaly_alerts import SNAPSHOT_INPUT
 from monitor.engine.sentences import readable
 from monitor.rulebook.explain import explain_rule
 from monitor.rulebook.rule import Call, Name, PeerName, Rule
@@ -182,7 +183,8 @@ def _print_payments(console: Console, explained: Explained, *, show_all: bool) -
     shown = payments if show_all else payments[-PAYMENTS_SHOWN_MAX:]
     words = f"{total}" if len(shown) == total else f"the newest {len(shown)} of {total}"
     console.print(_title(f"Payments ({words})"))
-    table = _table("", "time (UTC)", "", "amount", "channel", "other side", "", "in window")
+    in_window = "in window" if any(payment.windows for payment in shown) else ""
+    table = _table("", "time (UTC)", "", "amount", "channel", "other side", "", in_window)
     table.columns[3].justify = "right"
     table.columns[5].ratio = 1
     for column in table.columns:
@@ -214,7 +216,7 @@ def _print_marks(console: Console, explained: Explained) -> None:
     lines = [MARKS.get(mark, mark.replace("_", " ")) for mark in evidence["marks"]]
     if evidence["bank_snapshot"] is not None and evidence["source"]["kind"] != MODEL:
         lines.append(f"peers and hubs as of bank snapshot {evidence['bank_snapshot']}")
-    lines += [f"{name} of {version}" for name, version in evidence["inputs"].items()]
+    lines += [f"{name} of {version}" for name, version in evidence["inputs"].items() if name != SNAPSHOT_INPUT]
     if lines:
         _print_lines(console, "To note", tuple(line[0].upper() + line[1:] + "." for line in lines))
 

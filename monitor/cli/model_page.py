@@ -9,7 +9,8 @@ from rich.text import Text
 
 from monitor.app.explained import ComparedMeasure
 from monitor.app.explaining import Explained
-from monitor.engine.anomaly_alerts import SNAPSHOT_INPUT
+from monitor.domain.time import DAY_US, parse_duration_us
+from monitor.engine.anomaly_alerts import SNAPSHOT_INPUT, time_words
 from monitor.engine.sentences import readable
 
 _OWN_LINE = ("score", "threshold", "tail")
@@ -57,10 +58,17 @@ def print_scores(console: Console, explained: Explained) -> None:
 
 def _facts(name: str, facts: dict[str, dict[str, Any]]) -> tuple[str, str]:
     """Observed and expected; of money carried on its share and the time since it came."""
-    said = {key.removeprefix(f"{name}."): readable(q["value"], q["unit"], q["bound"]) for key, q in facts.items()}
+    said = {key.removeprefix(f"{name}."): _readable(q) for key, q in facts.items()}
     if "share" in said:
         return f"{said['share']} of an inflow", f"{said['since']} before"
     return said.get("observed", ""), said.get("expected", "")
+
+
+def _readable(quantity: dict[str, Any]) -> str:
+    """A quantity for reading; a length of time in its largest fitting unit."""
+    if quantity["unit"] == "duration":
+        return time_words(parse_duration_us(quantity["value"]) / DAY_US)
+    return readable(quantity["value"], quantity["unit"], quantity["bound"])
 
 
 def _mark(same: list[ComparedMeasure]) -> Text:

@@ -191,9 +191,9 @@ def _words(each: Contribution) -> str | None:
     count, against = f"{observed:.0f}", f"{expected:.1f} expected" if expected >= 0.05 else "almost none expected"
     match each.part:
         case "carried on" if 0.0 < observed <= 1.0005:
-            return f"paid on {_percent(observed)} of what came in {_time(expected)} before"
+            return f"paid on {_percent(observed)} of what came in {time_words(expected)} before"
         case "carried on" if observed > 0.0:
-            return f"paid out {_time(expected)} after money came in"
+            return f"paid out {time_words(expected)} after money came in"
         case "new payers of the payee" if observed > 0.0:
             return f"the payee has {_number(count, 'new payer')} in 3 days against {against}"
         case "new payees" if observed > 0.0:
@@ -205,7 +205,7 @@ def _words(each: Contribution) -> str | None:
         case "silence" if abs(observed - expected - _NEVER_PAID_DAYS) < 1e-6:
             return "the first payment out of the account"
         case "silence" if observed > expected:
-            return f"silent for {_time(observed)}, where {_time(expected)} are usual"
+            return f"silent for {time_words(observed)}, where {time_words(expected)} are usual"
     return None
 
 
@@ -217,10 +217,10 @@ def _number(count: str, noun: str) -> str:
     return f"{count} {noun}" if count == "1" else f"{count} {noun}s"
 
 
-def _time(days: float) -> str:
+def time_words(days: float) -> str:
     """A length of time in its largest fitting unit.
 
-    >>> _time(0.01), _time(0.5), _time(2.2)
+    >>> time_words(0.01), time_words(0.5), time_words(2.2)
     ('14 minutes', '12 hours', '2 days')
     """
     if days >= 2.0:

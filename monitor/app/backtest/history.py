@@ -7,6 +7,7 @@ written: identifiers that a changed rule brings get codes in memory only, and a 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -72,13 +73,15 @@ class History(Protocol):
     name: str
     identifiers: IdentifierTable
     epochs: list[Epoch]
-    known_rules: dict[str, Rule]
-    """Rules that a change may name: in force, or in the folders given."""
     notes: list[str]
     orders: list[tuple[int, Order]]
     """What people decided about rules, from which position on, ascending; none where payments lie in files."""
     latest_us: int
     """The time by which values count as in force: the clock of the log, or the end of time for files."""
+
+    @property
+    def known_rules(self) -> Mapping[str, Rule]:
+        """Rules that a change may name: in force, or in the folders given."""
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[TransactionBatch]:
         """The accepted payments from position ``start`` up to ``stop``, in the order of the log."""
@@ -224,9 +227,12 @@ class StoreHistory:
         self.identifiers = self._identifiers(key)
         self.archive = InputArchive(self.folder)
         self.epochs = [self._epoch(at) for at in sorted({n.position for n in noted if n.kind in _KINDS})]
-        in_force = dict(self.epochs[-1].rules.rules)
-        extra = list(given.inputs.rules)
-        self.known_rules = _all_rules(extra or [shipped_rules()], self.epochs[-1].lists) | in_force
+
+    @cached_property
+    def known_rules(self) -> dict[str, Rule]:
+        """The rules in force, and those of the folders given or shipped; reading them takes seconds."""
+        paths, last = list(self.given.inputs.rules) or [shipped_rules()], self.epochs[-1]
+        return _all_rules(paths, last.lists) | dict(last.rules.rules)
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[TransactionBatch]:
         end = self.stop if stop is None else min(stop, self.stop)
