@@ -358,8 +358,7 @@ class Anomalies:
         }  # fmt: skip
         arrays: Arrays = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
-            "accounts": np.array([self.count], np.int64),
-            "row_of": self.row_of,
+            "accounts": self._accounts(),
             "kept": self.kept[: self.count],
             "at": self.at[: self.count],
             "days": self.days,
@@ -367,6 +366,11 @@ class Anomalies:
         for name, state in (("ensemble", self.ensemble.state()), ("budget", self.budget.state())):
             arrays |= {f"{name}.{key}": array for key, array in state.as_arrays().items()}
         return {name: each for key, array in arrays.items() for name, each in _packed(key, array)}
+
+    def _accounts(self) -> Int32s:
+        """The code of each account in the order of their rows."""
+        codes = np.flatnonzero(self.row_of >= 0).astype(np.int32)
+        return codes[np.argsort(self.row_of[codes])]
 
     def load(self, saved: Arrays) -> None:
         """Take over a saved state."""
@@ -376,7 +380,9 @@ class Anomalies:
         self.began_us, self.clock_us = header["began_us"], header["clock_us"]
         self.segment_of = np.zeros(max(self.segment_code, default=0) + 1, np.int64)
         self.segment_of[self.segment_code] = np.arange(1, len(self.segment_code) + 1)
-        self.count, self.row_of = int(arrays["accounts"][0]), arrays["row_of"]
+        codes = arrays["accounts"]
+        self.count, self.row_of = len(codes), np.full(max(1024, int(codes.max(initial=0)) + 1), -1, np.int32)
+        self.row_of[codes] = np.arange(self.count, dtype=np.int32)
         self.kept = _new_rings(max(1024, len(arrays["kept"])))
         self.kept[: len(arrays["kept"])] = arrays["kept"]
         self.at = _longer(arrays["at"], len(self.kept), 0)

@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from monitor.adapters.sql.orders import give
 from monitor.adapters.sql.queue import QueueFilter, list_cases
 from monitor.adapters.sql.schema import cases
 from monitor.adapters.sql.store import open_store
@@ -18,8 +17,9 @@ from monitor.app.backtest.history import GivenHistory, open_history
 from monitor.app.backtest.replay import ReplayRequest, replay
 from monitor.app.embedded import Progress
 from monitor.app.explaining import Explained, Explainer
-from monitor.casework.orders import DISABLE, SUSPICION, Order, check
+from monitor.casework.orders import DISABLE, Order
 from monitor.cli.explain_page import explained_json, print_explained
+from monitor.cli.giving_orders import give_order
 from monitor.cli.run import print_summary
 from monitor.engine.anomalies import MODEL_ID
 from tests.app.bursting_bank import MULE, BurstingBank, as_source, bursting_bank
@@ -130,10 +130,9 @@ def test_models_that_come_later_have_learned_the_history_and_come_out_again(live
 
 def test_one_command_puts_the_models_into_shadow(fresh: BurstingBank):
     order = Order(DISABLE, "ann", "Drifts since the merger.", 1, rule=MODEL_ID)
-    check(order, kinds={MODEL_ID: SUSPICION}, typologies=frozenset())
     fresh.run("live", fresh.files[:1])
     with open_store(fresh.db) as store:
-        give(store, order, recorded_at_us=1)
+        give_order(str(fresh.db), store, order)
     fresh.run("live", fresh.files[1:])
     disabled = [each for each in fresh.alerts() if "disabled" in each["marks"]]
     assert disabled

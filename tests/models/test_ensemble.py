@@ -100,6 +100,20 @@ def test_what_snapshots_carry_is_used_from_the_next_day_on():
     assert ready[day >= day[0] + 5].mean() > 0.9
 
 
+def test_a_row_of_an_earlier_day_begins_no_day_anew():
+    rows = stream(3000, seed=13)
+    day = rows["time_us"] // 86_400_000_000
+    cut = int(np.flatnonzero(day == day[0] + 5)[10])
+    rows["time_us"][cut : cut + 3] -= 86_400_000_000
+    whole, cut_up = ensemble(), ensemble()
+    whole.score_learn_many(rows)
+    for at in (slice(cut), slice(cut, cut + 20), slice(cut + 20, None)):
+        cut_up.score_learn_many(part(rows, at))
+    assert cut_up.combination.publish().version == whole.combination.publish().version
+    one, other = whole.state().arrays, cut_up.state().arrays
+    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
 def test_a_chain_of_money_handed_on_is_the_first_of_ten_thousand_rows():
     rng = np.random.default_rng(3)
     rows, people = 10_000, 300
