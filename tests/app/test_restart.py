@@ -103,7 +103,7 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(source: Source, tmp_path: Path)
     command = [
         sys.executable, "-m", "monitor", "run", str(source.payments), "--db", str(folder / "bank.db"), "--profiles",
         str(source.profiles), "--alerts", str(folder / "alerts.jsonl"), "--rates", str(source.rates), "--entities",
-        str(source.entities), "--approve-examples", "--no-progress",
+        str(source.entities), "--approve-examples", "--models", "off", "--no-progress",
     ]  # fmt: skip
     child = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while not (folder / "alerts.jsonl").exists() and child.poll() is None:

@@ -176,7 +176,7 @@ def test_the_statuses_do_not_depend_on_how_the_alerts_are_cut(stream, cut: int, 
     ("order", "says"),
     [
         (suppression(rule=LAW), "is an obligation: the law asks for each"),
-        (suppression(rule="AML-XXX-999"), "There is no rule AML-XXX-999"),
+        (suppression(rule="AML-XXX-999"), "There is no rule or model AML-XXX-999"),
         (suppression(second="Ann "), "asked for it and cannot approve it"),
         (suppression(second=None), "asked for it and cannot approve it"),
         (suppression(until_us=None), "a first day and a later end"),
