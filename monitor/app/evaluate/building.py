@@ -33,6 +33,10 @@ class Columns:
     notes: list[str] = field(default_factory=list)
 
 
+SAME_UNIT = 2.0
+"""Currencies whose median payments differ by no more than this factor are taken for one unit."""
+
+
 def build(name: str, columns: Columns) -> Stream:
     """The stream in event order: by time, then by id as text.
 
@@ -141,7 +145,12 @@ def _labels(columns: Columns, order: Int64s) -> tuple[Int32s, list[str], list[st
 def _values(
     columns: Columns, amount: Floats, currency: Int32s, currencies: list[str], time_us: Int64s
 ) -> tuple[Floats, str]:
-    """Amounts in one unit: by rates where the data bring them, else by the median payment of the warm-up."""
+    """Amounts in one unit: by rates where the data bring them, else by the median payment of the warm-up.
+
+    A currency whose median payment is within :data:`SAME_UNIT` of that of the commonest one counts as the same unit.
+    Generators write amounts without regard to the currency, and a scale of what happened to be bought would then part
+    a payment from the one that hands it on.
+    """
     if len(currencies) == 1:
         return amount, currencies[0]
     if columns.rates:
@@ -153,9 +162,10 @@ def _values(
         return amount * np.array([columns.rates[each] for each in currencies])[currency], columns.common_currency
     cut = Cut.of(int(time_us[0]) // DAY_US, int(time_us[-1]) // DAY_US)
     is_warm_up = time_us < cut.thresholds * DAY_US
-    scale = np.ones(len(currencies))
-    for code in range(len(currencies)):
-        seen = amount[is_warm_up & (currency == code)]
-        typical = float(np.median(seen)) if len(seen) else 0.0
-        scale[code] = 1 / typical if typical > 0 else 1.0
-    return amount * scale[currency], "median payment of the same currency in the warm-up"
+    seen = [amount[is_warm_up & (currency == code)] for code in range(len(currencies))]
+    typical = np.array([float(np.median(each)) if len(each) else 0.0 for each in seen])
+    main = typical[int(np.argmax([len(each) for each in seen]))] or 1.0
+    scale = np.divide(main, typical, out=np.ones(len(typical)), where=typical > 0)
+    scale[(scale >= 1 / SAME_UNIT) & (scale <= SAME_UNIT)] = 1.0
+    name = currencies[int(np.argmax([len(each) for each in seen]))]
+    return amount * scale[currency], f"{name}, others by their median payment in the warm-up where it differs twofold"

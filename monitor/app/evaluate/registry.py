@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from monitor.app.evaluate.baselines.graph_boosting import GraphBoosting
 from monitor.app.evaluate.baselines.half_space_trees import HalfSpaceTrees
 from monitor.app.evaluate.baselines.row_boosting import RowBoosting
+from monitor.app.evaluate.flow_scorer import FlowScorer
+from monitor.app.evaluate.models_scorer import ModelsScorer
 from monitor.app.evaluate.rules_scorer import RulesInputs, RulesScorer
 from monitor.app.evaluate.scorer import Scorer, Setting
 from monitor.app.evaluate.together import Together
@@ -17,6 +19,8 @@ Maker = Callable[[Setting, RulesInputs], Scorer]
 
 PARTS: Mapping[str, Maker] = {
     "rules": RulesScorer,
+    "models": lambda setting, given: ModelsScorer(setting),
+    "flow": lambda setting, given: FlowScorer(setting),
 }
 """The parts of the product, each alone."""
 

@@ -30,6 +30,10 @@ class Scores:
     """Shape (n, 2): where an alert stands in the queue after learning from decisions; without it, by ``score``."""
     reasons: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """Words for a row of the batch and a side, for alerts."""
+    evidence: Floats | None = None
+    """Shape (n, 2, k): what the score rests on, for learning the order of the queue; NaN where nothing is known."""
+    is_decades: bool = False
+    """Whether scores are sums of ``-log10`` of tails, so that those of several parts add up as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Several parts as one scorer: for the ablation that runs all, and for what is left without one of them.
 
 Each part's score becomes a tail probability: the share of its own earlier scores that were at least as high, where a
-side without a score counts as lower than any. The parts' surprises, minus the logarithms, add up. Earlier means the
-days before: a day's scores count from its end on, so that batches change nothing. Of the scores of a part at most
-65,536 are kept, drawn with a seed.
+side without a score counts as lower than any. The parts' surprises, minus the logarithms, add up. A score that is a
+sum of such logarithms already is added as it is: made a rank once more, six signals that agree would weigh no more than
+one. Earlier means the days before: a day's scores count from its end on, so that batches change nothing. Of the scores
+of a part at most 65,536 are kept, drawn with a seed.
 """
 
 from collections.abc import Sequence
@@ -65,14 +66,18 @@ class Together:
             self._enter(int(days[start]))
             said = [part.step(rows.slice(start, stop)) for part in self.parts]
             for number, each in enumerate(said):
-                self.today[number].append(each.score)
+                if not each.is_decades:
+                    self.today[number].append(each.score)
                 for (row, side), words in each.reasons.items():
                     place = (start + row, side)
                     reasons[place] = f"{reasons[place]}; {words}" if place in reasons else words
-            surprises = [past.surprise(each.score) for past, each in zip(self.past, said, strict=True)]
+            surprises = [
+                np.nan_to_num(each.score) if each.is_decades else past.surprise(each.score)
+                for past, each in zip(self.past, said, strict=True)
+            ]
             is_silent = np.logical_and.reduce([np.isnan(each.score) for each in said])
             found[start:stop] = np.where(is_silent, np.nan, np.sum(surprises, axis=0))
-        return Scores(found, None, reasons)
+        return Scores(found, None, reasons, is_decades=True)
 
     def told(self, outcomes: Outcomes, *, day: int) -> None:
         """All parts are told."""

@@ -38,8 +38,14 @@ def test_amounts_of_several_currencies_are_told_in_median_payments_of_the_warm_u
             row["amount"] = f"{float(row['amount']) * 100:.2f}"
     stream = read_stream(written(rows, tmp_path / "two.csv"))
     early = stream.rows.time_us < stream.cut.thresholds * 86_400_000_000
-    for code in range(2):
-        assert np.median(stream.rows.value[early & (stream.rows.currency == code)]) == pytest.approx(1.0)
+    medians = [np.median(stream.rows.value[early & (stream.rows.currency == code)]) for code in range(2)]
+    assert medians[0] == pytest.approx(medians[1])
+
+
+def test_currencies_of_like_amounts_are_one_unit(tmp_path: Path) -> None:
+    stream = read_stream(written(rows_of(Plan(2)), tmp_path / "two.csv"))
+    assert len(stream.currencies) == 2
+    np.testing.assert_array_equal(stream.rows.value, stream.rows.amount)
 
 
 def test_the_columns_of_amlworld_are_read(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ RULES = Path(__file__).parents[2] / "bench" / "ten_rules"
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> Stream:
-    """With smurfing now and then, so that rules too have something to say."""
-    rows = rows_of(Plan(11, days=70, rows=400))
+    """Smurfing now and then, so that rules have something to say; rows enough for the models to be ready."""
+    rows = rows_of(Plan(11, days=70, rows=1_500))
     for day in range(2, 70, 9):
         rows += smurfing(day, f"SMURF{day % 2}")
     return read_stream(written(rows, tmp_path_factory.mktemp("streams") / "stream.csv"))
