@@ -22,6 +22,9 @@ from monitor.app.evaluate.wording import spaced
 from monitor.cli.backtest_options import MISTAKES, NOT_POSSIBLE
 from monitor.cli.evaluate_tables import print_evaluation
 
+BUDGET, BUDGET_D = 0.001, 0.01
+"""What is alerted unless asked otherwise; an order is learned from decisions, and takes hundreds of them."""
+
 EPILOG = """\b
 examples:
   aml evaluate tx.csv.gz                          no labels, at 0.1 % of the account-days
@@ -41,7 +44,10 @@ def evaluate(
         Path, typer.Argument(metavar="DATA", help="a labelled CSV file, a simulated bank, or a folder of such")
     ],
     track: Annotated[str, typer.Option(metavar="U|D|S", help="no labels; of alerts, late; all, late")] = "U",
-    budget: Annotated[float, typer.Option(help="share of the active account-days that may be alerted")] = 0.001,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="share of the active account-days that may be alerted (default: 0.001; in track D 0.01)"),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="one method; several times")] = None,
     parties: Annotated[
         Path | None, typer.Option(help="what is known of the accounts (default: NAME_parties.csv beside NAME_tx.csv)")
@@ -64,10 +70,11 @@ def evaluate(
     try:
         places = _places(data)
         is_folder = places != [data]
+        share = budget if budget is not None else BUDGET_D if track == "D" else BUDGET
         for place in places:
             name = place.name.split(".")[0]
             request = EvaluateRequest(
-                place, track, budget, seed, tuple(only or ()), parties, tuple(rules or ()), tuple(alerts or ()),
+                place, track, share, seed, tuple(only or ()), parties, tuple(rules or ()), tuple(alerts or ()),
                 alerts_out / name if alerts_out is not None and is_folder else alerts_out,
             )  # fmt: skip
             with _showing(place) as (on_method, on_progress):

@@ -87,7 +87,8 @@ def test_reasons_add_up_to_the_log_odds_and_flow_comes_first():
 
 
 def test_the_log_odds_are_those_of_rivers_own_pipeline():
-    scaler, classifier = preprocessing.StandardScaler(), linear_model.LogisticRegression(optim.SGD(0.05), l2=1e-4)
+    scaler = preprocessing.StandardScaler()
+    classifier = linear_model.LogisticRegression(optim.AdaGrad(0.1), l2=1e-4, intercept_lr=0.05)
     columns, decided = alerts(500, seed=1)
     for row in range(500):
         x = {name: float(column[row]) for name, column in columns.items()}

@@ -75,7 +75,7 @@ def evaluate(
     Raises:
         EvaluateError: The data or the request cannot be evaluated.
     """
-    makers = methods() if makers is None else makers
+    makers = methods(track=request.track) if makers is None else makers
     if request.track not in TRACKS:
         raise EvaluateError(f"--track {request.track}: there are the tracks {', '.join(TRACKS)}.")
     if not 0 < request.budget < 1:

@@ -52,7 +52,6 @@ class FlowScorer:
     def __init__(self, setting: Setting) -> None:
         self.stream, self.table = setting.stream, FlowTable()
         self.tails = Combination(_SIGNALS, (1.0, 1.0), segments=1)
-        self.evidence = tuple(each.name for each in _SIGNALS)
         self.day = -1
 
     def step(self, rows: Rows) -> Scores:

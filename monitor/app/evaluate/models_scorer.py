@@ -2,7 +2,7 @@
 
 An alert is about the payer's account, so the payee's side has no score. The channel is the type of payment, amounts
 are those of the stream's one unit, and all accounts are one segment. The evidence of a row, for learning the order of
-the queue, is what each signal contributes and what was observed of it.
+the queue, is of each signal what it contributes, its value, and what was observed and expected, as logarithms.
 """
 
 import numpy as np
@@ -29,13 +29,12 @@ class ModelsScorer:
     def __init__(self, setting: Setting) -> None:
         self.stream = setting.stream
         self.ensemble = payment_ensemble()
-        signals = [part.name.removeprefix("new-edges: ") for part in self.ensemble.combination.parts]
-        self.evidence = tuple(f"{kind} of {name}" for name in signals for kind in ("tail", "value"))
 
     def step(self, rows: Rows) -> Scores:
         """Score rows one after the other, each before the models learn it."""
         said = self.ensemble.score_learn_many(_columns(rows, self.stream), why=True)
         assert said.why is not None
+        assert said.facts is not None
         found, words = nothing(len(rows)), dict[tuple[int, int], str]()
         found[:, SOURCE] = said.values
         for row in np.flatnonzero(said.values >= _WORDED_FROM).tolist():
@@ -44,8 +43,9 @@ class ModelsScorer:
                 f"{each.name.removeprefix('new-edges: ')}, 1 in {10**each.expected:,.0f}"
                 for each in told[:_WORDED_MAX] if each.contribution > 0
             )  # fmt: skip
-        evidence = np.full((len(rows), 2, len(self.evidence)), np.nan)
-        evidence[:, SOURCE] = said.why[:, :, [0, 1]].reshape(len(rows), -1)
+        known = np.concatenate([said.why[:, :, :2], np.sign(said.facts) * np.log1p(np.abs(said.facts))], axis=2)
+        evidence = np.full((len(rows), 2, known[0].size), np.nan)
+        evidence[:, SOURCE] = known.reshape(len(rows), -1)
         return Scores(found, None, words, evidence, is_decades=True)
 
     def told(self, outcomes: Outcomes, *, day: int) -> None:

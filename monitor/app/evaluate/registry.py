@@ -10,9 +10,10 @@ from monitor.app.evaluate.baselines.graph_boosting import GraphBoosting
 from monitor.app.evaluate.baselines.half_space_trees import HalfSpaceTrees
 from monitor.app.evaluate.baselines.row_boosting import RowBoosting
 from monitor.app.evaluate.flow_scorer import FlowScorer
+from monitor.app.evaluate.learned_order import LearnedOrder
 from monitor.app.evaluate.models_scorer import ModelsScorer
 from monitor.app.evaluate.rules_scorer import RulesInputs, RulesScorer
-from monitor.app.evaluate.scorer import Scorer, Setting
+from monitor.app.evaluate.scorer import TRACKS, Scorer, Setting
 from monitor.app.evaluate.together import Together
 
 Maker = Callable[[Setting, RulesInputs], Scorer]
@@ -39,17 +40,30 @@ TRACKS_OF: Mapping[str, tuple[str, ...]] = {
 """The tracks of the methods that cannot take part in all."""
 
 
-def methods(parts: Mapping[str, Maker] = PARTS) -> dict[str, Maker]:
-    """Every method by name: each part alone, all together, all but one, and the baselines."""
-    found = dict(parts)
-    if len(parts) > 1:
-        found["all"] = _together("all", list(parts.values()))
-    if len(parts) > 2:
-        for name in parts:
-            rest = [maker for other, maker in parts.items() if other != name]
+def methods(parts: Mapping[str, Maker] = PARTS, track: str | None = None) -> dict[str, Maker]:
+    """Every method by name: each part alone, all together, all but one, and the baselines.
+
+    With a track only the parts that can take part in it run together. In D what has evidence gets an order learned
+    from decisions.
+    """
+    found = {name: _ordered(maker) for name, maker in parts.items()}
+    joint = {name: maker for name, maker in parts.items() if track is None or track in TRACKS_OF.get(name, TRACKS)}
+    if len(joint) > 1:
+        found["all"] = _together("all", list(joint.values()))
+    if len(joint) > 2:
+        for name in joint:
+            rest = [maker for other, maker in joint.items() if other != name]
             found[f"all-but-{name}"] = _together(f"all but {name}", rest)
     return found | dict(BASELINES)
 
 
 def _together(name: str, makers: list[Maker]) -> Maker:
-    return lambda setting, given: Together(name, [make(setting, given) for make in makers], seed=setting.seed)
+    return _ordered(lambda setting, given: Together(name, [make(setting, given) for make in makers], seed=setting.seed))
+
+
+def _ordered(maker: Maker) -> Maker:
+    def made(setting: Setting, given: RulesInputs) -> Scorer:
+        scorer = maker(setting, given)
+        return LearnedOrder(scorer) if setting.track == "D" else scorer
+
+    return made

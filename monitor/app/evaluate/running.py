@@ -109,7 +109,7 @@ class _AllLabels(_NoLabels):
         rows = np.arange(self.next, stop)
         self.next = stop
         return Outcomes(np.repeat(rows, 2), np.tile([SOURCE, TARGET], len(rows)),
-                        np.repeat(self.stream.is_laundering[rows], 2))  # fmt: skip
+                        np.repeat(self.stream.is_laundering[rows], 2), np.ones(2 * len(rows)))  # fmt: skip
 
 
 class _Decisions(_NoLabels):
@@ -154,17 +154,20 @@ class _Decisions(_NoLabels):
     def _outcomes(
         self, asked: Bools, alerted: Bools, active: Int64s, of_row: Int64s, score: Floats, rows: Rows
     ) -> Outcomes:
-        """One outcome for each account-day: for the row that raised the alert, or the first one of an audit."""
-        row_of, side_of = np.full(len(active), -1), np.full(len(active), -1)
-        for row, side in zip(*np.nonzero(of_row >= 0), strict=True):
-            at = int(np.searchsorted(active, of_row[row, side]))
-            reaches = self.threshold is not None and score[row, side] >= self.threshold
-            if asked[at] and row_of[at] < 0 and (reaches or not alerted[at]):
-                row_of[at], side_of[at] = row, side
-        asked_at = np.flatnonzero(row_of >= 0)
+        """One outcome for each account-day: of the row that raised the alert, or in an audit of that with most."""
+        row, side = np.nonzero(of_row >= 0)
+        at, given = np.searchsorted(active, of_row[row, side]), score[row, side]
+        best = np.full(len(active), -np.inf)
+        np.fmax.at(best, at, given)
+        is_most = (given == best[at]) | np.isneginf(best[at])
+        reaches = given >= self.threshold if self.threshold is not None else np.zeros(len(row), np.bool_)
+        fits = np.flatnonzero(asked[at] & np.where(alerted[at], reaches, is_most))
+        asked_at, first = np.unique(at[fits], return_index=True)
+        chosen = fits[first]
         return Outcomes(
-            rows.number[row_of[asked_at]], side_of[asked_at].astype(np.int64), self.truth.is_true[active[asked_at]]
-        )
+            rows.number[row[chosen]], side[chosen].astype(np.int64), self.truth.is_true[active[asked_at]],
+            np.where(alerted[asked_at], 1.0, AUDIT_SHARE),
+        )  # fmt: skip
 
     def _set_threshold(self, day: int) -> None:
         if day > self.cut.scored:

@@ -43,6 +43,8 @@ class Outcomes:
     row: Int64s
     side: Int64s
     is_true: Bools
+    propensity: Floats
+    """The chance with which each was looked at: 1 of what was alerted, and of all labels; less of an audit sample."""
 
     def __len__(self) -> int:
         return len(self.row)

@@ -59,6 +59,7 @@ class Together:
         """The parts' surprises, added up; NaN where no part says anything."""
         days: Int64s = rows.time_us // DAY_US
         found = np.full((len(rows), 2), np.nan)
+        evidence: list[Floats] = []
         reasons: dict[tuple[int, int], str] = {}
         # A batch may hold several days: each day is scored by the days before.
         starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1)).tolist()
@@ -75,9 +76,15 @@ class Together:
                 np.nan_to_num(each.score) if each.is_decades else past.surprise(each.score)
                 for past, each in zip(self.past, said, strict=True)
             ]
+            evidence.append(
+                np.concatenate(
+                    [np.stack(surprises, axis=2), *(each.evidence for each in said if each.evidence is not None)],
+                    axis=2,
+                )
+            )
             is_silent = np.logical_and.reduce([np.isnan(each.score) for each in said])
             found[start:stop] = np.where(is_silent, np.nan, np.sum(surprises, axis=0))
-        return Scores(found, None, reasons, is_decades=True)
+        return Scores(found, None, reasons, np.concatenate(evidence), is_decades=True)
 
     def told(self, outcomes: Outcomes, *, day: int) -> None:
         """All parts are told."""
