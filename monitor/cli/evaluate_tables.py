@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitor.app.evaluate.ablation import ablation, signed
 from monitor.app.evaluate.charts import percentage
 from monitor.app.evaluate.evaluation import Evaluation, Figures
 from monitor.app.evaluate.measures import AtBudget
@@ -22,7 +23,14 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
     for line in facts(found):
         console.print(line)
     if found.figures:
-        for part in (_budgets(found), *_typologies(found), _rows(found), *_patterns(found), *_queue(found)):
+        for part in (
+            _budgets(found),
+            *_ablation(found),
+            *_typologies(found),
+            _rows(found),
+            *_patterns(found),
+            *_queue(found),
+        ):
             console.print()
             console.print(part)
         console.print()
@@ -74,6 +82,25 @@ def _share(share: Share) -> str:
 
 def _range(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f}"
+
+
+def _ablation(found: Evaluation) -> Iterator[Table]:
+    """A line for each part, a block for each budget."""
+    blocks = ablation(found)
+    if blocks:
+        table = _table("what each part adds", "alone", "all without it", "all", "adds cases", "points true")
+        for budget, parts in blocks.items():
+            table.add_row(Text(budget, style="bold"))
+            for each in parts:
+                table.add_row(
+                    f"  {each.part}", *(_pair(at) for at in (each.alone, each.without, each.together)),
+                    f"{each.cases:+d}", signed(each.conversion),
+                )  # fmt: skip
+        yield table
+
+
+def _pair(at: AtBudget) -> str:
+    return f"{at.recall.found}, {percentage(at.conversion.value or 0)}"
 
 
 def _side_by_side(found: Evaluation) -> list[list[Figures]]:

@@ -57,6 +57,19 @@ def test_most_rows_are_ready_in_the_end_and_reasons_add_up(whole: Scores):
     np.testing.assert_allclose(sums[whole.ready], whole.values[whole.ready], rtol=1e-9, atol=1e-9)
 
 
+def test_what_the_models_observed_comes_with_the_same_scores(columns: Stream, whole: Scores):
+    model, alone = ensemble(), NewEdges(keys_max=3000, remembered=8, log2_blocks=12)
+    got = [model.score_learn_observed(part(columns, slice(at, at + 977))) for at in range(0, 6000, 977)]
+    assert np.concatenate([scores.values for scores, _ in got]).tobytes() == whole.values.tobytes()
+    edges = alone.score_learn_many(columns, why=True).why
+    assert edges is not None
+    observed = np.concatenate([seen for _, seen in got])
+    for signal, name in enumerate(("carried on", "new payees")):
+        place = [each.name for each in alone.parts].index(name)
+        np.testing.assert_array_equal(observed[:, signal], edges[:, place, 1:])
+    assert (observed[:, 1, 0] > 0).any()
+
+
 @pytest.mark.parametrize("size", [1, 977])
 def test_how_a_stream_is_cut_changes_no_bit(columns: Stream, whole: Scores, size: int):
     rows = 1500 if size == 1 else 6000

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from monitor.app.backtest.report_style import STYLE
+from monitor.app.evaluate.ablation import ablation, signed
 from monitor.app.evaluate.charts import LEGEND, Bar, interval_bars, percentage, shade
 from monitor.app.evaluate.evaluation import Evaluation, Figures
 from monitor.app.evaluate.measures import AtBudget
@@ -21,6 +22,7 @@ def evaluation_page(found: Evaluation) -> str:
     parts = [
         _head(found),
         _summary(found),
+        _ablation(found),
         *(_budget(found, place) for place in range(len(found.figures[0].budgets) if found.figures else 0)),
         _thresholds(found),
         _typologies(found),
@@ -64,6 +66,35 @@ def _summary(found: Evaluation) -> str:
 def _at_asked(found: Evaluation, each: Figures) -> AtBudget:
     name = f"{100 * found.request.budget:g} %"
     return next(at for at in each.budgets if at.name == name)
+
+
+def _ablation(found: Evaluation) -> str:
+    body = ""
+    for budget, parts in ablation(found).items():
+        rows = [
+            [each.part, *_both(each.alone), *_both(each.without), f"{each.cases:+d}", signed(each.conversion)]
+            for each in parts
+        ]
+        whole = parts[0].together
+        head = [
+            "part",
+            "alone: cases",
+            "true alerts",
+            "all without it: cases",
+            "true alerts",
+            "it adds: cases",
+            "points",
+        ]
+        body += (
+            f"<h3>{escape(budget)}: all together {escape(of(whole.recall))} cases, "
+            f"{escape(percentage(whole.conversion.value or 0))} of the alerts true</h3>{table(head, rows)}"
+        )
+    words = "A part that adds neither cases nor true alerts at an equal budget is not worth its place."
+    return _section("What each part adds", body and f'<p class="soft">{words}</p>{body}')
+
+
+def _both(at: AtBudget) -> tuple[str, str]:
+    return str(at.recall.found), percentage(at.conversion.value or 0)
 
 
 def _budget(found: Evaluation, place: int) -> str:

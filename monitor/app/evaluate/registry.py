@@ -40,6 +40,10 @@ TRACKS_OF: Mapping[str, tuple[str, ...]] = {
 """The tracks of the methods that cannot take part in all."""
 
 
+WITHOUT = "all but "
+"""How the figures of all parts but one are named."""
+
+
 def methods(parts: Mapping[str, Maker] = PARTS, track: str | None = None) -> dict[str, Maker]:
     """Every method by name: each part alone, all together, all but one, and the baselines.
 
@@ -53,7 +57,7 @@ def methods(parts: Mapping[str, Maker] = PARTS, track: str | None = None) -> dic
     if len(joint) > 2:
         for name in joint:
             rest = [maker for other, maker in joint.items() if other != name]
-            found[f"all-but-{name}"] = _together(f"all but {name}", rest)
+            found[f"all-but-{name}"] = _together(f"{WITHOUT}{name}", rest)
     return found | dict(BASELINES)
 
 
