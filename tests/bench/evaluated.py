@@ -71,7 +71,7 @@ def _table(banks: list[Evaluation], number: int) -> Table:
                 cases[typology.name] += typology.found.of if name == names[0] else 0
     table = Table(box=None, pad_edge=False)
     for title in (f"at {ats[names[0]][0].name}", "cases", *names):
-        table.add_column(title, justify="right" if table.columns else "left")
+        table.add_column(title, justify="right" if table.columns else "left", no_wrap=not table.columns)
     for typology_name in sorted(cases):
         table.add_row(
             typology_name, str(cases[typology_name]), *(str(found[typology_name][name] or "·") for name in names)
