@@ -196,7 +196,16 @@ class Model(Protocol):
         ...
 
 
-def reasons(model: Model, scores: Scores, row: int) -> tuple[Reason, ...]:
+class HasParts(Protocol):
+    """Whatever explains its scores by parts, online model or not."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def parts(self) -> tuple[Part, ...]: ...
+
+
+def reasons(model: HasParts, scores: Scores, row: int) -> tuple[Reason, ...]:
     """The reasons of one row, the largest contribution first; parts that say nothing are left out.
 
     Raises:

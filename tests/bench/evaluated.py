@@ -22,7 +22,7 @@ from monitor.app.simulate import simulate
 from tests.bench.detection import START
 
 CUSTOMERS, DAYS, SEED = 1_200, 60, 731_220
-LEFT_OUT = ("row-boosting", "graph-boosting")
+LEFT_OUT = ("learned", "row-boosting", "graph-boosting")
 """What learns from labels alone: with labels after 14 days a bank of 60 days is too short."""
 
 

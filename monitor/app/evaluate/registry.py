@@ -1,7 +1,8 @@
 """The methods that an evaluation compares, by name, and what the ablation leaves out.
 
 A method is made by a function of its :class:`~monitor.app.evaluate.scorer.Setting` and of where the records are. To
-plug one in, add it to :data:`PARTS` (a part of the product: it takes part in the ablation) or :data:`BASELINES`.
+plug one in, add it to :data:`PARTS` (a part of the product: it takes part in the ablation),
+:data:`LEARNERS` or :data:`BASELINES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from monitor.app.evaluate.baselines.half_space_trees import HalfSpaceTrees
 from monitor.app.evaluate.baselines.row_boosting import RowBoosting
 from monitor.app.evaluate.flow_scorer import FlowScorer
 from monitor.app.evaluate.learned_order import LearnedOrder
+from monitor.app.evaluate.learned_scorer import Learned
 from monitor.app.evaluate.models_scorer import ModelsScorer
 from monitor.app.evaluate.rules_scorer import RulesInputs, RulesScorer
 from monitor.app.evaluate.scorer import TRACKS, Scorer, Setting
@@ -25,6 +27,11 @@ PARTS: Mapping[str, Maker] = {
 }
 """The parts of the product, each alone."""
 
+LEARNERS: Mapping[str, Maker] = {
+    "learned": lambda setting, given: Learned(setting),
+}
+"""What the product learns from labels alone: no part of the ablation, which holds for every track."""
+
 BASELINES: Mapping[str, Maker] = {
     "row-boosting": lambda setting, given: RowBoosting(setting),
     "half-space-trees": lambda setting, given: HalfSpaceTrees(setting),
@@ -33,6 +40,7 @@ BASELINES: Mapping[str, Maker] = {
 """What others do."""
 
 TRACKS_OF: Mapping[str, tuple[str, ...]] = {
+    "learned": Learned.tracks,
     "row-boosting": RowBoosting.tracks,
     "half-space-trees": HalfSpaceTrees.tracks,
     "graph-boosting": GraphBoosting.tracks,
@@ -45,7 +53,7 @@ WITHOUT = "all but "
 
 
 def methods(parts: Mapping[str, Maker] = PARTS, track: str | None = None) -> dict[str, Maker]:
-    """Every method by name: each part alone, all together, all but one, and the baselines.
+    """Every method by name: each part alone, all together, all but one, learners and baselines.
 
     With a track only the parts that can take part in it run together. In D what has evidence gets an order learned
     from decisions.
@@ -58,7 +66,7 @@ def methods(parts: Mapping[str, Maker] = PARTS, track: str | None = None) -> dic
         for name in joint:
             rest = [maker for other, maker in joint.items() if other != name]
             found[f"all-but-{name}"] = _together(f"{WITHOUT}{name}", rest)
-    return found | dict(BASELINES)
+    return found | dict(LEARNERS) | dict(BASELINES)
 
 
 def _together(name: str, makers: list[Maker]) -> Maker:

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.app.evaluate.problem import EvaluateError
 from monitor.app.evaluate.reading import read_stream
-from monitor.app.evaluate.registry import BASELINES, PARTS
+from monitor.app.evaluate.registry import BASELINES, LEARNERS, PARTS, TRACKS_OF
 from monitor.app.evaluate.rules_scorer import RulesInputs
 from monitor.app.evaluate.running import run
 from monitor.app.evaluate.scorer import Outcomes, Scorer, Scores, Setting, nothing
@@ -17,7 +17,7 @@ from monitor.app.evaluate.together import Together
 from monitor.app.evaluate.truth import Truth
 from tests.app.evaluate.labelled_streams import Plan, rows_of, smurfing, written
 
-MADE = {**PARTS, **BASELINES}
+MADE = {**PARTS, **LEARNERS, **BASELINES}
 RULES = Path(__file__).parents[2] / "bench" / "ten_rules"
 
 
@@ -38,7 +38,7 @@ def made(name: str, stream: Stream, track: str) -> Scorer:
 
 
 def scores(name: str, stream: Stream, **how: int) -> np.ndarray:
-    track = "S" if name in ("row-boosting", "graph-boosting") else "U"
+    track = "U" if "U" in TRACKS_OF.get(name, "U") else "S"
     return run(made(name, stream, track), stream, track, budget=0.01, seed=1, **how).score
 
 
