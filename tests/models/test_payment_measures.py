@@ -17,8 +17,8 @@ KEYS, REMEMBERED = 9, 5
 NAMES = [each.name for each in MEASURES]
 
 
-def made() -> PaymentMeasures:
-    return PaymentMeasures(keys_max=KEYS, remembered=REMEMBERED, log2_blocks=12, generation_us=36_500 * DAY)
+def made(keys_max: int = KEYS) -> PaymentMeasures:
+    return PaymentMeasures(keys_max=keys_max, remembered=REMEMBERED, log2_blocks=12, generation_us=36_500 * DAY)
 
 
 def payments(seed: int, rows: int) -> dict[str, Any]:
@@ -95,10 +95,10 @@ def test_how_a_stream_is_cut_changes_no_bit() -> None:
 
 def test_measuring_alone_changes_nothing_and_knows_only_the_past() -> None:
     columns, later = payments(8, 1200), payments(9, 1)
-    measured = made()
+    measured = made(keys_max=5000)
     measured.measure_learn_many(columns)
     before = measured.state()
-    later["time_us"] = columns["time_us"][-1:] + 5
+    later |= {"time_us": columns["time_us"][-1:] + 5, "payer": np.array([3000])}
     alone = measured.measure_many(later)
     assert same(before, measured.state())
     assert measured.measure_learn_many(later).tobytes() == alone.tobytes()
