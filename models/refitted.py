@@ -3,8 +3,7 @@
 Labelled rows go into a store of fixed size: of each kind, true and not, a sample drawn by a hash of the seed and the
 row's number of arrival, so that where labels are cut into batches changes nothing, and each kept row stands for
 ``seen / kept`` rows of its kind. On schedule the trees are fitted to the store: scikit-learn's histogram-based gradient
-boosting, the mean of several members that are offered different measures at each halving. Rows before keep their
-scores.
+boosting, each halving offered half of the measures; of several members the mean counts. Rows before keep their scores.
 
 The score is the log odds. Fitted trees are plain arrays: scoring, and the reasons, are a kernel over them and need no
 scikit-learn. A reason is what the halvings on a measure did to the expected log odds on the row's path; with ``base``,
@@ -232,7 +231,7 @@ class Refitted:
     Args:
         features: What the columns of a row are, each with its family.
         every_days: Days between fits.
-        members: Fits whose mean is the score.
+        members: Fits, each of another seed, whose mean is the score; steadier and dearer with each.
         trees: Trees of a member.
         true_max: Most true rows kept.
         false_max: Most other rows kept.
@@ -251,7 +250,7 @@ class Refitted:
         features: Sequence[Input],
         *,
         every_days: int = 14,
-        members: int = 3,
+        members: int = 1,
         trees: int = 150,
         true_max: int = 1 << 14,
         false_max: int = 1 << 15,

@@ -148,3 +148,10 @@ def test_moving_a_stream_in_time_changes_no_measure() -> None:
     columns = payments(13, 1500)
     moved = {**columns, "time_us": columns["time_us"] + 1000 * DAY}
     np.testing.assert_allclose(made().measure_learn_many(moved), made().measure_learn_many(columns), rtol=1e-6)
+
+
+def test_renaming_accounts_changes_no_measure() -> None:
+    columns = payments(14, 1500)
+    renamed = np.random.default_rng(2).permutation(KEYS)
+    other = {**columns, "payer": renamed[columns["payer"]], "payee": renamed[columns["payee"]]}
+    np.testing.assert_array_equal(made().measure_learn_many(other), made().measure_learn_many(columns))
