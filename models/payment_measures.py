@@ -43,7 +43,8 @@ from models.contract import (
     State,
     StateError,
 )
-from models.new_edges import CHANNELS, NewEdges
+from models.new_edges import NewEdges
+from models.new_edges_state import CHANNELS
 from models.seen import Counters, hashed, new_counters, see, times_seen, turn
 
 Float32s = npt.NDArray[np.float32]

@@ -59,11 +59,11 @@ def test_most_rows_are_ready_in_the_end_and_reasons_add_up(whole: Scores):
 
 def test_what_the_models_observed_comes_with_the_same_scores(columns: Stream, whole: Scores):
     model, alone = ensemble(), NewEdges(keys_max=3000, remembered=8, log2_blocks=12)
-    got = [model.score_learn_observed(part(columns, slice(at, at + 977))) for at in range(0, 6000, 977)]
-    assert np.concatenate([scores.values for scores, _ in got]).tobytes() == whole.values.tobytes()
+    got = [model.score_learn_many(part(columns, slice(at, at + 977)), why=True) for at in range(0, 6000, 977)]
+    assert np.concatenate([scores.values for scores in got]).tobytes() == whole.values.tobytes()
     edges = alone.score_learn_many(columns, why=True).why
     assert edges is not None
-    observed = np.concatenate([seen for _, seen in got])
+    observed = np.concatenate([scores.facts for scores in got if scores.facts is not None])
     for signal, name in enumerate(("carried on", "new payees")):
         place = [each.name for each in alone.parts].index(name)
         np.testing.assert_array_equal(observed[:, signal], edges[:, place, 1:])
