@@ -51,6 +51,12 @@ PARTY_KINDS = ("person", "business", "government", "bank")
 
 ACCOUNT_KINDS = ("current", "savings", "term_deposit", "loan", "prepaid", "card", "correspondent", "other")
 
+SELDOM_GIVEN = frozenset({
+    "screening", "profile.screening", "goods_country", "instructing_agent", "merchant_category", "wallet", "reason",
+    "conductor", "on_behalf_of", "link",
+})  # fmt: skip
+"""Fields that most payments come without. What says otherwise costs time, never a verdict."""
+
 CUSTOMER_KINDS = ("person", "business")
 RISK_RATINGS = ("low", "medium", "high", "prohibited")
 SEVERITIES = ("low", "medium", "high", "critical")

@@ -102,7 +102,7 @@ class RuleGroups(NamedTuple):
     """Legs in groups that are asked the same rules and shown the same measures."""
 
     group_of: Int32s
-    """Shape (kinds of legs, jurisdictions, classes)."""
+    """Shape (kinds of legs, jurisdictions, classes, 2); the last is 1 for bare legs."""
     sharing: Sharing
     """Rules by the groups that they apply to and are not settled as false for."""
     is_shown: npt.NDArray[np.bool_]
@@ -163,13 +163,14 @@ def _filters_by_class(program: Program, table: TablePlan) -> FiltersByClass:
 
 def _rule_groups(program: Program, leg_kinds: list[int], applies: npt.NDArray[np.bool_]) -> RuleGroups:
     """For each kind of leg, jurisdiction and class the rules that are not settled as false."""
-    can_match = np.array([rule.by_class for rule in program.rules], np.int8).reshape(-1, CLASSES) != IS_FALSE
+    verdicts = np.array([(rule.by_class, rule.of_bare) for rule in program.rules], np.int8).reshape(-1, 2, CLASSES)
+    can_match = (verdicts != IS_FALSE).transpose(2, 1, 0)
     is_kind = np.array(leg_kinds, np.int64)[None, :] == np.arange(len(KEY_KINDS))[:, None]
-    chosen = is_kind[:, None, None, :] & applies.T[None, :, None, :] & can_match.T[None, None, :, :]
-    shape = chosen.shape[:3]
-    is_holder = np.broadcast_to((np.arange(len(KEY_KINDS)) == HOLDER)[:, None, None], shape)
-    facts = np.stack((np.broadcast_to(IS_PLAIN, shape), is_holder), axis=3)
-    groups, group_of = np.unique(np.concatenate((chosen, facts), 3).reshape(-1, len(leg_kinds) + 2), axis=0,
+    chosen = is_kind[:, None, None, None] & applies.T[None, :, None, None] & can_match[None, None]
+    shape = chosen.shape[:4]
+    is_holder = np.broadcast_to((np.arange(len(KEY_KINDS)) == HOLDER)[:, None, None, None], shape)
+    facts = np.stack((np.broadcast_to(IS_PLAIN[:, None], shape), is_holder), axis=4)
+    groups, group_of = np.unique(np.concatenate((chosen, facts), 4).reshape(-1, len(leg_kinds) + 2), axis=0,
                                  return_inverse=True)  # fmt: skip
     reads = np.zeros((len(leg_kinds) + 2, len(program.measures)), bool)
     for number, rule in enumerate(program.rules):

@@ -434,8 +434,7 @@ def judge(start, stop, first, count, code, asked, room):
     ``first`` is the leg at which the block begins. Returns how many legs stay selected: all whose truth, in
     ``room.truths[0]``, may not be false.
     """
-    for n in range(count):
-        room.missing[room.selected[n]] = -1
+    room.missing[:] = -1
     waiting, nearest, at = 0, np.int64(_NONE_WAITS), np.int64(start)
     while at < stop:
         if at == nearest:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from monitor.domain.alert import Alert
 from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import CALENDARS, MODELS_OFF
+from monitor.domain.vocabulary import CALENDARS, MODELS_OFF, SELDOM_GIVEN
 from monitor.engine import admission, decide
 from monitor.engine.admission import Admission, Legs
 from monitor.engine.anomalies import Anomalies
@@ -134,6 +135,7 @@ class Engine:
         self.jurisdiction_of = np.full(1, -1, np.int32)
         self.combination_segment = _by_code(self.bound.segment_index)
         self.columns = plan_columns(program.fields)
+        self.seldom = [n for n, use in enumerate(program.fields) if use.name in SELDOM_GIVEN]
         self.room = scratch(max(CLASSES, len(self.bound.rule_groups.is_shown)))
 
     def use(self, inputs: EngineInputs) -> None:
@@ -209,7 +211,7 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class]
+        group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class, self._bare(fields)]
         scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, group, traced)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
@@ -268,7 +270,7 @@ class Engine:
         """(leg, rule) of all conditions that hold, in the order of the log."""
         bound, legs, room = self.bound, scene.legs, 4096
         while True:
-            hits, undecided = np.zeros((room, 2), np.int64), np.zeros_like(self.undecided)
+            hits, undecided = np.empty((room, 2), np.int64), np.zeros_like(self.undecided)
             found = decide.decide(
                 legs.operation, scene.group, bound.rule_groups.sharing, bound.rule_spans, self._code(),
                 self._asked(scene), self.room, hits, undecided,
@@ -278,6 +280,13 @@ class Engine:
                 np.add.at(self.hits, hits[:found, 1], 1)
                 return hits[np.lexsort((hits[:found, 1], hits[:found, 0]))]
             room = found
+
+    def _bare(self, fields: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """1 for each leg that has none of the fields that are seldom given."""
+        bare = np.ones(len(fields), np.bool_)
+        for column in self.seldom:
+            bare &= fields[:, column] == UNKNOWN
+        return bare.view(np.int8)
 
     def _code(self) -> Code:
         bound = self.bound

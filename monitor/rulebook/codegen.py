@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from monitor.domain.flow import MILLION
 from monitor.domain.units import Kind
+from monitor.domain.vocabulary import SELDOM_GIVEN
 from monitor.rulebook.bytecode import (
     AND_MODE,
     COMPARATORS,
@@ -100,10 +101,6 @@ def denominator_of(node: Name) -> int:
     return MILLION if node.unit.kind is Kind.SHARE else 1
 
 
-_SELDOM_GIVEN = frozenset({
-    "screening", "profile.screening", "goods_country", "instructing_agent", "merchant_category", "wallet", "reason",
-    "conductor", "on_behalf_of", "link",
-})  # fmt: skip
 _LAST = 1000
 _COSTS = {MeasureName: 8, PeerName: 6, Membership: 2, Call: 3, Arithmetic: 2, ParameterName: 2}
 
@@ -111,7 +108,7 @@ _COSTS = {MeasureName: 8, PeerName: 6, Membership: 2, Call: 3, Arithmetic: 2, Pa
 def _cost(node: Node) -> int:
     """How dear a part is to evaluate for what it settles, for the order within ``and`` / ``or``."""
     match node:
-        case Call(function="known", arguments=(Name() as name,)) if name.name in _SELDOM_GIVEN:
+        case Call(function="known", arguments=(Name() as name,)) if name.name in SELDOM_GIVEN:
             return 2
         case Compare(left=MeasureName(), right=Literal()):
             return 1 + _cost(node.left) + 3

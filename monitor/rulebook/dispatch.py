@@ -4,6 +4,9 @@ Most rules ask for one direction and a few channels. There are few combinations 
 each condition says of each class is worked out once per rulebook: true, false, or open. A leg is then judged only by
 what is open in its class. That is partial evaluation of the condition with these facts known; a part that depends on
 anything else, or is unknown, stays open, so no verdict changes.
+
+A fourth fact is told after the fields are known: whether a leg is *bare*, that is, has none of the fields that most
+payments come without (:data:`monitor.domain.vocabulary.SELDOM_GIVEN`). Rules about these have nothing to ask of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.vocabulary import CHANNELS, DIRECTIONS
+from monitor.domain.vocabulary import CHANNELS, DIRECTIONS, SELDOM_GIVEN
 from monitor.rulebook.codegen import mentions_status
 from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node
 from monitor.rulebook.walk import walk
@@ -23,13 +26,15 @@ CLASSES = len(DIRECTIONS) * (len(CHANNELS) + 1) * 2
 vocabularies, -1 for an unknown channel."""
 
 Facts = dict[str, str | None]
+_BARE = "bare"
 Verdicts = npt.NDArray[np.int8]
 
 
-def verdicts_by_class(node: Node | None) -> Verdicts:
+def verdicts_by_class(node: Node | None, *, is_bare: bool = False) -> Verdicts:
     """What a condition says of each class, shape (CLASSES,): ``IS_FALSE``, ``IS_TRUE`` or ``IS_OPEN``.
 
-    A condition that does not mention ``status`` is false for payments that are not booked.
+    With ``is_bare``, of its legs that have no field of :data:`monitor.domain.vocabulary.SELDOM_GIVEN`. A condition that
+    does not mention ``status`` is false for payments that are not booked.
     """
     of_status = node is not None and mentions_status(node)
     if node is None:
@@ -41,7 +46,7 @@ def verdicts_by_class(node: Node | None) -> Verdicts:
         # Classes that differ only in what the condition does not ask for have one verdict.
         asked = tuple(facts[name] for name in facts if name in names)
         if asked not in found:
-            found[asked] = _verdict(node, facts)
+            found[asked] = _verdict(node, {**facts, _BARE: None} if is_bare else facts)
         verdicts.append(found[asked] if is_booked or of_status else IS_FALSE)
     return np.array(verdicts, np.int8)
 
@@ -102,6 +107,8 @@ def _verdict(node: Node, facts: Facts) -> int:
         case Membership(list_name=None):
             word = _word(node.item, facts)
             return IS_OPEN if word is None else int((word in node.words) != node.negated)
+        case Call(function="known", arguments=(Name() as name,)) if name.name in SELDOM_GIVEN and _BARE in facts:
+            return IS_FALSE
         case Call(function="known"):
             argument = node.arguments[0]
             return int(facts[argument.name] is not None) if _is_fact(argument, facts) else IS_OPEN  # type: ignore[attr-defined]

@@ -82,6 +82,8 @@ class RulePlan:
     start: int
     stop: int
     by_class: tuple[int, ...]
+    of_bare: tuple[int, ...]
+    """What it says of the legs of each class that have none of the fields that are seldom given."""
     plain: tuple[int, int]
     leg_kind: str
     """``holder`` or the key of its windows."""
@@ -218,6 +220,7 @@ def _plan_rule(columns: Columns, rule: Rule) -> RulePlan:
         start=start,
         stop=stop,
         by_class=tuple(verdicts_by_class(rule.when).tolist()),
+        of_bare=tuple(verdicts_by_class(rule.when, is_bare=True).tolist()),
         plain=ConditionCompiler(columns, rule, measures).condition(residual(rule.when)),
         leg_kind=keys.pop() if keys else "holder",
         measures=measures,
