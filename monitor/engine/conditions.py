@@ -115,24 +115,17 @@ class Scratch(NamedTuple):
 
 def scratch(groups: int) -> Scratch:
     """Room for legs of so many groups."""
-    # Arrays that are walked through side by side must not stand a multiple of 4,096 bytes apart: a processor takes a
-    # load for one of what was just stored where the lowest twelve bits of the addresses agree, and waits.
-    step = BLOCK + 126
-    arena = np.zeros(7 * step, np.int32)
-    selected, missing, waiting, waits_for, group_of, grouped, gathered = (
-        arena[n * step : n * step + BLOCK] for n in range(7)
-    )
     return Scratch(
-        selected=selected,
+        selected=np.zeros(BLOCK, np.int32),
         truths=np.zeros((REGISTERS + 1, BLOCK), np.int8),
         temporaries=np.zeros((REGISTERS, 3, BLOCK), np.int64),
-        missing=missing,
+        missing=np.zeros(BLOCK, np.int32),
         found=np.zeros(BLOCK, np.int8),
-        waiting=waiting,
-        waits_for=waits_for,
-        group_of=group_of,
-        grouped=grouped,
-        gathered=gathered,
+        waiting=np.zeros(BLOCK, np.int32),
+        waits_for=np.zeros(BLOCK, np.int32),
+        group_of=np.zeros(BLOCK, np.int32),
+        grouped=np.zeros(BLOCK, np.int32),
+        gathered=np.zeros(BLOCK, np.int32),
         group_starts=np.zeros(groups, np.int32),
         group_stops=np.zeros(groups, np.int32),
         groups=np.zeros(groups, np.int32),
@@ -473,7 +466,7 @@ def judge(start, stop, first, count, code, asked, room):
 
 
 @inlined
-def group_legs(first, count, is_plain, room):
+def group_legs(count, is_plain, room):
     """Sort the legs of a block by group; ``room.group_of`` has each leg's group, or -1 to leave it out.
 
     ``room.groups`` are the groups that there are, those of plain payments first. Returns how many these are, and how

@@ -46,7 +46,7 @@ def filter_masks(
             if rows[first + k] >= 0:
                 for word in range(masks.shape[1]):
                     masks[first + k, word] = settled[of_class, word]
-        plain_ones, present = group_legs(first, count, sharing.is_plain, room)
+        plain_ones, present = group_legs(count, sharing.is_plain, room)
         for share in range(len(sharing.starts) - 1):
             for plain in range(2):
                 begin, end = (np.int64(0), plain_ones) if plain else (plain_ones, present)
@@ -88,7 +88,7 @@ def decide(
         count = min(len(leg_group) - first, BLOCK)
         for k in range(count):
             room.group_of[k] = leg_group[first + k] if operation[first + k] == 0 else -1
-        plain_ones, present = group_legs(first, count, sharing.is_plain, room)
+        plain_ones, present = group_legs(count, sharing.is_plain, room)
         for share in range(len(sharing.starts) - 1):
             for plain in range(2):
                 begin, end = (np.int64(0), plain_ones) if plain else (plain_ones, present)
