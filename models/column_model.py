@@ -26,7 +26,7 @@ from models.contract import (
     Part,
     Scores,
     State,
-    StateError,
+    check_state,
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -98,17 +98,9 @@ class ColumnModel(ABC):
         Raises:
             StateError: It belongs to another model, version or format, or to other settings.
         """
-        expected = self._header()
-        for name, value in expected.items():
-            found = state.header.get(name)
-            if found != value:
-                raise StateError(
-                    f"{self.id}: the saved state has {name} {found!r}, this model has {value!r}. "
-                    "Restore it into a model made alike, or learn from the history again."
-                )
-        missing = sorted(set(self._arrays()) - set(state.arrays))
-        if missing:
-            raise StateError(f"{self.id}: the saved state lacks {', '.join(missing)}. Learn from the history again.")
+        check_state(
+            state, of=self.id, header=self._header(), names=self._arrays(), remedy="learn from the history again"
+        )
         self._take({name: np.array(state.arrays[name]) for name in self._arrays()})
 
     def bytes_used(self) -> int:

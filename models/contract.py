@@ -17,7 +17,7 @@ No model reads a clock, a file or unseeded randomness.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -142,6 +142,24 @@ class State:
             raise StateError("A saved state has no array 'header'. It was not written by State.as_arrays.")
         header = json.loads(arrays["header"].tobytes())
         return cls(header, {name: np.array(array) for name, array in arrays.items() if name != "header"})
+
+
+def check_state(state: State, *, of: str, header: Mapping[str, Any], names: Iterable[str], remedy: str) -> None:
+    """Refuse a saved state of another model, version, format or settings, or one that lacks arrays.
+
+    Raises:
+        StateError: It says what is expected of ``of``, and ends with the remedy.
+    """
+    for name, value in header.items():
+        found = state.header.get(name)
+        if found != value:
+            raise StateError(
+                f"{of}: the saved state has {name} {found!r}, this model has {value!r}. "
+                f"Restore it into a model made alike, or {remedy}."
+            )
+    missing = sorted(set(names) - set(state.arrays))
+    if missing:
+        raise StateError(f"{of}: the saved state lacks {', '.join(missing)}. {remedy.capitalize()}.")
 
 
 @runtime_checkable

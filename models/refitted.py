@@ -38,7 +38,7 @@ from models.contract import (
     Part,
     Scores,
     State,
-    StateError,
+    check_state,
 )
 
 TRUE_MIN = 20
@@ -347,16 +347,7 @@ class Refitted:
         Raises:
             StateError: It belongs to another model, version or format, or to other settings.
         """
-        for name, value in self._header().items():
-            if state.header.get(name) != value:
-                found = state.header.get(name)
-                raise StateError(
-                    f"{self.id}: the saved state has {name} {found!r}, this model has {value!r}. "
-                    "Restore it into a model made alike, or learn the labels again."
-                )
-        missing = sorted(set(self._arrays()) - set(state.arrays))
-        if missing:
-            raise StateError(f"{self.id}: the saved state lacks {', '.join(missing)}. Learn the labels again.")
+        check_state(state, of=self.id, header=self._header(), names=self._arrays(), remedy="learn the labels again")
         taken = {name: np.array(state.arrays[name]) for name in self._arrays()}
         self._usual, self._fit_day = taken["usual"], taken["fit_day"]
         self.store.take({name.removeprefix("store."): a for name, a in taken.items() if name.startswith("store.")})
