@@ -194,6 +194,13 @@ class Combination(ColumnModel):
         self._combine(signals, segment, values, ready, filled, True)
         return Scores(values, ready, filled if why else None)
 
+    def score_signals(self, signals: Float64s, segment: Int64s) -> Scores:
+        """Scores with reasons of signals side by side by the tails in force; nothing is counted."""
+        n = len(segment)
+        values, ready, filled = np.full(n, np.nan), np.zeros(n, np.bool_), np.zeros((n, len(self.parts), 3))
+        self._combine(signals, segment, values, ready, filled, False)
+        return Scores(values, ready, filled)
+
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
         self._combine(matrix(columns, self._signals), columns["segment"], values, ready, why, learn)
 

@@ -17,7 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from models.combination import Combination, take_parts
-from models.contract import DAY_US, FORMAT, Columns, Float64s, Input, Model, ModelError, Scores, State, StateError
+from models.contract import (
+    DAY_US,
+    FORMAT,
+    Columns,
+    Float64s,
+    Input,
+    Int64s,
+    Model,
+    ModelError,
+    Scores,
+    State,
+    StateError,
+)
 from models.drift import Flag, Guard
 from models.new_edges import NewEdges
 
@@ -34,10 +46,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class EnsembleScores(Scores):
-    """Combined scores. ``facts``, if reasons were asked for, has shape (n, signals, 2): what the model behind each
-    signal observed and expected of its part."""
+    """Combined scores. ``facts``, if reasons or facts were asked for, has shape (n, signals, 2): what the model behind
+    each signal observed and expected of its part. ``signals`` has shape (n, signals)."""
 
     facts: Float64s | None = None
+    signals: Float64s | None = None
 
 
 class Ensemble:
@@ -89,10 +102,11 @@ class Ensemble:
             "segments": len(self.combination.counts),
         }
 
-    def score_learn_many(self, columns: Columns, *, why: bool = False) -> EnsembleScores:
+    def score_learn_many(self, columns: Columns, *, why: bool = False, facts: bool = False) -> EnsembleScores:
         """The combined score of each row by what came before it; then every model learns the row.
 
-        Reasons are those of the combination: one per signal, with the signal and its ``-log10`` tail.
+        Reasons are those of the combination: one per signal, with the signal and its ``-log10`` tail. Where few rows
+        need reasons, ``facts`` alone is cheaper, and ``why_of`` gives the reasons of these rows.
         """
         day = np.maximum(np.maximum.accumulate(np.asarray(columns["time_us"]) // DAY_US), self._day)
         cuts = np.flatnonzero(np.diff(day, prepend=self._day) > 0)
@@ -102,21 +116,33 @@ class Ensemble:
             if start in cuts:
                 self._new_day(int(day[start]))
             if stop > start:
-                parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why))
-        if not parts:
-            signals = len(self.combination.parts)
-            empty = (np.zeros((0, signals, 3)), np.zeros((0, signals, 2))) if why else (None, None)
-            return EnsembleScores(np.zeros(0), np.zeros(0, np.bool_), *empty)
+                parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why, facts))
         if len(parts) == 1:
             return parts[0]
-        reasons = [each.why for each in parts if each.why is not None]
-        facts = [each.facts for each in parts if each.facts is not None]
+        signals = len(self.combination.parts)
+        none = EnsembleScores(np.zeros(0), np.zeros(0, np.bool_), np.zeros((0, signals, 3)), np.zeros((0, signals, 2)),
+                              np.zeros((0, signals)))  # fmt: skip
+        parts = parts or [none]
         return EnsembleScores(
             np.concatenate([each.values for each in parts]),
             np.concatenate([each.ready for each in parts]),
-            np.concatenate(reasons) if why else None,
-            np.concatenate(facts) if why else None,
+            _joined([each.why for each in parts]) if why else None,
+            _joined([each.facts for each in parts]) if why or facts else None,
+            _joined([each.signals for each in parts]),
         )
+
+    def why_of(self, scores: EnsembleScores, segment: Int64s, rows: Int64s) -> Float64s:
+        """The reasons of some rows, shape (rows, signals, 3), as ``why`` has them.
+
+        Args:
+            scores: What ``score_learn_many`` gave last, of rows within one UTC day: reasons are by the tails in force.
+            segment: The segments of all rows that were scored.
+            rows: Which rows.
+        """
+        assert scores.signals is not None
+        found = self.combination.score_signals(scores.signals[rows], segment[rows]).why
+        assert found is not None
+        return found
 
     def _new_day(self, day: int) -> None:
         if self._day != _NO_DAY:
@@ -126,18 +152,20 @@ class Ensemble:
                     model.use(model.publish())
         self._day = day
 
-    def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool) -> EnsembleScores:
+    def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool, with_facts: bool) -> EnsembleScores:
         signals = np.empty((len(rows["segment"]), len(self.combination.parts)))
         facts: list[Float64s] = []
         for member, first in zip(self._members, self._firsts, strict=True):
             guard, places = member.guard, self._places[first : first + len(member.weights)]
-            scores = guard.score_learn_many(rows, why=True) if why else guard.score_learn_parts(rows)
+            told = why or with_facts
+            scores = guard.score_learn_many(rows, why=True) if told else guard.score_learn_parts(rows)
             assert scores.why is not None
             take_parts(scores.why, scores.ready, places, first, signals)
-            if why:
-                facts.append(scores.why[:, places, 1:])
+            if told:
+                is_whole = np.array_equal(places, np.arange(scores.why.shape[1]))
+                facts.append((scores.why if is_whole else scores.why[:, places])[:, :, 1:])
         found = self.combination.score_learn_signals(signals, np.asarray(rows["segment"], np.int64), why=why)
-        return EnsembleScores(found.values, found.ready, found.why, np.concatenate(facts, axis=1) if why else None)
+        return EnsembleScores(found.values, found.ready, found.why, _joined(facts, axis=1) if facts else None, signals)
 
     def bytes_used(self) -> int:
         """How much memory all models and the combination take now."""
@@ -166,6 +194,12 @@ class Ensemble:
             own = {key.removeprefix(f"{name}."): a for key, a in state.arrays.items() if key.startswith(f"{name}.")}
             target.restore(State(headers[name], own))
         self._day = int(state.header["day"])
+
+
+def _joined(arrays: Sequence[Float64s | None], axis: int = 0) -> Float64s:
+    """Arrays that are there, one after the other; a single one as it is."""
+    found = [each for each in arrays if each is not None]
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=axis)
 
 
 @runtime_checkable

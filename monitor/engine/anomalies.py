@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.budget import Budget
-from models.contract import DAY_US, Family, State
+from models.contract import DAY_US, Family, Float64s, State
 from models.ensemble import EnsembleScores, payment_ensemble
 from models.sketch import BUCKETS, edges
 from monitor.domain.money import DECIMALS
@@ -37,7 +37,7 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.admission import JUDGED
-from monitor.engine.compiled import inlined, kernel
+from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.hashing import EMPTY
 from monitor.engine.profiles import COLUMN, ProfileTable
 
@@ -55,6 +55,7 @@ REMEMBERED = 12
 """Payments remembered by position, per account and direction."""
 
 Arrays = dict[str, npt.NDArray[Any]]
+_SEGMENT, _UNNUMBERED = COLUMN["segment"], -1
 _BOOKED = STATUSES.index("booked")
 _SCALE = np.array([10.0**decimals for decimals in DECIMALS])
 _IN, _OUT = range(2)
@@ -111,6 +112,20 @@ def _number(payer: Int32s, payee: Int32s, row_of: Int32s, count: int) -> int:
     return count
 
 
+@kernel
+def _look_up(
+    holder: Int32s, row_of: Int32s, profiles: npt.NDArray[np.int64], segment_of: Int64s, segments: Int64s
+) -> int:
+    """The segment of each holder; the first code that has no number yet stops it and is returned, else -1."""
+    for i in range(len(holder)):
+        row = row_of[holder[i]] if 0 <= holder[i] < len(row_of) else -1
+        code = profiles[row, _SEGMENT] if row >= 0 else -1
+        if code >= 0 and (code >= len(segment_of) or segment_of[code] < 0):
+            return code
+        segments[i] = segment_of[code] if code >= 0 else 0
+    return -1
+
+
 @inlined
 def _collect(
     kept: Any, key: int, way: int, since_us: int, until_us: int, is_new: bool, found: Any, n: int, count: int
@@ -122,6 +137,22 @@ def _collect(
             found[n, count] = word >> 1
             count += 1
     return count
+
+
+@inlined
+def _ask_ahead(payer: Int64s, payee: Int64s, is_new: npt.NDArray[np.bool_], i: int, kept: Any, at: Any) -> None:
+    """Ask for where rings stand 16 payments ahead, and for the places that will be written 8 ahead."""
+    if i + 16 < len(payer):
+        if 0 <= payee[i + 16] < len(kept):
+            prefetch(at, 2 * payee[i + 16])
+        if is_new[i + 16] and 0 <= payer[i + 16] < len(kept):
+            prefetch(at, 2 * payer[i + 16])
+    if i + 8 < len(payer):
+        u, v, row = payer[i + 8], payee[i + 8], 4 * kept.shape[2]
+        if 0 <= v < len(kept):
+            prefetch(kept, v * row + 2 * at[v, _IN])
+        if is_new[i + 8] and 0 <= u < len(kept):
+            prefetch(kept, u * row + 2 * (kept.shape[2] + at[u, _OUT]))
 
 
 @kernel
@@ -137,6 +168,7 @@ def _name_and_remember(
     """
     size = kept.shape[2]
     for i in range(len(payer)):
+        _ask_ahead(payer, payee, is_new, i, kept, at)
         u, v, now = payer[i], payee[i], time_us[i]
         if not (0 <= u < len(kept) and 0 <= v < len(kept)):
             continue
@@ -171,7 +203,7 @@ class Anomalies:
         self.row_of = np.full(1024, -1, np.int32)
         self.count = 0
         self.segment_code: list[int] = []
-        self.segment_of = np.zeros(1, np.int64)
+        self.segment_of = np.full(1, _UNNUMBERED, np.int64)
         self.kept = _new_rings(1024)
         self.at = np.zeros((1024, 2), np.int32)
         self.began_us: int | None = None
@@ -261,28 +293,20 @@ class Anomalies:
 
     def _segments(self, holder: Int32s, profiles: ProfileTable) -> Int64s:
         """The segment of each payer, 0 for one without; new ones are numbered as they come."""
-        profile: Int64s = np.full(len(holder), -1, np.int64)
-        is_known = (holder >= 0) & (holder < len(profiles.row_of))
-        profile[is_known] = profiles.row_of[holder[is_known]]
-        codes: Int64s = np.full(len(holder), -1, np.int64)
-        codes[profile >= 0] = profiles.values[profile[profile >= 0], COLUMN["segment"]]
-        highest = int(codes.max(initial=-1))
-        if highest >= len(self.segment_of):
-            self.segment_of = _longer(self.segment_of, highest + 1, 0)
-        is_coded = codes >= 0
-        if len(self.segment_code) < SEGMENTS - 1:
-            for code in dict.fromkeys(codes[is_coded][self.segment_of[codes[is_coded]] == 0].tolist()):
-                if len(self.segment_code) < SEGMENTS - 1:
-                    self.segment_code.append(code)
-                    self.segment_of[code] = len(self.segment_code)
-        segments: Int64s = np.zeros(len(holder), np.int64)
-        segments[is_coded] = self.segment_of[codes[is_coded]]
+        segments: Int64s = np.empty(len(holder), np.int64)
+        while (code := _look_up(holder, profiles.row_of, profiles.values, self.segment_of, segments)) >= 0:
+            if code >= len(self.segment_of):
+                self.segment_of = _longer(self.segment_of, code + 1, _UNNUMBERED)
+            if len(self.segment_code) < SEGMENTS - 1:
+                self.segment_code.append(code)
+                self.segment_of[code] = len(self.segment_code)
+            else:
+                self.segment_of[code] = 0
         return segments
 
     def _judge(self, run: Arrays, holder: Int32s, position: Int64s, rows: Int64s) -> list[Anomaly]:
         """Score and learn the rows of one day."""
-        scores = self.ensemble.score_learn_many(run, why=True)
-        assert scores.why is not None
+        scores = self.ensemble.score_learn_many(run, facts=True)
         assert scores.facts is not None
         # Only customers of the bank are raised, and only their days are counted.
         key = np.where(holder >= 0, run["payer"], -1)
@@ -290,8 +314,9 @@ class Anomalies:
         is_new = scores.facts[:, self._place[NEW_PAYEES], 0] > 0.0
         place: Int64s = np.full(len(rows), -1, np.int64)
         place[raised] = np.arange(len(raised))
+        why = self.ensemble.why_of(scores, run["segment"], raised)
         linked_us = self._linked_us(scores, run, raised)
-        wanted = self._wanted(scores, raised)
+        wanted = self._wanted(why)
         named, counts = np.empty((len(raised), _WAYS * REMEMBERED), np.int64), np.zeros(len(raised), np.int64)
         _name_and_remember(
             run["payer"], run["payee"], position, run["time_us"], is_new, place, wanted, linked_us, self.kept, self.at,
@@ -300,14 +325,13 @@ class Anomalies:
         found = []
         for n, row in enumerate(raised.tolist()):
             behind = {*named[n, : counts[n]].tolist(), int(position[row])}
-            found.append(self._anomaly(scores, row, int(rows[row]), int(run["segment"][row]), behind))
+            found.append(self._anomaly(scores, why[n, :, 0], row, int(rows[row]), int(run["segment"][row]), behind))
         return found
 
-    def _wanted(self, scores: EnsembleScores, raised: Int64s) -> npt.NDArray[np.bool_]:
+    def _wanted(self, why: Float64s) -> npt.NDArray[np.bool_]:
         """Which parts of each anomaly raised its score, of those whose payments are named."""
-        assert scores.why is not None
         parts = [self._place[name] for name in (CARRIED_ON, NEW_PAYERS_OF_PAYEE, NEW_PAYEES, NEW_PAYERS)]
-        is_above: npt.NDArray[np.bool_] = scores.why[raised][:, parts, 0] > 0.0
+        is_above: npt.NDArray[np.bool_] = why[:, parts, 0] > 0.0
         return np.ascontiguousarray(is_above)
 
     def _linked_us(self, scores: EnsembleScores, run: Arrays, raised: Int64s) -> Int64s:
@@ -317,14 +341,16 @@ class Anomalies:
         linked_us: Int64s = run["time_us"][raised] - np.rint(days * DAY_US).astype(np.int64)
         return linked_us
 
-    def _anomaly(self, scores: EnsembleScores, row: int, of_batch: int, segment: int, positions: set[int]) -> Anomaly:
-        assert scores.why is not None
+    def _anomaly(
+        self, scores: EnsembleScores, contributions: Float64s, row: int, of_batch: int, segment: int,
+        positions: set[int],
+    ) -> Anomaly:  # fmt: skip
         assert scores.facts is not None
         found = [
             Contribution(model, part, family, contribution, observed, expected)
             for (model, part), family, contribution, (observed, expected) in zip(
                 self._parts, (part.family for part in self.ensemble.combination.parts),
-                scores.why[row, :, 0].tolist(), scores.facts[row].tolist(), strict=True,
+                contributions.tolist(), scores.facts[row].tolist(), strict=True,
             )
         ]  # fmt: skip
         found.sort(key=lambda each: (-each.contribution, each.part))
@@ -378,7 +404,7 @@ class Anomalies:
         header = json.loads(arrays["header"].tobytes())
         self.segment_code, self.broken = header["segments"], header["broken"]
         self.began_us, self.clock_us = header["began_us"], header["clock_us"]
-        self.segment_of = np.zeros(max(self.segment_code, default=0) + 1, np.int64)
+        self.segment_of = np.full(max(self.segment_code, default=0) + 1, _UNNUMBERED, np.int64)
         self.segment_of[self.segment_code] = np.arange(1, len(self.segment_code) + 1)
         codes = arrays["accounts"]
         self.count, self.row_of = len(codes), np.full(max(1024, int(codes.max(initial=0)) + 1), -1, np.int32)

@@ -30,6 +30,7 @@ from tests.bench.evaluated import evaluated
 from tests.bench.latency import single_records
 from tests.bench.measuring import Slice, measure, measure_with_stores, per_second, warm
 from tests.bench.memory import memory
+from tests.bench.models_and_flow import models_and_flow
 from tests.bench.pipeline import AlertDigest, Pipeline
 from tests.bench.report import show
 from tests.bench.startup import measure_startup
@@ -126,6 +127,7 @@ def main_run(made: Bank, size: Size, folder: Path) -> dict[str, Any]:
         "transactions_per_second_with_history_and_vault": round(per_second(stored)),
         "transactions_per_second_with_history_and_vault_wall": round(per_second(stored, wall=True)),
         "stages_ns": {name: round(median(each.stages[name] for each in slices)) for name in names},
+        "rules_ns": round(median(each.stages["rules"] for each in slices)),
         "alert_us": round(median(s.stages["alerts"] * s.payments / max(s.alerts, 1) for s in slices) / 1e3, 1),
         "alerts_per_thousand": accounts[-1]["alerts_per_thousand"],
         "decode_only_structs_per_second": round(1e9 / median(each.structs_ns for each in slices)),
@@ -147,6 +149,8 @@ FLOORS: dict[str, tuple[str, float, float | None]] = {
     "transactions_per_second": (">=", 120_000, 250_000),
     "ratio_to_plain_python": (">=", 10, None),
     "single_record_p99_ms": ("<", 5, None),
+    "rules_ns": ("<=", 900, None),
+    "models_and_flow_ns": ("<=", 1_500, None),
     "bytes_per_account": ("<=", 1024, None),
     "bytes_per_event": ("<=", 48, None),
 }
@@ -184,6 +188,9 @@ def bench(size: Size, root: Path, *, update: str | None) -> dict[str, Any]:
     say("bytes to alerts, 100,000 accounts")
     with tempfile.TemporaryDirectory(dir=root) as folder:
         found = main_run(main, size, Path(folder))
+    say("models and flow, 100,000 accounts")
+    found["models_and_flow"] = models_and_flow(main, events=FEW_EVENTS, slices=size.slices)
+    found["models_and_flow_ns"] = found["models_and_flow"]["models_and_flow_ns"]
     say("10,000 accounts")
     small = bank(size.small, root)
     sizes = [of_size("10,000", small, events=FEW_EVENTS, slices=min(3, size.slices))]

@@ -8,7 +8,7 @@ the clock a chunk cost some 5 ns a payment.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_in
 from monitor.app.profiles import ProfileTimeline
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
+from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine import decide
 from monitor.engine import engine as engine_module
 from monitor.engine.admission import Admission
+from monitor.engine.anomalies import Anomalies
 from monitor.engine.engine import Engine
 from monitor.engine.findings import Findings
 from monitor.engine.flow import FlowTable
@@ -43,11 +45,12 @@ STAGES: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("admission", ((Admission, "admit"),)),
     ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "_facts"), (Engine, "_periods"))),
     ("flow", ((FlowTable, "trace"),)),
+    ("models", ((Anomalies, "step"),)),
     ("filters", ((decide, "filter_masks"),)),
     ("windows", ((WindowTable, "run"),)),
     ("rules", ((Engine, "_decide"),)),
     ("peers", ((Peers, "record"), (Peers, "publish"))),
-    ("alerts", ((Findings, "alerts"),)),
+    ("alerts", ((Findings, "alerts"), (engine_module, "alerts_of"))),
 )  # fmt: skip
 """The stages in the order of the way, and the functions that make up each."""
 
@@ -116,7 +119,9 @@ class AlertDigest:
 class Pipeline:
     """Decoder, profiles and engine of one bank, all rules approved: the shipped ones, or those of a folder."""
 
-    def __init__(self, bank: Bank, *, profiles: bool = True, rules: Path | None = None) -> None:
+    def __init__(
+        self, bank: Bank, *, profiles: bool = True, rules: Path | None = None, models: str = MODELS_OFF
+    ) -> None:
         self.bank = bank
         given = GivenInputs(
             rules=(rules,) if rules else (),
@@ -129,7 +134,8 @@ class Pipeline:
         if self.loaded.errors:
             raise SystemExit(f"the bench needs every rule, and this one does not load: {self.loaded.errors[0]}")
         self.identifiers = IdentifierTable(TOKEN_KEY)
-        self.engine = Engine(self.loaded.program, engine_inputs(self.loaded, self.identifiers))
+        inputs = replace(engine_inputs(self.loaded, self.identifiers), models=models)
+        self.engine = Engine(self.loaded.program, inputs)
         self.decoder = self.new_decoder()
         self.profiles = ProfileTimeline()
         if profiles:

@@ -76,8 +76,20 @@ def _stages(table: Table, found: dict[str, Any]) -> None:
         beside = ""
         if name == "alerts":
             beside = f"{found['alert_us']} us an alert, {found['alerts_per_thousand']} alerts per thousand"
+        if name == "rules":
+            beside = _verdict(found, "rules_ns")
         table.add_row(f"  {name}", f"{ns:,}", beside)
     table.add_row("  sum", f"{sum(found['stages_ns'].values()):,}", "budget 6,400 with models and flow")
+    both = found["models_and_flow"]
+    _section(table, "ns per transaction of models and flow", f"{both['accounts']:,} accounts, models in shadow")
+    graph = f"snapml's features take {both['snapml_ratio']} times as long" if both["snapml_ns"] else (
+        "snapml is not installed: pip install snapml")  # fmt: skip
+    table.add_row("  models", f"{both['stages_ns']['models']:,}",
+                  f"river's half-space trees take {both['river_ratio']} times as long")  # fmt: skip
+    table.add_row("  flow", f"{both['stages_ns']['flow']:,}", f"on the same payments {graph}" if both["snapml_ns"]
+                  else graph)  # fmt: skip
+    table.add_row("  both", f"{both['models_and_flow_ns']:,}",
+                  f"{both['least_ns']:,} at least; " + _verdict(found, "models_and_flow_ns"))  # fmt: skip
 
 
 def _rest(table: Table, found: dict[str, Any]) -> None:

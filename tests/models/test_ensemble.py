@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.contract import ModelError, Scores, State, StateError, reasons
+from models.contract import DAY_US, ModelError, Scores, State, StateError, reasons
 from models.drift import Condition, Guard
 from models.ensemble import Ensemble, Member, payment_ensemble
 from models.half_space_trees import HalfSpaceTrees
@@ -68,6 +68,22 @@ def test_what_the_models_observed_comes_with_the_same_scores(columns: Stream, wh
         place = [each.name for each in alone.parts].index(name)
         np.testing.assert_array_equal(observed[:, signal], edges[:, place, 1:])
     assert (observed[:, 1, 0] > 0).any()
+
+
+def test_reasons_of_a_few_rows_are_those_of_all(columns: Stream, whole: Scores):
+    model, got, segment = ensemble(), [], columns["segment"]
+    days = columns["time_us"] // DAY_US
+    for day in np.unique(days):
+        rows = slice(*np.searchsorted(days, (day, day + 1)))
+        scores = model.score_learn_many(part(columns, rows), facts=True)
+        assert scores.why is None
+        assert scores.facts is not None
+        some = np.arange(1, len(scores), 3)
+        got.append((rows.start + some, model.why_of(scores, segment[rows], some)))
+    places = np.concatenate([place for place, _ in got])
+    assert whole.why is not None
+    assert len(got) > 2
+    assert np.concatenate([why for _, why in got]).tobytes() == whole.why[places].tobytes()
 
 
 @pytest.mark.parametrize("size", [1, 977])
