@@ -21,6 +21,7 @@ Lakkaraju, H. et al. (2017), "The selective labels problem", KDD.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,6 +50,16 @@ WEIGHT_MAX = 50.0
 _RATE, _RATE_OF_BASE = 0.1, 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class TriageLine:
+    """What was learned of one feature: log odds for a standard deviation, mean and deviation (0: always the same)."""
+
+    name: str
+    weight: float
+    mean: float
+    deviation: float
+
+
 class Triage:
     """Learns decisions and orders what waits.
 
@@ -57,6 +68,7 @@ class Triage:
             as the mean. Say the model scores, the tails, and what rules found; never who the customer is.
         explored_share: Which share of places is given by chance instead of by score, within [0, 1).
         waiting_days_max: From how many days of waiting on an alert stands first.
+        decisions_min: From how many decisions of each kind on the learned order is used.
 
     Weak spots: it repeats the habits of those who decided; a new typology has no decisions.
     """
@@ -65,14 +77,16 @@ class Triage:
     version: ClassVar[int] = 1
 
     def __init__(
-        self, features: Sequence[Input], *, explored_share: float = 0.05, waiting_days_max: float = 14.0
-    ) -> None:
+        self, features: Sequence[Input], *, explored_share: float = 0.05, waiting_days_max: float = 14.0,
+        decisions_min: int = DECISIONS_MIN,
+    ) -> None:  # fmt: skip
         if not 0.0 <= explored_share < 1.0:
             raise ModelError(f"{self.id}: explored_share is {explored_share}; it must be within 0 and 1.")
         self.inputs = tuple(features)
         self.parts = tuple(Part(each.name, each.family or Family.FLOW, each.unit) for each in features)
         self._names = tuple(each.name for each in features)
         self._explored_share, self._waiting_days_max = explored_share, waiting_days_max
+        self._decisions_min = decisions_min
         self._scaler: Any = preprocessing.StandardScaler()
         self._classifier: Any = linear_model.LogisticRegression(
             optim.AdaGrad(_RATE), l2=1e-4, intercept_lr=_RATE_OF_BASE
@@ -82,7 +96,25 @@ class Triage:
     @property
     def ready(self) -> bool:
         """Whether enough of both decisions were learned."""
-        return min(self._decisions) >= DECISIONS_MIN
+        return min(self._decisions) >= self._decisions_min
+
+    @property
+    def decisions(self) -> tuple[int, int]:
+        """How many decisions were learned: innocent, suspicious."""
+        return self._decisions[0], self._decisions[1]
+
+    def lines(self) -> tuple[TriageLine, ...]:
+        """What was learned of each feature, so that others can score without the learner; empty while not ready.
+
+        ``score_many`` is :attr:`base` and the sum over features of ``weight * (value - mean) / deviation``.
+        """
+        if not self.ready:
+            return ()
+        weights, means, variances = self._classifier.weights, self._scaler.means, self._scaler.vars
+        return tuple(
+            TriageLine(name, float(weights.get(name, 0.0)), float(means[name]), float(variances[name] ** 0.5))
+            for name in self._names
+        )
 
     def learn_decision(self, features: Columns, row: int, *, is_suspicious: bool, propensity: float = 1.0) -> None:
         """Learn what an analyst decided about one alert.

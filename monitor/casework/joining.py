@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from monitor.casework.control import HIDDEN
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.journal import Draft, canonical_json
+from monitor.casework.learned import UNTRAINED, LearnedOrder
 from monitor.casework.lifecycle import ALERT_MOVES
 from monitor.casework.policy import CaseworkPolicy, due_at_us
 from monitor.casework.priority import novelty, risk, strength
@@ -39,8 +40,12 @@ class Joined:
     draft: Draft
 
 
-def join_alert(latest: Case | None, stored: StoredAlert, policy: CaseworkPolicy) -> Joined:
+def join_alert(
+    latest: Case | None, stored: StoredAlert, policy: CaseworkPolicy, order: LearnedOrder = UNTRAINED
+) -> Joined:
     """Fold one alert, new or quiet, into the latest case of its subject (``None``: it has none).
+
+    ``order`` is what decisions have taught so far.
 
     Raises:
         ValueError: The alert is in shadow or suppressed.
@@ -49,12 +54,12 @@ def join_alert(latest: Case | None, stored: StoredAlert, policy: CaseworkPolicy)
     if alert.status in HIDDEN:
         raise ValueError(f"alert {alert.alert_id} is a {alert.status} alert and joins no case")
     if latest is not None and latest.is_open:
-        case = _added(latest, alert, policy)
+        case = lifted(_added(latest, alert, policy), order)
         return Joined(case, False, _draft("alert_joined", latest, case, stored))
     if latest is not None and alert.status == "quiet" and alert.source.id in latest.rules:
         case = replace(latest, alerts_after_closing=latest.alerts_after_closing + 1)
         return Joined(case, False, _draft("alert_after_closing", latest, case, stored))
-    case = _opened(latest, alert, policy)
+    case = lifted(_opened(latest, alert, policy), order)
     return Joined(case, True, _draft("opened", latest, case, stored))
 
 
@@ -68,9 +73,15 @@ def scored(case: Case) -> Case:
     """The case with risk and novelty brought up to date with its facts."""
     return replace(
         case,
-        risk=risk(case.strength, len(case.rules), case.risk_rating, agreement(case.typology)),
+        risk=risk(case.strength, len(case.rules), case.risk_rating, agreement(case.typology), case.lift),
         novelty=_novelty(case, case.alert_count, case.typologies),
     )
+
+
+def lifted(case: Case, order: LearnedOrder) -> Case:
+    """The case with the risk that a learned order gives it; the untrained one takes a lift away."""
+    lift = order.lift(case)
+    return case if lift is None and case.lift is None else scored(replace(case, lift=lift))
 
 
 def _novelty(case: Case, alert_count: int, typologies: tuple[str, ...]) -> float:
@@ -203,6 +214,8 @@ def _draft(action: str, before: Case | None, after: Case, stored: StoredAlert) -
         "due_at_us": after.due_at_us,
         "alerts": after.alert_count + after.alerts_after_closing,
     }
+    if after.lift is not None:
+        facts["lift"] = after.lift
     if action == "opened":
         facts |= {"subject": [after.subject.kind, after.subject.token], "former_case": after.former_case_id}
     elif before is not None and before.state != after.state:

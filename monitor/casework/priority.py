@@ -10,6 +10,9 @@ chances: ``risk = 1 - (1 - S)(1 - B)(1 - R)(1 - A)`` with
 - ``A``, agreement: 0.30 x what the rules after the heaviest gave to the score of the case's typology
   (:mod:`monitor.casework.typologies`). Rules of one pattern confirm one another; one rule alone has none.
 
+Once enough was decided, what decisions taught (:mod:`monitor.casework.learned`) raises or lowers it within bounds:
+``risk = 1 - (1 - risk)^lift`` with the lift in 0.5..2.
+
 **Urgency** asks how little time is left. It runs from 0.2 when the case opens to 0.9 at the due date, in
 proportion to the time gone, and is 1 from the due date on: an overdue case is before every equal one.
 
@@ -52,18 +55,19 @@ def strength(severity: str, score: float) -> float:
     return round(SEVERITY_WEIGHT[severity] * (0.6 + 0.4 * bounded), _DECIMALS)
 
 
-def risk(strongest: float, rules: int, rating: str | None, agreed: float = 0.0) -> float:
+def risk(strongest: float, rules: int, rating: str | None, agreed: float = 0.0, lift: float | None = None) -> float:
     """Risk in 0..1 of a case with ``rules`` different rules and the strongest alert's strength.
 
-    ``agreed`` is how far its rules speak for one typology, 0..1.
+    ``agreed`` is how far its rules speak for one typology, 0..1; ``lift`` what decisions on cases like it taught.
 
-    >>> risk(0.6, 1, "low"), risk(0.6, 3, "high")
-    (0.6, 0.78325)
+    >>> risk(0.6, 1, "low"), risk(0.6, 3, "high"), risk(0.6, 1, "low", lift=2.0), risk(0.6, 1, "low", lift=0.5)
+    (0.6, 0.78325, 0.84, 0.367544)
     """
     breadth = 1 - BREADTH_BASE ** (min(rules, RULES_COUNTED_MAX) - 1)
     rated = RATING_WEIGHT.get(rating, RATING_WEIGHT[None])
     confirmed = AGREEMENT_WEIGHT * agreed
-    return round(1 - (1 - strongest) * (1 - breadth) * (1 - rated) * (1 - confirmed), _DECIMALS)
+    innocent = (1 - strongest) * (1 - breadth) * (1 - rated) * (1 - confirmed)
+    return round(1 - (innocent if lift is None else innocent**lift), _DECIMALS)
 
 
 def novelty(
@@ -155,7 +159,23 @@ def reasons(case: Case, now_us: int) -> list[str]:
     left = due_in_words(case.due_at_us, now_us)
     urgency_words = f"Urgency {share:.2f}: {left if left.startswith('overdue') else 'due ' + left}."
     named = [typology_words(case.typology)] if case.typology is not None else []
-    return [risk_words, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}.", *named]
+    learned = [lift_words(case.lift)] if case.lift is not None else []
+    return [risk_words, *learned, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}.", *named]
+
+
+def lift_words(lift: float) -> str:
+    """What decisions taught about cases like this one, in words.
+
+    >>> lift_words(1.6)
+    'Learned 1.60: cases like this one were decided as suspicious more often than others; it raises the risk.'
+    """
+    if lift == 1.0:
+        return "Learned 1.00: cases like this one were decided as others were."
+    often, does = ("more", "raises") if lift > 1.0 else ("less", "lowers")
+    return (
+        f"Learned {lift:.2f}: cases like this one were decided as suspicious {often} often than others; it {does} "
+        "the risk."
+    )
 
 
 def typology_words(typology: CaseTypology) -> str:

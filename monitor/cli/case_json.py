@@ -22,6 +22,7 @@ def case_json(case: Case, *, now_us: int, resolve: Resolve, new_alerts: int | No
         "subject": {"kind": case.subject.kind, "id": resolve(case.subject.token), "token": case.subject.token},
         "priority": round(priority(case, now_us), 6),
         "risk": case.risk,
+        "lift": case.lift,
         "urgency": round(urgency(case.opened_at_us, case.due_at_us, now_us), 6),
         "novelty": case.novelty,
         "reasons": reasons(case, now_us),

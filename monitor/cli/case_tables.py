@@ -1,6 +1,7 @@
 """Cases for the eye: the queue as a table, one case as a page. Pure: a console is given, nothing is read."""
 
 import json
+from math import exp
 
 from rich import box
 from rich.cells import cell_len
@@ -9,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.adapters.sql.desk import CaseAlert, CaseFile
+from monitor.adapters.sql.learning import Learned
 from monitor.adapters.sql.queue import QueueRow, QueueTotals
 from monitor.casework.journal import Entry
+from monitor.casework.learned import DECISIONS_MIN, LIFT_MAX, LIFT_MIN
 from monitor.casework.lifecycle import in_words, moves_from
 from monitor.casework.priority import due_in_words, priority, reasons, time_in_words
 from monitor.cli.desk_session import Resolve
@@ -104,6 +107,30 @@ def print_case(console: Console, file: CaseFile, *, now_us: int, resolve: Resolv
     console.print(_section("What was done"))
     console.print(_history(file.journal))
     console.print(Text("\nPossible now: ", style="dim") + Text(", ".join((*_commands(case), "note"))))
+
+
+def print_learned(console: Console, learned: Learned) -> None:
+    """What decisions taught, the facts that matter most first."""
+    order = learned.order
+    console.print(f"{order.suspicious} cases were decided as suspicious and {order.innocent} as innocent.")
+    if not order.lines:
+        console.print(f"The order is the untrained one until there are {DECISIONS_MIN} of each kind.")
+        return
+    if not learned.is_on:
+        console.print("Switched off: the queue does not follow it.", style="bold yellow")
+    table = Table(box=None, pad_edge=False)
+    for title in ("Fact of a case", "Odds x", "Usual", "Deviation"):
+        table.add_column(title, justify="left" if title.startswith("Fact") else "right")
+    for line in sorted(order.lines, key=lambda line: -abs(line.weight)):
+        if line.deviation > 0.0 and line.weight != 0.0:
+            table.add_row(
+                line.fact.replace("_", " "), f"{exp(line.weight):.2f}", f"{line.mean:.2f}", f"{line.deviation:.2f}"
+            )
+    console.print(table)
+    console.print(
+        "Odds x: by how much a fact of one deviation more changes the odds that a case is suspicious. "
+        f"Together they count as {LIFT_MIN} to {LIFT_MAX}.", style="dim",
+    )  # fmt: skip
 
 
 def print_entries(console: Console, entries: list[Entry]) -> None:

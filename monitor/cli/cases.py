@@ -2,19 +2,21 @@
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from monitor.adapters.sql.desk import add_note, look, move
+from monitor.adapters.sql.learning import learned_order, switch
 from monitor.adapters.sql.queue import LIMIT_MAX, ORDERS, QueueFilter, count_cases, list_cases, queue_totals
 from monitor.adapters.sql.queue import latest_alert_us as newest_alert_us
 from monitor.casework.lifecycle import MOVES, Request, in_words
 from monitor.casework.priority import time_in_words
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.cli.case_json import case_json, file_json
-from monitor.cli.case_tables import print_case, print_queue, short_id
+from monitor.cli.case_tables import print_case, print_learned, print_queue, short_id
 from monitor.cli.desk_session import (
     ACCESS_CHAIN,
     AsJson,
@@ -223,6 +225,40 @@ def snooze_command(
     until_us = _until(until, clock_us)
     request = Request("snooze", actor(user, role), clock_us, note=note, reason=reason, until_us=until_us)
     _make(case, db, request, as_json)
+
+
+@app.command(
+    "learned",
+    epilog=examples(
+        "aml cases learned --db bank.db                                  what decisions taught, fact by fact",
+        'aml cases learned --off --reason "Under review." --db bank.db    the queue as if nothing was learned',
+    ),
+)
+def learned_command(
+    db: Db,
+    is_on: Annotated[
+        bool | None, typer.Option("--on/--off", show_default=False, help="let the queue follow it, or not")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="why it is switched")] = None,
+    user: AsUser = None,
+    as_json: AsJson = False,
+) -> None:
+    """What decisions have taught about the order of the queue. It moves cases within bounds and hides none."""
+    if is_on is not None and not reason:
+        fail("--on and --off need --reason: it stands in the journal.", 2)
+    with desk(db) as store:
+        if is_on is not None and reason:
+            clock_us = wall_clock_us()
+            me = actor(user, "officer").name
+            moved = switch(store, is_on=is_on, by=me, reason=reason, at_us=clock_us, recorded_at_us=clock_us)
+            typer.echo(f"Switched {'on' if is_on else 'off'}; {moved} open cases scored anew.")
+            return
+        with store.reading() as connection:
+            learned = learned_order(connection)
+    if as_json:
+        _print_json({"is_on": learned.is_on, **asdict(learned.order)})
+        return
+    print_learned(Console(highlight=False), learned)
 
 
 def _plain_move(name: str) -> None:

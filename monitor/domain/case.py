@@ -116,6 +116,8 @@ class Case:
     marks: tuple[str, ...] = field(default=())
     typology: CaseTypology | None = None
     """The typology group that its rules speak for; ``None`` where none reaches its threshold."""
+    lift: float | None = None
+    """What decisions on cases like it taught, 0.5 to 2, as ``risk`` has it; ``None`` before enough was decided."""
 
     @property
     def is_open(self) -> bool:

@@ -11,6 +11,7 @@ from monitor.adapters.sql.store import open_store
 from monitor.casework.position import RunPosition
 from monitor.cli import cases, journal
 from monitor.domain.time import DAY_US, format_time
+from tests.adapters.test_sql_learning import taught
 from tests.casework.alert_building import START_US, stored
 
 app = typer.Typer()
@@ -236,3 +237,18 @@ def test_an_amount_is_never_broken_at_the_end_of_a_line(db):
         words = aml("cases", "show", case_id, "--db", db, "--peek", columns=columns)
         assert "18 000.00 USD" in words, columns
         assert "10 000.00 USD" in words, columns
+
+
+def test_what_decisions_taught_is_shown_and_can_be_switched_off(db):
+    assert "untrained one until there are 10 of each kind" in aml("cases", "learned", "--db", db)
+    with open_store(db) as store:
+        taught(store)
+    lines = aml("cases", "learned", "--db", db).splitlines()
+    assert lines[0] == "12 cases were decided as suspicious and 12 as innocent."
+    assert lines[2].split()[:2] in (["typology", "mule"], ["typology", "round"])
+    assert json.loads(aml("cases", "learned", "--db", db, "--json"))["is_on"] is True
+    waiting = aml("cases", "show", stored(12, customer="mule-12", rule="AML-MUL-001").alert.alert_id, "--db", db)
+    assert "Learned 1." in waiting or "Learned 2." in waiting
+    assert "need --reason" in aml("cases", "learned", "--db", db, "--off", status=2)
+    assert "Switched off; 11 open cases scored anew" in aml("cases", "learned", "--db", db, "--off", "--reason", "Look.")
+    assert "does not follow it" in aml("cases", "learned", "--db", db)

@@ -29,6 +29,7 @@ from monitor.casework.control import HIDDEN
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.joining import hidden_draft, join_alert
 from monitor.casework.journal import Draft
+from monitor.casework.learned import LearnedOrder
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.case import Case
@@ -57,12 +58,13 @@ def commit(
     inputs: Sequence[LogInput],
     entries: Sequence[Draft],
     policy: CaseworkPolicy,
+    order: LearnedOrder,
     recorded_at_us: int,
 ) -> CommitResult:
     """Write it all through a connection whose transaction the caller ends. See ``CaseStore.commit_batch``."""
     fresh = _fresh(connection, alerts)
     owed = ObligationFold.of(connection, fresh)
-    work = _Fold(_latest_cases(connection, fresh), owed, policy, position.run)
+    work = _Fold(_latest_cases(connection, fresh), owed, policy, order, position.run)
     for stored in fresh:
         work.add(stored)
     rows = [alert_row(stored, run=position.run, recorded_at_us=recorded_at_us) for stored in fresh]
@@ -78,10 +80,14 @@ def commit(
 class _Fold:
     """The latest case of each subject while alerts are folded in, and what has to be written after."""
 
-    def __init__(self, latest: dict[SubjectKey, Case], owed: ObligationFold, policy: CaseworkPolicy, run: str) -> None:
+    def __init__(
+        self, latest: dict[SubjectKey, Case], owed: ObligationFold, policy: CaseworkPolicy, order: LearnedOrder,
+        run: str,
+    ) -> None:  # fmt: skip
         self.latest = latest
         self.owed = owed
         self.policy = policy
+        self.order = order
         self.run = run
         self.opened: dict[str, Case] = {}
         self.touched: dict[str, Case] = {}
@@ -100,7 +106,7 @@ class _Fold:
             return
         key = (alert.subject.kind, alert.subject.token)
         before = self.latest.get(key)
-        joined = join_alert(before, stored, self.policy)
+        joined = join_alert(before, stored, self.policy, self.order)
         case = joined.case
         if joined.is_opened:
             if before is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from monitor.adapters.sql.commit import update_cases
+from monitor.adapters.sql.learning import learn
 from monitor.adapters.sql.ledger import append_entries, chain_entries
 from monitor.adapters.sql.rows import case_of
 from monitor.adapters.sql.schema import alerts, case_alerts, case_views, cases, notes
@@ -127,6 +128,8 @@ def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) 
             _check_latest(connection, case)
         decision = decide(case, request, store.policy)
         _write(connection, decision, request, recorded_at_us)
+        if case.is_open and not decision.case.is_open:
+            learn(connection, decision.case, at_us=request.at_us, recorded_at_us=recorded_at_us)
     return decision.case
 
 

@@ -24,7 +24,7 @@ _MOVING = (
     "headline", "severity", "strength", "risk", "novelty", "alert_count",
     "quiet_count", "amount_minor", "currency", "segment", "risk_rating", "booking_entity", "jurisdiction",
     "dismissed_cases", "alerts_seen", "assignee", "snoozed_until_us", "outcome", "closed_at_us",
-    "reopened_count", "alerts_after_closing",
+    "reopened_count", "alerts_after_closing", "lift",
 )  # fmt: skip
 _PLAIN = tuple(name for name in ("case_id", *_STAYING, *_MOVING) if name != "is_open")
 CASE_CHANGES = (*_MOVING, "amounts", *_LISTS, "proposal", "typology")

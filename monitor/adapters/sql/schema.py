@@ -113,6 +113,7 @@ cases = Table(
     Column("reopened_count", Integer, nullable=False),
     Column("alerts_after_closing", Integer, nullable=False),
     Column("marks", Text, nullable=False),
+    Column("lift", Double),
     Column("recorded_at_us", BigInteger, nullable=False),
     CheckConstraint("need_to_know in ('standard', 'restricted')", name="need_to_know"),
 )
@@ -188,6 +189,18 @@ journal_roots = Table(
     Column("merkle", HASH, nullable=False),
     Column("previous_hash", HASH, nullable=False),
     Column("hash", HASH, nullable=False),
+)
+
+learned_orders = Table(
+    "learned_orders",
+    metadata,
+    Column("name", WORD, primary_key=True),
+    Column("suspicious", Integer, nullable=False),
+    Column("innocent", Integer, nullable=False),
+    Column("is_on", Boolean, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
 )
 
 run_positions = Table(

@@ -35,6 +35,7 @@ import sqlalchemy as sa
 from monitor.adapters.sql import opening
 from monitor.adapters.sql.commit import CommitResult, commit
 from monitor.adapters.sql.fingerprint import fingerprint
+from monitor.adapters.sql.learning import order_in_force
 from monitor.adapters.sql.ledger import in_chunks, root_with_hash, verify
 from monitor.adapters.sql.obligations import record
 from monitor.adapters.sql.opening import BUSY_SECONDS, StoreBusy, StoreError, StoreMissing
@@ -111,6 +112,7 @@ class CaseStore:
                 inputs=inputs,
                 entries=entries,
                 policy=self.policy,
+                order=order_in_force(connection),
                 recorded_at_us=recorded_at_us,
             )
 
