@@ -250,5 +250,7 @@ def test_what_decisions_taught_is_shown_and_can_be_switched_off(db):
     waiting = aml("cases", "show", stored(12, customer="mule-12", rule="AML-MUL-001").alert.alert_id, "--db", db)
     assert "Learned 1." in waiting or "Learned 2." in waiting
     assert "need --reason" in aml("cases", "learned", "--db", db, "--off", status=2)
-    assert "Switched off; 11 open cases scored anew" in aml("cases", "learned", "--db", db, "--off", "--reason", "Look.")
+    assert "Switched off; 11 open cases scored anew" in aml(
+        "cases", "learned", "--db", db, "--off", "--reason", "Look."
+    )
     assert "does not follow it" in aml("cases", "learned", "--db", db)
