@@ -1,0 +1,1 @@
+"""Kafka, Redis, PostgreSQL and Prometheus for tests and for a laptop without Docker (docs/servers.md)."""
