@@ -1,21 +1,97 @@
-"""What every test shares: the profile of hypothesis, and one line for each reason to skip."""
+"""What every test shares: the profile of hypothesis, the servers, and one line that says what was skipped.
+
+A server is started once for each worker of pytest-xdist, when its first test asks for it, so workers share nothing. It
+may be one that the environment names and others use: take topics, keys and databases with names of your own. Tests that
+start servers bear the mark of each kind. With ``AML_REQUIRE_SERVERS=1`` a missing server fails the test; elsewhere the
+test is skipped.
+"""
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import ParamSpec, Protocol, TypeVar
 
 import pytest
 from hypothesis import settings
+
+from deploy.servers import prometheus
+from deploy.servers.kafka import KafkaServer
+from deploy.servers.postgres import PostgresServer
+from deploy.servers.redis import RedisServer
+from deploy.servers.server import MissingServer, Server, address_of
 
 settings.register_profile("ci", print_blob=True, deadline=None)
 settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+S = TypeVar("S", bound=Server)
+P = ParamSpec("P")
+
+
+class StartServer(Protocol):
+    """Starts a server of the given kind, made with these arguments."""
+
+    def __call__(self, kind: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> S: ...
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """A server that is missing inside the block fails or skips the test."""
+    try:
+        yield
+    except MissingServer as missing:
+        if os.environ.get("AML_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"AML_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """The address of a Kafka broker."""
+    with needed(), address_of(KafkaServer) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a Redis server."""
+    with needed(), address_of(RedisServer) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server, whose user may create databases."""
+    with needed(), address_of(PostgresServer) as address:
+        yield address
+
+
+@pytest.fixture
+def own_server() -> Iterator[StartServer]:
+    """Starts servers that this test alone has, and may kill: ``own_server(RedisServer, users=...)``."""
+    with ExitStack() as running:
+
+        def start(kind: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> S:
+            with needed():
+                return running.enter_context(kind(*args, **kwargs))
+
+        yield start
+
+
+@pytest.fixture
+def promtool() -> str:
+    """The path of promtool."""
+    with needed():
+        return prometheus.promtool()
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was left out and why: one line a reason."""
+    """Say what was left out and why, in one line."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         place = report.longrepr
         reasons[str(place[2]).removeprefix("Skipped: ") if isinstance(place, tuple) else str(place)] += 1
-    for reason, tests in sorted(reasons.items()):
-        terminalreporter.write_line(f"skipped {tests}: {reason}")
+    if reasons:
+        each = "; ".join(f"{tests} x {reason}" for reason, tests in sorted(reasons.items()))
+        terminalreporter.write_line(f"skipped {reasons.total()}: {each}")

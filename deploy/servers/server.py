@@ -2,7 +2,8 @@
 
 A server is a child in its own process group, stopped by the process id it was started with. It ends with
 :meth:`Server.close`, at the interpreter's exit, and on Linux also when the starting thread dies in any other way: the
-kernel sends it a signal (``PR_SET_PDEATHSIG``). So start servers from a thread that lives as long as they must.
+kernel sends it a signal (``PR_SET_PDEATHSIG``); its folder stays behind then. So start servers from a thread that lives
+as long as they must.
 
 Ports come from below the range that the system gives to outgoing connections: a client that knocks at the port of a
 broker that is down could otherwise be given that same port, connect to itself and keep the broker from coming back.
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -95,10 +96,14 @@ class Server:
     """
 
     name: ClassVar[str]
+    environment: ClassVar[str | None] = None
+    """The variable that may name a server that runs already."""
     port_count: ClassVar[int] = 1
-    ready_seconds: ClassVar[float] = 60.0
+    ready_seconds: ClassVar[float] = 120.0
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    """Asks it to end in order."""
     end_signal: signal.Signals = signal.SIGKILL
-    """Ends a server whose data nobody needs any more."""
+    """Ends it at once when nobody needs its data any more."""
 
     def __init__(self) -> None:
         self.folder = Path()
@@ -118,9 +123,18 @@ class Server:
         """Whether this process, and no other on its ports, answers."""
         raise NotImplementedError
 
+    def kill_the_rest(self) -> None:
+        """Kill what runs outside the process group."""
+
+    @property
     def user(self) -> str | None:
         """The system's user that runs it; None is ours."""
         return None
+
+    @property
+    def address(self) -> str:
+        """What ``environment`` would hold to name this server."""
+        raise NotImplementedError
 
     # What a caller does.
 
@@ -153,7 +167,7 @@ class Server:
 
     def stop(self) -> None:
         """Ask it to end, wait up to 30 s, then kill it. Its data stay."""
-        self._end(signal.SIGTERM)
+        self._end(self.stop_signal)
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would. Its data stay."""
@@ -189,7 +203,6 @@ class Server:
     def _launch(self) -> bool:
         """Start the process and wait; False if a port was taken."""
         before = len(self.log())
-        user = self.user()
         with (self.folder / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
                 self.command(),
@@ -198,9 +211,9 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
+                user=self.user,
+                group=self.user,
+                extra_groups=None if self.user is None else [],
                 preexec_fn=_ends_with_parent(self.end_signal),
             )
         until = time.monotonic() + self.ready_seconds
@@ -216,22 +229,18 @@ class Server:
         what = f"did not answer within {self.ready_seconds:.0f} s" if ended is None else f"ended with status {ended}"
         raise ServerFailed(f"{self.name} {what}:\n" + "\n".join(said.splitlines()[-20:]))
 
-    def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to the running process's group."""
-        assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
     def _end(self, number: signal.Signals) -> None:
+        """Send a signal and wait; nothing of the process group outlives this."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._signal(number)
-            try:
+        if self._process.poll() is None and number != signal.SIGKILL:
+            self._process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._signal(signal.SIGKILL)
-                self._process.wait()
+        self.kill_the_rest()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         self._process = None
 
     def _discard(self) -> None:
@@ -239,3 +248,17 @@ class Server:
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()
+
+
+@contextlib.contextmanager
+def address_of(kind: type[Server], environ: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """The address that the environment names, or that of a new server for as long as the block lasts.
+
+    Raises:
+        MissingServer: The environment names none, and this machine cannot run one.
+    """
+    if kind.environment is not None and (given := environ.get(kind.environment)):
+        yield given
+        return
+    with kind() as server:
+        yield server.address

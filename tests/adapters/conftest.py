@@ -1,6 +1,5 @@
-"""A fresh store for each test: SQLite always, PostgreSQL where AML_TEST_POSTGRES names a server."""
+"""A fresh store for each test: in SQLite, and in PostgreSQL where there is a server."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,21 +11,13 @@ from monitor.adapters.sql.opening import store_url
 from monitor.adapters.sql.store import CaseStore, open_store
 
 
-def postgres_place() -> str:
-    """The server's URL; skips the test without one."""
-    url = os.environ.get("AML_TEST_POSTGRES")
-    if not url:
-        pytest.skip("AML_TEST_POSTGRES names no PostgreSQL server")
-    return url
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a store can be made: an empty place of its own."""
     if request.param == "sqlite":
         yield str(tmp_path / "cases.db")
         return
-    server = store_url(postgres_place())
+    server = store_url(request.getfixturevalue("postgres_url"))
     name = f"aml_test_{uuid4().hex[:12]}"
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
