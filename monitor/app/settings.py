@@ -1,0 +1,173 @@
+"""Settings of the streaming shell: from a YAML file, and over it from the environment; secrets are never shown.
+
+The file has sections (``kafka``, ``redis``); a variable is ``AML_`` and the path to the setting, such as
+``AML_KAFKA_BOOTSTRAP`` or ``AML_REDIS_URL``. A password can also be given as a file (``AML_KAFKA_PASSWORD_FILE``), as
+secrets are mounted into containers.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from monitor.intake.yaml_files import read_model
+
+PREFIX = "AML_"
+HIDDEN = "********"
+_FILE = "_FILE"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names the variable or the line, the fact and the remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """How to reach the brokers."""
+
+    bootstrap: str = Field(
+        default="127.0.0.1:9092", description="Addresses of brokers: HOST:PORT, several with commas."
+    )
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How the brokers are spoken to."
+    )
+    ca: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the brokers' certificates."
+    )
+    certificate: Path | None = Field(default=None, description="PEM file of the client's own certificate.")
+    key: Path | None = Field(default=None, description="PEM file of the client's private key.")
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How the client proves who it is, with a SASL protocol."
+    )
+    user: str | None = Field(default=None, description="Its user, with a SASL protocol.")
+    password: SecretStr | None = Field(default=None, description="The user's password.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "KafkaSettings":
+        if self.protocol.startswith("SASL") and (self.user is None or self.password is None):
+            raise ValueError(f"kafka: the protocol {self.protocol} needs user and password; give both")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("kafka: a client's certificate and its key belong together; give both or neither")
+        for name, path in (("ca", self.ca), ("certificate", self.certificate), ("key", self.key)):
+            if path is not None and not path.is_file():
+                raise ValueError(f"kafka.{name}: there is no file {path}; correct the path")
+        return self
+
+    def client(self) -> dict[str, str]:
+        """The settings under the names of librdkafka, for confluent-kafka."""
+        found: dict[str, str | None] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.protocol,
+            "ssl.ca.location": str(self.ca) if self.ca and self.protocol.endswith("SSL") else None,
+            "ssl.certificate.location": str(self.certificate) if self.certificate else None,
+            "ssl.key.location": str(self.key) if self.key else None,
+        }
+        if self.protocol.startswith("SASL"):
+            assert self.password is not None
+            found |= {
+                "sasl.mechanism": self.mechanism,
+                "sasl.username": self.user,
+                "sasl.password": self.password.get_secret_value(),
+            }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class RedisSettings(_Section):
+    """How to reach Redis."""
+
+    url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// (TLS), with user and password of its ACL.",
+    )
+    ca: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "RedisSettings":
+        scheme = urlsplit(self.url.get_secret_value()).scheme
+        if scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("redis.url: it begins with redis://, rediss:// or unix://; correct it")
+        return self
+
+
+class Settings(_Section):
+    """Everything that a worker needs to know of its surroundings."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+
+
+SECTIONS: dict[str, type[_Section]] = {"kafka": KafkaSettings, "redis": RedisSettings}
+
+
+def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """The settings in force: the environment before the file before the defaults.
+
+    Raises:
+        SettingsError: A setting is wrong, or there is none of this name.
+        YamlFileError: The file is wrong; it names the line.
+        OSError: A file cannot be read.
+    """
+    base = read_model(file, Settings) if file is not None else Settings()
+    given: dict[str, dict[str, Any]] = {}
+    named: dict[tuple[str, str], str] = {}
+    for section, kind in SECTIONS.items():
+        start = f"{PREFIX}{section.upper()}_"
+        values = {name: getattr(getattr(base, section), name) for name in getattr(base, section).model_fields_set}
+        for variable in sorted(name for name in environ if name.startswith(start)):
+            name, text = variable.removeprefix(start).lower(), environ[variable]
+            if name not in kind.model_fields and variable.endswith(_FILE):
+                name = name.removesuffix(_FILE.lower())
+                text = _secret(variable, Path(text))
+            if name not in kind.model_fields:
+                known = ", ".join(f"{start}{each.upper()}" for each in kind.model_fields)
+                raise SettingsError(f"{variable}: there is no such setting. Known: {known}.")
+            values[name], named[section, name] = text, variable
+        given[section] = values
+    try:
+        return Settings(kafka=KafkaSettings(**given["kafka"]), redis=RedisSettings(**given["redis"]))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_message(problem, error.title, named) for problem in error.errors())) from None
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Every setting with its value, as ``section.name``; secrets are hidden, whatever their length."""
+    lines = {}
+    for section in SECTIONS:
+        part = getattr(settings, section)
+        for name in type(part).model_fields:
+            lines[f"{section}.{name}"] = _shown(getattr(part, name))
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, SecretStr):
+        parts = urlsplit(value.get_secret_value())
+        if not parts.scheme or not parts.hostname:
+            return HIDDEN
+        port = f":{parts.port}" if parts.port else ""
+        who = f"{parts.username or ''}:{HIDDEN}@" if parts.password else ""
+        return urlunsplit((parts.scheme, f"{who}{parts.hostname}{port}", parts.path, "", ""))
+    return str(value)
+
+
+def _secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path} cannot be read: {error.strerror}. Correct the path.") from None
+
+
+def _message(problem: Any, section: str, named: Mapping[tuple[str, str], str]) -> str:
+    name = section.removesuffix("Settings").lower()
+    text = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
+    if not problem["loc"]:
+        return f"{text}."
+    setting = str(problem["loc"][0])
+    return f"{named.get((name, setting), f'{name}.{setting}')}: {text}."

@@ -1,0 +1,64 @@
+"""Settings: the environment before the file before the defaults; wrong ones are named, secrets never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.app.settings import HIDDEN, SettingsError, load_settings, shown
+from monitor.intake.yaml_files import YamlFileError
+
+SECRET = "s3cret-and-long"
+
+
+def test_the_environment_goes_before_the_file_and_the_file_before_the_defaults(tmp_path: Path):
+    file = tmp_path / "aml.yaml"
+    file.write_text(
+        "kafka:\n  bootstrap: from-file:9092\n  protocol: SASL_PLAINTEXT\n  user: ann\n  password: of-file\n"
+    )
+    found = load_settings({"AML_KAFKA_BOOTSTRAP": "from-env:9092", "AML_DB": "bank.db"}, file).kafka
+    assert (found.bootstrap, found.user, found.mechanism) == ("from-env:9092", "ann", "SCRAM-SHA-512")
+    assert found.client()["sasl.password"] == "of-file"
+    assert load_settings({}).kafka.client() == {
+        "bootstrap.servers": "127.0.0.1:9092", "security.protocol": "PLAINTEXT"
+    }  # fmt: skip
+
+
+def test_a_secret_is_read_from_its_file_and_shown_nowhere(tmp_path: Path):
+    (tmp_path / "password").write_text(SECRET + "\n")
+    found = load_settings(
+        {
+            "AML_KAFKA_PROTOCOL": "SASL_SSL",
+            "AML_KAFKA_USER": "ann",
+            "AML_KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
+            "AML_REDIS_URL": f"rediss://worker:{SECRET}@cache:6380/2?password={SECRET}",
+        }
+    )
+    assert found.kafka.client()["sasl.password"] == SECRET
+    lines = shown(found)
+    assert lines["kafka.password"] == HIDDEN
+    assert lines["redis.url"] == f"rediss://worker:{HIDDEN}@cache:6380/2"
+    assert SECRET not in repr(found) + str(lines)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"AML_KAFKA_BOOTSTRAPS": "x"}, r"AML_KAFKA_BOOTSTRAPS: there is no such setting. Known: AML_KAFKA_BOOTSTRAP,"),
+        ({"AML_KAFKA_PROTOCOL": "TLS"}, r"AML_KAFKA_PROTOCOL: Input should be 'PLAINTEXT', 'SSL'"),
+        ({"AML_KAFKA_PROTOCOL": "SASL_SSL"}, r"kafka: the protocol SASL_SSL needs user and password; give both\."),
+        ({"AML_KAFKA_CA": "/nowhere.pem"}, r"kafka.ca: there is no file /nowhere.pem; correct the path\."),
+        ({"AML_KAFKA_PASSWORD_FILE": "/nowhere"}, r"AML_KAFKA_PASSWORD_FILE: /nowhere cannot be read: No such file"),
+        ({"AML_REDIS_URL": f"http://:{SECRET}@x"}, r"redis.url: it begins with redis://"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_no_secret_with_it(environ: dict[str, str], words: str):
+    with pytest.raises(SettingsError, match=words) as found:
+        load_settings(environ)
+    assert SECRET not in str(found.value)
+
+
+def test_a_wrong_file_names_its_line(tmp_path: Path):
+    file = tmp_path / "aml.yaml"
+    file.write_text("kafka:\n  bootstrap: a:1\n  retries: 3\n")
+    with pytest.raises(YamlFileError, match=r"aml.yaml:3: kafka.retries: there is no such setting"):
+        load_settings({}, file)
