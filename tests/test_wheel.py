@@ -69,6 +69,7 @@ def test_the_wheel_holds_three_packages_and_all_their_data(wheel: Path):
     listed = ran("git", "ls-files", "monitor", "models", "rules", cwd=ROOT).splitlines()
     assert {name.split("/")[0] for name in held} == {"monitor", "models", "rules"}
     assert [name for name in listed if name not in held] == []
+    assert "monitor/topics.yaml" in held
 
 
 @pytest.mark.slow

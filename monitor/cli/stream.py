@@ -17,7 +17,10 @@ from monitor.intake.lines import SourceDamaged, read_lines
 from monitor.intake.records import SourcePosition
 from monitor.intake.yaml_files import YamlFileError
 
-TOPICS = Path(__file__).resolve().parents[2] / "deploy" / "topics.yaml"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "topics.yaml"
+TOPICS = _INSTALLED if _INSTALLED.is_file() else _PACKAGE.parent / "deploy" / "topics.yaml"
+"""The shipped topics: inside the package where it is installed, in ``deploy/`` of a checkout."""
 EXIT_STATUS = """\b
 exit status:
   0  done

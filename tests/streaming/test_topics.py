@@ -67,7 +67,7 @@ def test_topics_are_made_once_and_differences_are_named(client: dict[str, str]):
 
 
 def test_what_the_brokers_refuse_is_said(client: dict[str, str]):
-    with pytest.raises(KafkaError, match="could not be made: .*replication factor"):
+    with pytest.raises(KafkaError, match=r"could not be made: .*replication factor"):
         TopicAdmin(client).create({uuid4().hex: Topic(partitions=1, purpose="x")}, replication=3)
 
 
