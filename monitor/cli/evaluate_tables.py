@@ -27,7 +27,7 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
             _budgets(found),
             *_ablation(found),
             *_typologies(found),
-            _rows(found),
+            *_rows(found),
             *_patterns(found),
             *_queue(found),
         ):
@@ -122,19 +122,24 @@ def _typologies(found: Evaluation) -> Iterator[Table]:
         yield table
 
 
-def _rows(found: Evaluation) -> Table:
+def _rows(found: Evaluation) -> Iterator[Table]:
     base = found.figures[0].rows
+    table = _table("last 20 %, by row", "PR-AUC", "95 %", "F1", "95 %", "chance", "rows/s")
     chance = f"{base.laundering / base.rows:.4f}" if base.rows else "·"
-    table = _table("last 20 %, by row", "PR-AUC", "95 %", "F1", "true of 0.5 %", "rows", "cases", "rows/s")
     table.add_row(Text("chance", style="dim"), Text(chance, style="dim"))
     for each in found.figures:
-        rows, (low, high) = each.rows, each.rows.pr_auc_interval
+        rows = each.rows
         table.add_row(
-            each.name, f"{rows.pr_auc:.4f}", f"{low:.2f}–{high:.2f}", f"{rows.f1:.3f}",
-            *(f"{share.found}/{share.of}" for share in (rows.precision, rows.recall, rows.case_recall)),
+            each.name, f"{rows.pr_auc:.4f}", _range(rows.pr_auc_interval),
+            f"{rows.f1:.3f}", _range(rows.f1_interval), Text(f"{rows.f1_chance:.3f}", style="dim"),
             "·" if each.rows_per_second is None else spaced(round(each.rows_per_second)),
         )  # fmt: skip
-    return table
+    yield table
+    table = _table("0.5 % of these rows", "true", "of the laundering rows", "of their cases")
+    for each in found.figures:
+        shares = (each.rows.precision, each.rows.recall, each.rows.case_recall)
+        table.add_row(each.name, *(f"{share.found}/{share.of}" for share in shares))
+    yield table
 
 
 def _patterns(found: Evaluation) -> Iterator[Table]:

@@ -85,6 +85,8 @@ def _rows(rows: RowFigures) -> dict[str, Any]:
         "pr_auc_interval": _rounded(rows.pr_auc_interval),
         "pr_auc_chance": round(rows.laundering / rows.rows, 5) if rows.rows else None,
         "f1": round(rows.f1, 4),
+        "f1_interval": _rounded(rows.f1_interval),
+        "f1_chance": round(rows.f1_chance, 4),
         "f1_threshold": rows.f1_threshold,
         "at_half_a_percent": {
             "precision": _share(rows.precision), "recall": _share(rows.recall), "case_recall": _share(rows.case_recall),

@@ -221,18 +221,20 @@ def _rows(found: Evaluation) -> str:
         for each in found.figures
     ]
     rows = [
-        [each.name, f"{each.rows.f1:.3f}", of(each.rows.precision), of(each.rows.recall), of(each.rows.case_recall),
+        [each.name, f"{each.rows.f1:.3f} ({each.rows.f1_interval[0]:.2f}–{each.rows.f1_interval[1]:.2f})",
+         f"{each.rows.f1_chance:.3f}", of(each.rows.precision), of(each.rows.recall), of(each.rows.case_recall),
          "·" if each.rows_per_second is None else spaced(round(each.rows_per_second))]
         for each in found.figures
     ]  # fmt: skip
     words = (
         f"{spaced(base.rows)} rows, {base.laundering} of them laundering. PR-AUC is average precision, its chance the "
-        "share of laundering rows, its interval a bootstrap by case; F1 at a threshold chosen before."
+        "share of laundering rows; F1 stands at a threshold chosen before, its chance is that of as many rows drawn at "
+        "random. Intervals are a bootstrap by case."
     )
     return _section(
         "By row, on the last 20 % of the time",
         f'<p class="soft">{words}</p><h3>PR-AUC</h3>{interval_bars(bars, title="PR-AUC", most=most)}{LEGEND}'
-        + table(["method", "F1", "true of 0.5 % of the rows", "of the laundering rows", "of the cases",
+        + table(["method", "F1", "chance", "true of 0.5 % of the rows", "of the laundering rows", "of the cases",
                  "rows a second of processor time"], rows),
     )  # fmt: skip
 

@@ -30,6 +30,9 @@ class RowFigures:
     """Chance is the share of laundering rows."""
     pr_auc_interval: tuple[float, float]
     f1: float
+    f1_interval: tuple[float, float]
+    f1_chance: float
+    """What as many rows drawn at random are expected to reach."""
     f1_threshold: float | None
     precision: Share
     """At :data:`ROWS_ALERTED` of the rows."""
@@ -54,14 +57,18 @@ def row_figures(truth: Truth, scores: Floats, *, has_labels: bool, seed: int) ->
     bad, of_last = stream.is_laundering[last], best[last]
     threshold = _threshold(stream, best, has_labels=has_labels)
     alerted = _best_share(of_last, ROWS_ALERTED)
+    reached = of_last >= (np.inf if threshold is None else threshold)
     case = stream.case[last]
+    pr_auc_interval, f1_interval = _intervals(bad, of_last, reached, case, seed)
     hit = np.unique(case[alerted & (case >= 0)])
     return RowFigures(
         rows=int(last.sum()),
         laundering=int(bad.sum()),
         pr_auc=average_precision(bad, of_last),
-        pr_auc_interval=_interval(bad, of_last, case, seed),
-        f1=0.0 if threshold is None else f1(bad, of_last >= threshold),
+        pr_auc_interval=pr_auc_interval,
+        f1=f1(bad, reached),
+        f1_interval=f1_interval,
+        f1_chance=f1_of_chance(int(bad.sum()), int(reached.sum()), len(bad)),
         f1_threshold=threshold,
         precision=Share(int((bad & alerted).sum()), int(alerted.sum())),
         recall=Share(int((bad & alerted).sum()), int(bad.sum())),
@@ -90,6 +97,15 @@ def f1(is_bad: Bools, is_alerted: Bools) -> float:
     """The harmonic mean of precision and recall; 0 where nothing is found."""
     both = int((is_bad & is_alerted).sum())
     return 2 * both / (int(is_bad.sum()) + int(is_alerted.sum())) if both else 0.0
+
+
+def f1_of_chance(bad: int, alerted: int, rows: int) -> float:
+    """F1 of as many rows as are alerted, drawn at random, with the laundering rows expected among them.
+
+    >>> f1_of_chance(10, 10, 100)
+    0.1
+    """
+    return 2 * alerted * bad / rows / (bad + alerted) if bad and alerted else 0.0
 
 
 def _threshold(stream: Stream, best: Floats, *, has_labels: bool) -> float | None:
@@ -127,16 +143,19 @@ def _patterns(stream: Stream, best: Floats) -> list[tuple[str, Share]]:
     ]
 
 
-def _interval(is_bad: Bools, scores: Floats, case: Int32s, seed: int) -> tuple[float, float]:
-    """A bootstrap by case: the cases are drawn again, the rows that are not laundering stay. Laundering rows of no case
-    are a case each."""
+def _intervals(
+    is_bad: Bools, scores: Floats, reached: Bools, case: Int32s, seed: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of PR-AUC and F1, a bootstrap by case: the cases are drawn again, the rows that are not laundering stay.
+    Laundering rows of no case are a case each."""
     groups = np.where(is_bad & (case < 0), len(is_bad) + np.arange(len(is_bad)), case)[is_bad]
     names, group = np.unique(groups, return_inverse=True)
     if not len(names):
-        return 0.0, 1.0
+        return (0.0, 1.0), (0.0, 1.0)
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    false = int((reached & ~is_bad).sum())
     weight_of, generator, found = np.ones(len(is_bad)), np.random.default_rng(seed), []
     for _ in range(200):
         drawn = np.bincount(generator.integers(0, len(names), len(names)), minlength=len(names))
@@ -144,9 +163,9 @@ def _interval(is_bad: Bools, scores: Floats, case: Int32s, seed: int) -> tuple[f
         weight, bad = weight_of[order], (weight_of * is_bad)[order]
         seen, hits = np.cumsum(weight)[ends], np.cumsum(bad)[ends]
         total = hits[-1]
-        if total:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                parts = np.where(seen > 0, np.diff(hits, prepend=0) * hits / seen, 0)
-            found.append(float(parts.sum() / total))
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts = np.where(seen > 0, np.diff(hits, prepend=0) * hits / seen, 0)
+        both = weight_of[is_bad & reached].sum()
+        found.append((parts.sum() / total, 2 * both / (total + both + false)))
+    (low, f1_low), (high, f1_high) = np.quantile(found, [0.025, 0.975], axis=0)
+    return (float(low), float(high)), (float(f1_low), float(f1_high))
