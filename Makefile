@@ -70,9 +70,9 @@ rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench
 
-evaluate: install  ## detection on labelled streams, all tracks   (DATA=folder TRACKS="U S" OUT=evaluation)
+evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
-	@for track in $(TRACKS); do $(BIN)/aml evaluate $(DATA) --track $$track --out $(OUT) --alerts-out $(OUT)/alerts-$$track; done
+	@$(BIN)/aml evaluate $(DATA) $(addprefix --track ,$(TRACKS)) --out $(OUT) --alerts-out $(OUT)/alerts
 
 lock: install  ## choose newer dependencies within pyproject.toml
 	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools

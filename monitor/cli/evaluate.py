@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,8 +19,9 @@ from monitor.app.evaluate.page import evaluation_page
 from monitor.app.evaluate.problem import EvaluateError
 from monitor.app.evaluate.reading import streams_below
 from monitor.app.evaluate.reading_simulated import is_simulated
-from monitor.app.evaluate.wording import spaced
-from monitor.cli.backtest_options import MISTAKES, NOT_POSSIBLE
+from monitor.cli.backtest_options import NOT_POSSIBLE
+from monitor.cli.evaluate_all import MISTAKES, evaluate_all, words_of
+from monitor.cli.evaluate_progress import showing
 from monitor.cli.evaluate_tables import print_evaluation
 
 BUDGET, BUDGET_D = 0.001, 0.01
@@ -30,12 +32,13 @@ examples:
   aml evaluate tx.csv.gz                          no labels, at 0.1 % of the account-days
   aml evaluate tx.csv.gz --track S --out s.html   labels after 14 days, with charts
   aml evaluate bank --only rules                  a folder that aml simulate wrote
-  aml evaluate streams --track U --out reports    every labelled stream below a folder
+  aml evaluate streams --track U --track S --out reports    every labelled stream below a folder, both tracks
   aml evaluate tx.csv.gz --alerts alerts.jsonl    the alerts of aml run, measured
 
 \b
 exit status:
   0  measured
+  1  some streams of a folder were measured, others were not; the last lines name them
   2  the data or an option cannot be evaluated; the message says what to do"""
 
 
@@ -43,7 +46,10 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="a labelled CSV file, a simulated bank, or a folder of such")
     ],
-    track: Annotated[str, typer.Option(metavar="U|D|S", help="no labels; of alerts, late; all, late")] = "U",
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="U|D|S", help="no labels; of alerts, late; all, late; several times (default: U)"),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(help="share of the active account-days that may be alerted (default: 0.001; in track D 0.01)"),
@@ -61,29 +67,55 @@ def evaluate(
         typer.Option("--alerts-out", metavar="FOLDER", help="write the alerts of each method, one file each"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the report as HTML; for a folder of streams a folder")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="write the report as HTML; for several streams or tracks a folder, with the figures as JSON beside: "
+            "what did not change is not measured again",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a stream on stdout")] = False,
     seed: Annotated[int, typer.Option(help="of methods that draw, and of intervals")] = 1,
 ) -> None:
     """Measure detection on a labelled stream: one pass in event order, by case and account-day, chance beside it."""
-    try:
+    tracks = tuple(dict.fromkeys(track or ["U"]))
+    with _mistakes_told():
         places = _places(data)
-        is_folder = places != [data]
-        share = budget if budget is not None else BUDGET_D if track == "D" else BUDGET
-        for place in places:
-            name = place.name.split(".")[0]
-            request = EvaluateRequest(
-                place, track, share, seed, tuple(only or ()), parties, tuple(rules or ()), tuple(alerts or ()),
-                alerts_out / name if alerts_out is not None and is_folder else alerts_out,
-            )  # fmt: skip
-            with _showing(place) as (on_method, on_progress):
-                found = run_evaluation(request, on_method=on_method, on_progress=on_progress)
-            _show(found, out / f"{name}-{track}.html" if out is not None and is_folder else out, as_json=as_json)
-    except (EvaluateError, *MISTAKES) as error:
-        words = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)
-        Console(stderr=True).print(Text(words), style="red", soft_wrap=True, highlight=False)
-        raise typer.Exit(NOT_POSSIBLE) from None
+        is_many = places != [data] or len(tracks) > 1
+        asked = [
+            EvaluateRequest(
+                place, each, budget if budget is not None else BUDGET_D if each == "D" else BUDGET, seed,
+                tuple(only or ()), parties, tuple(rules or ()), tuple(alerts or ()), alerts_out,
+            )
+            for each in tracks
+            for place in places
+        ]  # fmt: skip
+        if is_many:
+            show, show_kept = partial(_show, as_json=as_json), partial(_show_kept, as_json=as_json)
+            raise typer.Exit(evaluate_all(data, asked, out, show=show, show_kept=show_kept))
+        with showing(asked[0]) as watch:
+            found = run_evaluation(asked[0], on_method=watch.method, on_progress=watch.progress)
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(evaluation_page(found), encoding="utf-8")
+        _show(found, out, as_json=as_json)
+
+
+def _show(found: Evaluation, page: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        _show_kept(evaluation_json(found), as_json=True)
+        return
+    console = Console(highlight=False)
+    print_evaluation(console, found)
+    if page is not None:
+        console.print(f"The report with charts: {page}")
+    console.print()
+
+
+def _show_kept(figures: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(figures, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
 
 
 def _places(data: Path) -> list[Path]:
@@ -95,32 +127,10 @@ def _places(data: Path) -> list[Path]:
     return found
 
 
-def _show(found: Evaluation, out: Path | None, *, as_json: bool) -> None:
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(evaluation_page(found), encoding="utf-8")
-    if as_json:
-        sys.stdout.write(json.dumps(evaluation_json(found), ensure_ascii=False) + "\n")
-        return
-    console = Console(highlight=False)
-    print_evaluation(console, found)
-    if out is not None:
-        console.print(f"The report with charts: {out}")
-    console.print()
-
-
 @contextmanager
-def _showing(place: Path) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
-    """A line on stderr that says which method is at which row, on a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda name: None, lambda rows: None
-        return
-    now = [""]
-    with console.status(f"reading {place.name}") as status:
-
-        def on_method(name: str) -> None:
-            now[0] = name
-            status.update(f"{place.name}: {name} gets ready; the first start compiles, which takes a minute or two")
-
-        yield on_method, lambda rows: status.update(f"{place.name}: {now[0]}, {spaced(rows)} rows")
+def _mistakes_told() -> Iterator[None]:
+    try:
+        yield
+    except MISTAKES as error:
+        Console(stderr=True).print(Text(words_of(error)), style="red", soft_wrap=True, highlight=False)
+        raise typer.Exit(NOT_POSSIBLE) from None

@@ -85,12 +85,3 @@ def test_mistakes_end_with_one_message_and_status_two(data: Path, tmp_path: Path
         assert status == 2
         assert words in told
         assert "Traceback" not in told
-
-
-def test_every_stream_below_a_folder_is_measured(data: Path, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        written(rows_of(Plan(32, days=40)), tmp_path / f"{name}.csv")
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    status, _, told = run(str(tmp_path), "--only", "rules", "--out", str(tmp_path / "pages"))
-    assert status == 0, told
-    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["one-U.html", "two-U.html"]

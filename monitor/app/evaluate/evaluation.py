@@ -69,8 +69,16 @@ def evaluate(
     makers: dict[str, Maker] | None = None,
     on_method: Callable[[str], None] = lambda name: None,
     on_progress: Callable[[int], None] = lambda rows: None,
+    on_measured: Callable[[Figures], None] = lambda figures: None,
 ) -> Evaluation:
     """Run the protocol.
+
+    Args:
+        request: What is asked.
+        makers: The methods by name; without them all that the track allows.
+        on_method: Called with the name of each method that begins.
+        on_progress: Called with the rows that it was shown so far.
+        on_measured: Called with its figures.
 
     Raises:
         EvaluateError: The data or the request cannot be evaluated.
@@ -107,6 +115,7 @@ def evaluate(
             scorer, stream, request.track, budget=request.budget, seed=request.seed, on_progress=on_progress
         )  # fmt: skip
         found.figures.append(figures_of(judge, passed, request))
+        on_measured(found.figures[-1])
         if request.alerts_out is not None:
             request.alerts_out.mkdir(parents=True, exist_ok=True)
             write_alerts(request.alerts_out / f"{name}.jsonl", found.truth, passed)

@@ -57,6 +57,16 @@ def streams_below(folder: Path) -> list[Path]:
     return found
 
 
+def passed_over(folder: Path, streams: list[Path]) -> list[Path]:
+    """The CSV files below a folder that are neither a stream nor belong to one."""
+    belong = {parties_beside(place) for place in streams} | set(streams)
+    return [
+        path
+        for path in sorted([*folder.rglob("*.csv"), *folder.rglob("*.csv.gz")])
+        if path not in belong and not any(place in path.parents for place in streams)
+    ]
+
+
 def parties_beside(place: Path) -> Path | None:
     """The parties file that lies beside a stream: ``NAME_parties.csv`` for ``NAME_tx.csv``."""
     other = place.with_name(place.name.replace("_tx.csv", "_parties.csv"))
