@@ -32,7 +32,7 @@ class ModelsScorer:
 
     def step(self, rows: Rows) -> Scores:
         """Score rows one after the other, each before the models learn it."""
-        said = self.ensemble.score_learn_many(_columns(rows, self.stream), why=True)
+        said = self.ensemble.score_learn_many(columns_of(rows, self.stream), why=True)
         assert said.why is not None
         assert said.facts is not None
         found, words = nothing(len(rows)), dict[tuple[int, int], str]()
@@ -52,7 +52,7 @@ class ModelsScorer:
         """The models learn nothing from labels; the order of the queue does."""
 
 
-def _columns(rows: Rows, stream: Stream) -> Columns:
+def columns_of(rows: Rows, stream: Stream) -> Columns:
     """The columns of the models; a side that is nobody is -1."""
     payer, payee = rows.source.astype(np.int64), rows.target.astype(np.int64)
     if len(stream.is_party):
