@@ -12,6 +12,7 @@ R ?=
 JOBS ?= 2
 DATA ?=
 TRACKS ?= U S
+METHODS ?=
 OUT ?= evaluation
 # A file of tests stays on one worker, so that what it prepares is prepared once.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
@@ -70,9 +71,9 @@ rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench
 
-evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" OUT=evaluation)
+evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" METHODS= OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
-	@$(BIN)/aml evaluate $(DATA) $(addprefix --track ,$(TRACKS)) --out $(OUT) --alerts-out $(OUT)/alerts
+	@$(BIN)/aml evaluate $(DATA) $(addprefix --track ,$(TRACKS)) $(addprefix --only ,$(METHODS)) --out $(OUT) --alerts-out $(OUT)/alerts
 
 lock: install  ## choose newer dependencies within pyproject.toml
 	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools
