@@ -107,11 +107,12 @@ def test_a_faust_agent_takes_messages_and_sends_others(kafka_bootstrap: str, tmp
                 if count == 3:
                     done.set()
 
-        await app.start()
         try:
-            await asyncio.wait_for(done.wait(), 60)
+            async with asyncio.timeout(90):
+                await app.start()
+                await done.wait()
         finally:
-            await app.stop()
+            await asyncio.wait_for(app.stop(), 30)
 
     send(here, source, [b"a", b"b", b"c"])
     asyncio.run(shout())
