@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from models.contract import Family, Input, ModelError, State, StateError, by_family, reasons
-from models.refitted import TRUE_MIN, LabelledRows, Refitted, as_trees, fitted, probability
+from models.refitted import (
+    BINS,
+    OFFERED,
+    TRUE_MIN,
+    LabelledRows,
+    Refitted,
+    as_trees,
+    fitted,
+    in_bins,
+    probability,
+)
 
 FEATURES = (
     Input("amount", unit="ln", family=Family.AMOUNT),
@@ -239,6 +249,37 @@ def test_a_measure_that_nobody_knows_is_passed_over() -> None:
     x[:, 3] = np.nan
     trees = fitted(x, is_true, np.ones(len(x)), members=1, trees=10, seed=1)
     assert set(trees.feature.tolist()) <= {-1, 0, 1, 2}
+
+
+def test_bins_made_beforehand_give_the_trees_of_scikit_learn() -> None:
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    x, is_true = labelled(4000)
+    x[:, 1] = np.round(x[:, 1] * 3)  # Few different numbers, the others more than there are bins.
+    x[:, 2] = np.where(x[:, 2] > 0, np.round(x[:, 2] * 40), x[:, 2])
+    weight = np.where(is_true, 1.0, np.random.default_rng(3).uniform(1.0, 4.0))
+    got = fitted(x, is_true, weight, members=1, trees=30, seed=5)
+    raw = ensemble.HistGradientBoostingClassifier(
+        max_iter=30, max_bins=BINS, max_features=OFFERED, early_stopping=False, random_state=5
+    ).fit(x, is_true, sample_weight=weight)
+    expected = as_trees([raw], x, weight)
+    for name in ("feature", "left", "right", "is_unknown_left", "value", "roots", "start"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
+    inner = np.isfinite(got.threshold) & (got.feature >= 0)
+    assert inner.sum() > 100
+    np.testing.assert_array_equal(got.threshold[inner], expected.threshold[inner])
+
+
+def test_numbers_of_a_bin_share_its_code_and_edges_part_them() -> None:
+    x, _ = labelled(3000)
+    codes, edges = in_bins(x, np.ones(len(x)), 16)
+    for column in range(x.shape[1]):
+        known = ~np.isnan(x[:, column])
+        own = edges[column][np.isfinite(edges[column])]
+        np.testing.assert_array_equal(np.isnan(codes[:, column]), ~known)
+        by_hand = [sum(1 for edge in own if edge < number) for number in x[known, column]]
+        np.testing.assert_array_equal(codes[known, column], by_hand)
+        sizes = np.bincount(codes[known, column].astype(np.int64), minlength=16)
+        assert sizes.max() - sizes.min() <= 1
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:
