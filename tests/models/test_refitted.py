@@ -10,6 +10,7 @@ from models.contract import Family, Input, ModelError, State, StateError, by_fam
 from models.refitted import (
     BINS,
     OFFERED,
+    STEADY,
     TRUE_MIN,
     LabelledRows,
     Refitted,
@@ -259,7 +260,7 @@ def test_bins_made_beforehand_give_the_trees_of_scikit_learn() -> None:
     weight = np.where(is_true, 1.0, np.random.default_rng(3).uniform(1.0, 4.0))
     got = fitted(x, is_true, weight, members=1, trees=30, seed=5)
     raw = ensemble.HistGradientBoostingClassifier(
-        max_iter=30, max_bins=BINS, max_features=OFFERED, early_stopping=False, random_state=5
+        max_iter=30, max_bins=BINS, max_features=OFFERED, l2_regularization=STEADY, early_stopping=False, random_state=5
     ).fit(x, is_true, sample_weight=weight)
     expected = as_trees([raw], x, weight)
     for name in ("feature", "left", "right", "is_unknown_left", "value", "roots", "start"):
@@ -280,6 +281,18 @@ def test_numbers_of_a_bin_share_its_code_and_edges_part_them() -> None:
         np.testing.assert_array_equal(codes[known, column], by_hand)
         sizes = np.bincount(codes[known, column].astype(np.int64), minlength=16)
         assert sizes.max() - sizes.min() <= 1
+
+
+def test_a_true_row_where_none_is_expected_makes_no_step_of_hundreds() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((20_000, len(FEATURES))).astype(np.float32)
+    is_true = (x[:, 0] > 2.5) & (x[:, 1] > 0)
+    is_true[rng.choice(len(x), 12, replace=False)] = True  # A few that nothing tells apart.
+    weight = np.where(is_true, 1.0, 5.0)
+    model = made(trees=150, members=1)
+    model.trees = fitted(x, is_true, weight, members=1, trees=150, seed=1)
+    later = rng.standard_normal((20_000, len(FEATURES))).astype(np.float32)
+    assert np.abs(model.score_many(later).values).max() < 30
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:
