@@ -11,6 +11,7 @@ neither the order of arrival nor the identifier's value decides and each run giv
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from models.column_model import longer, room_for
 from models.compiled import kernel, mix
 from models.contract import DAY_US, FORMAT, Bools, Float64s, Int64s, ModelError, State, StateError
-from models.sketch import BUCKETS, Counts, bucket_of, edges
+from models.sketch import BUCKETS, Counts, bucket_of, edges, forget
 
 _NO_DAY = -1
 _DAY, _SEGMENT, _ALERTED_DAY = range(3)
@@ -161,6 +162,10 @@ class Budget:
                 from_here_on = total - np.cumsum(own) + own
                 values[segment] = ends[int(np.argmax(from_here_on <= budget * total))]
         return Thresholds(self._thresholds.version + 1, budget, values)
+
+    def forget(self) -> None:
+        """Halve what was counted, as long as a threshold in force can still be read from it."""
+        forget(self._counts, least=ceil(1 / self._thresholds.budget) if self._thresholds.budget else 0)
 
     def use(self, thresholds: Thresholds) -> None:
         """Put thresholds in force from the next row on."""

@@ -19,7 +19,7 @@ Bates, S. et al. (2023), "Testing for outliers with conformal p-values", Ann. St
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log10
+from math import floor, log10
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,12 +67,14 @@ def _combine_and_count(
     ready: Bools,
     why: Float64s,
     counts: Counts,
+    decades: Int64s,
+    all_weights: float,
     learn: bool,
 ) -> None:
-    """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket, NaN where there is none."""
-    all_weights = 0.0
-    for k in range(len(weights)):
-        all_weights += weights[k]
+    """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket, NaN where there is none.
+
+    A signal of weight 0 is counted and says nothing. ``decades`` (BUCKETS) counts the sums, rounded down.
+    """
     for i in range(signals.shape[0]):
         own = segment[i] if 0 < segment[i] < tails.shape[0] else 0
         counted = segment[i] if 0 < segment[i] < counts.shape[0] else 0
@@ -87,7 +89,7 @@ def _combine_and_count(
                 continue
             bucket = bucket_of(value)
             tail = tails[own, k, bucket]
-            if tail == tail:
+            if tail == tail and weights[k] > 0.0:
                 contribution = weights[k] * (all_weights / known) * (tail - _CHANCE)
                 total += contribution
                 if len(why):
@@ -98,6 +100,8 @@ def _combine_and_count(
                     counts[counted, k, bucket] += 1
         if known > 0.0:
             values[i], ready[i] = total, True
+            if learn:
+                decades[bucket_of(floor(total))] += 1
 
 
 @kernel
@@ -153,18 +157,39 @@ class Combination(ColumnModel):
             raise ModelError(f"{self.id}: {len(signals)} signals and weights {tuple(weights)}; each needs one above 0.")
         self._signals = tuple(each.name for each in signals)
         self._weights = np.array(weights, np.float64)
+        self._in_force = self._weights.copy()
         self.inputs = (*signals, Input("segment", Kind.CODE))
         self.parts = tuple(Part(each.name, each.family or Family.FLOW, each.unit) for each in signals)
         self._counts = np.zeros((segments, len(signals), BUCKETS), np.int64)
+        self.decades: Int64s = np.zeros(BUCKETS, np.int64)
+        """How many combined scores had which whole part, by its bucket; whoever compares days empties it."""
         self.use(TailSnapshot(0, self._signals, np.zeros((1, len(signals), BUCKETS), np.int64)))
-        self.limit = Limit(2 * self._counts.nbytes + 8, "segments beyond the limit are judged with everyone")
+        most = 2 * self._counts.nbytes + self.decades.nbytes + self._weights.nbytes + 8
+        self.limit = Limit(most, "segments beyond the limit are judged with everyone")
 
-    def publish(self, *, halvings: int = 0) -> TailSnapshot:
-        """What was counted so far; ``halvings`` then ages the counts (:func:`models.sketch.forget`)."""
-        snapshot = TailSnapshot(self._snapshot.version + 1, self._signals, self._counts.copy())
+    def publish(self, *, halvings: int = 0, held: Sequence[int] = ()) -> TailSnapshot:
+        """What was counted so far.
+
+        Args:
+            halvings: Age the counts before (:func:`models.sketch.forget`).
+            held: Signals whose counts stay those in force.
+        """
         if halvings:
-            forget(self._counts, halvings=halvings)
-        return snapshot
+            forget(self._counts, halvings=halvings, least=ROWS_MIN)
+        counts = self._counts.copy()
+        if held:
+            counts[:, held] = self._snapshot.counts[:, held]
+        return TailSnapshot(self._snapshot.version + 1, self._signals, counts)
+
+    def leave_out(self, signals: Sequence[int]) -> None:
+        """From the next row on these signals, by number, are counted and say nothing; all others speak."""
+        self._in_force = self._weights.copy()
+        self._in_force[list(signals)] = 0.0
+
+    def take_back(self, signals: Sequence[int], *, is_new: bool) -> None:
+        """Of what these signals counted forget all that came after the snapshot in force; ``is_new``: all before it."""
+        kept = self._snapshot.counts[:, signals]
+        self._counts[:, signals] = self._counts[:, signals] - kept if is_new else kept
 
     def use(self, snapshot: TailSnapshot) -> None:
         """Put a snapshot in force from the next row on.
@@ -180,6 +205,11 @@ class Combination(ColumnModel):
         self._snapshot = snapshot
         self._tails = np.empty(snapshot.counts.shape)
         _tails(snapshot.counts, self._tails)
+
+    @property
+    def tails(self) -> Float64s:
+        """``-log10 p`` in force, shape (segments, signals, buckets); NaN where too few were counted."""
+        return self._tails
 
     @property
     def counts(self) -> Counts:
@@ -208,7 +238,8 @@ class Combination(ColumnModel):
         self, signals: Float64s, segment: Int64s, values: Float64s, ready: Bools, why: Float64s, learn: bool
     ) -> None:
         _combine_and_count(
-            signals, segment, self._tails, self._weights, values, ready, why, self._counts, learn
+            signals, segment, self._tails, self._in_force, values, ready, why, self._counts, self.decades,
+            float(self._weights.sum()), learn,
         )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:
@@ -217,10 +248,12 @@ class Combination(ColumnModel):
     def _arrays(self) -> Arrays:
         return {
             "counts": self._counts,
+            "decades": self.decades,
+            "weights": self._in_force,
             "snapshot": self._snapshot.counts,
             "snapshot.version": np.array([self._snapshot.version], np.int64),
         }
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._counts = arrays["counts"]
+        self._counts, self.decades, self._in_force = arrays["counts"], arrays["decades"], arrays["weights"]
         self.use(TailSnapshot(int(arrays["snapshot.version"][0]), self._signals, arrays["snapshot"]))

@@ -1,22 +1,21 @@
-"""Whether features and scores look as they did: population stability per column, river's detectors on mean scores.
+"""Whether signals and scores look as they did: population stability of a week, river's detectors on daily figures.
 
-:func:`population_stability` compares two counts of one column: what was usual when the model was approved, and of
-late. Below 0.1 is commonly read as stable, above 0.25 as a shift that asks for a look. It says how far a column has
-moved, not when; river's ``PageHinkley`` and ``KSWIN``, fed with the mean of each ``block`` of ready values and not
-with every row, say when.
+:func:`population_stability` compares two counts of one column: what was usual, and of late. Below 0.1 is commonly read
+as stable, above 0.25 as a shift that asks for a look. It says how far a column has moved, not when; river's
+``PageHinkley``, fed with one figure a day, says when.
 
-:class:`Guard` puts both around a model: a model that drifts stops learning and goes on scoring, flagged; a model that
-breaks (an exception, or a score that claims to be ready and is no number) is not ready from that row on. Whatever
-happens to one model, the others and the rules go on. A frozen model stays frozen until a person restores or replaces
-it.
+:class:`Watch` holds both for some columns: the last 7 days with rows against the 28 before them, so that each weekday
+weighs the same on both sides and a month's end falls into the reference. :mod:`models.ensemble` freezes by it.
+
+:class:`Guard` keeps a model that breaks (an exception, or a score that claims to be ready and is no number) from taking
+others down: it is not ready from that row on, and stays so until a person restores or replaces it.
 
 Sources: population stability index: Siddiqi, N. (2006), "Credit risk scorecards", ch. 10; Page, E. S. (1954),
-"Continuous inspection schemes", Biometrika 41; Raab, C., Heusinger, M. & Schleif, F.-M. (2020), "Reactive soft
-prototype computing for concept drift streams" (KSWIN), Neurocomputing 416.
+"Continuous inspection schemes", Biometrika 41.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -25,11 +24,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from models import structural_state
-from models.contract import Columns, Float64s, Int64s, Model, ModelError, Scores, State
-from models.sketch import Counts
+from models.contract import Columns, Float64s, Int64s, Model, ModelError, Scores, State, StateError
+from models.sketch import BUCKETS, Counts
 
 STABLE, SHIFTED = 0.1, 0.25
 """Common readings of the population stability index."""
+
+LATEST_DAYS, REFERENCE_DAYS = 7, 28
+"""Days with rows that are compared, and those before them that they are compared with."""
+ROWS_MIN = 500
+"""Rows that both need; with fewer the index is mostly noise."""
 
 _BINS = 10
 _SHARE_MIN = 1e-4
@@ -78,8 +82,17 @@ class Detector(Protocol):
     def update(self, x: float) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a column has moved: the index of the last days, and the day (since 1970 UTC) that river saw a change."""
+
+    name: str
+    stability: float
+    changed_day: int | None
+
+
 class Condition(StrEnum):
-    """How a guarded model is: it works; it drifted and only scores; it broke and says nothing."""
+    """How a model is: it works; it drifted and says nothing for a time; it broke and says nothing any more."""
 
     WORKS = "works"
     DRIFTED = "drifted"
@@ -88,30 +101,98 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Why a model was frozen, and at which row since the guard was made."""
+    """Why a model was frozen, and after how many of its rows."""
 
     condition: Condition
     row: int
     fact: str
 
 
-class Guard:
-    """A model that cannot take others down, and that freezes when it drifts or breaks.
+class Watch:
+    """Population stability of columns by day, and what river's detectors saw.
 
     Args:
-        model: What is guarded.
-        make: Makes a fresh river drift detector, seeded; None for no detection of drift.
-        block: How many ready scores make one mean for the detector.
+        names: What the columns are called.
+        make: Makes a fresh river drift detector, seeded.
+    """
+
+    def __init__(self, names: Sequence[str], make: Callable[[], Detector]) -> None:
+        self.names, self._make = tuple(names), make
+        self._days: Counts = np.zeros((REFERENCE_DAYS + LATEST_DAYS, len(names), BUCKETS), np.int64)
+        self._filled = np.zeros(len(names), np.int64)
+        self._detectors = [make() for _ in names]
+        self._changed: list[int | None] = [None for _ in names]
+        self.stability: Float64s = np.full(len(names), np.nan)
+        """The index of each column, NaN before there are 35 days and enough rows."""
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """All columns as they are now."""
+        return tuple(map(Drift, self.names, self.stability.tolist(), self._changed))
+
+    def add(self, day: int, counts: Counts, figures: Float64s, *, held: Sequence[int] = ()) -> None:
+        """Take a day that is over.
+
+        Args:
+            day: Days since 1970 UTC.
+            counts: Its rows, shape (columns, BUCKETS).
+            figures: One number a column for its detector, NaN for none.
+            held: Columns whose reference stays as it is.
+        """
+        reference = self._days[:REFERENCE_DAYS, held]
+        self._days[:-1] = self._days[1:]
+        self._days[:REFERENCE_DAYS, held] = reference
+        self._days[-1] = counts
+        self._filled += 1
+        former, latest = self._days[:REFERENCE_DAYS].sum(axis=0), self._days[REFERENCE_DAYS:].sum(axis=0)
+        is_known = (self._filled >= len(self._days)) & (np.minimum(former.sum(axis=1), latest.sum(axis=1)) >= ROWS_MIN)
+        self.stability = np.where(is_known, stability_by_column(former[None], latest[None])[0], np.nan)
+        for column in range(len(self.names)):
+            if figures[column] == figures[column]:
+                self._detectors[column].update(float(figures[column]))
+                if self._detectors[column].drift_detected:
+                    self._changed[column] = day
+
+    def start_anew(self, columns: Sequence[int]) -> None:
+        """Forget what was usual in some columns."""
+        self._days[:, columns], self._filled[columns], self.stability[columns] = 0, 0, np.nan
+        for column in columns:
+            self._detectors[column] = self._make()
+
+    def bytes_used(self) -> int:
+        """How much memory the counted days take."""
+        return self._days.nbytes
+
+    def state(self) -> State:
+        """Days, detectors and what they saw."""
+        header = {
+            "watch": list(self.names),
+            "changed": self._changed,
+            "detectors": [json.dumps(structural_state.write(each)) for each in self._detectors],
+        }
+        return State(header, {"days": self._days.copy(), "filled": self._filled.copy(), "index": self.stability.copy()})
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state; one of other columns raises StateError."""
+        if state.header.get("watch") != list(self.names):
+            raise StateError(f"drift: the saved state watches {state.header.get('watch')}, not {list(self.names)}.")
+        self._changed = list(state.header["changed"])
+        self._detectors = [structural_state.read(json.loads(each)) for each in state.header["detectors"]]
+        self._days, self._filled = np.array(state.arrays["days"]), np.array(state.arrays["filled"])
+        self.stability = np.array(state.arrays["index"])
+
+
+class Guard:
+    """A model that cannot take others down.
 
     The guard has the verb of a stream only. How rows are cut changes nothing as long as the model raises nothing; an
     exception makes the whole batch not ready.
     """
 
-    def __init__(self, model: Model, make: Callable[[], Detector] | None = None, *, block: int = 1000) -> None:
-        self.model, self._block = model, block
-        self._detector = None if make is None else make()
-        self._rows = 0
-        self._sum, self._ready, self._count = 0.0, 0, 0
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.rows = 0
+        """Rows that were scored."""
         self.flag: Flag | None = None
 
     @property
@@ -120,77 +201,28 @@ class Guard:
         return Condition.WORKS if self.flag is None else self.flag.condition
 
     def score_learn_many(self, columns: Columns, *, why: bool = False) -> Scores:
-        """The model's scores; none after it broke. It learns only while it works."""
-        return self._watched(columns, why, partial(self.model.score_learn_many, why=why))
+        """The model's scores; none after it broke."""
+        return self._checked(partial(self.model.score_learn_many, why=why), columns, why)
 
     def score_learn_parts(self, columns: Columns) -> Scores:
         """The same with reasons of which only the contributions, ``why[:, :, 0]``, are meant."""
         run = partial(self.model.score_learn_many, why=True)
-        return self._watched(columns, True, getattr(self.model, "score_learn_parts", run))
+        return self._checked(getattr(self.model, "score_learn_parts", run), columns, True)
 
-    def _watched(self, columns: Columns, why: bool, run: Callable[[Columns], Scores]) -> Scores:
-        """Score and learn up to each end of a block, so that drift takes effect at a row and not at a batch."""
-        n = len(columns[self.model.inputs[0].name])
-        parts: list[Scores] = []
-        start = 0
-        while start < n:
-            stop = n if self._detector is None else min(n, start + self._block - self._count)
-            if self.condition is not Condition.WORKS:
-                stop = n
-            rows = {name: column[start:stop] for name, column in columns.items()}
-            if self.condition is Condition.WORKS:
-                scores = self._checked(partial(run, rows), stop - start, why, start)
-                self._update(scores, start)
-            elif self.condition is Condition.DRIFTED:
-                scores = self._checked(partial(self.model.score_many, rows, why=why), stop - start, why, start)
-            else:
-                scores = self._silence(stop - start, why)
-            parts.append(scores)
-            start = stop
-        self._rows += n
-        if not parts:
-            return self._silence(0, why)
-        if len(parts) == 1:
-            return parts[0]
-        together = [each.why for each in parts if each.why is not None]
-        width = min((each.shape[2] for each in together), default=0)
-        return Scores(
-            np.concatenate([each.values for each in parts]),
-            np.concatenate([each.ready for each in parts]),
-            np.concatenate([each[:, :, :width] for each in together]) if why else None,
-        )
-
-    def _update(self, scores: Scores, start: int) -> None:
-        """Give the detector the mean of each whole block of rows."""
-        if self._detector is None or self.condition is not Condition.WORKS:
-            return
-        ready = scores.values[scores.ready]
-        for value in ready.tolist():
-            self._sum += value
-        self._ready += len(ready)
-        self._count += len(scores)
-        if self._count < self._block:
-            return
-        total, ready_rows = self._sum, self._ready
-        self._sum, self._ready, self._count = 0.0, 0, 0
-        if ready_rows:
-            mean = total / ready_rows
-            self._detector.update(mean)
-            if self._detector.drift_detected:
-                name = type(self._detector).__name__
-                row = self._rows + start + len(scores)
-                self.flag = Flag(Condition.DRIFTED, row, f"{name} saw the mean score move to {mean:.3g}")
-
-    def _checked(self, run: Callable[[], Scores], n: int, why: bool, start: int = 0) -> Scores:
+    def _checked(self, run: Callable[[Columns], Scores], columns: Columns, why: bool) -> Scores:
+        n, before = len(columns[self.model.inputs[0].name]), self.rows
+        self.rows += n
+        if self.flag is not None:
+            return self._silence(n, why)
         try:
-            scores = run()
+            scores = run(columns)
         except Exception as error:
-            self.flag = Flag(Condition.BROKEN, self._rows + start, f"{type(error).__name__}: {error}")
+            self.flag = Flag(Condition.BROKEN, before, f"{type(error).__name__}: {error}")
             return self._silence(n, why)
         wrong = np.flatnonzero(scores.ready & ~np.isfinite(scores.values))
         if len(wrong):
             first = int(wrong[0])
-            self.flag = Flag(Condition.BROKEN, self._rows + start + first, f"score {scores.values[first]}")
+            self.flag = Flag(Condition.BROKEN, before + first, f"score {scores.values[first]}")
             for array in (scores.values, scores.why):
                 if array is not None:
                     array[first:] = np.nan if array is scores.values else 0.0
@@ -203,24 +235,13 @@ class Guard:
 
     def state(self) -> State:
         """The model's state with the guard's in its header."""
-        inner = self.model.state()
-        guard = {
-            "rows": self._rows,
-            "sum": self._sum,
-            "ready": self._ready,
-            "count": self._count,
-            "flag": None if self.flag is None else [self.flag.condition, self.flag.row, self.flag.fact],
-            "detector": None if self._detector is None else json.dumps(structural_state.write(self._detector)),
-        }
+        inner, flag = self.model.state(), self.flag
+        guard = {"rows": self.rows, "flag": None if flag is None else [flag.condition, flag.row, flag.fact]}
         return State({**inner.header, "guard": guard}, inner.arrays)
 
     def restore(self, state: State) -> None:
         """Take over a saved state; one of another model raises StateError."""
         self.model.restore(state)
         guard = state.header["guard"]
-        self._rows, self._sum = guard["rows"], guard["sum"]
-        self._ready, self._count = guard["ready"], guard["count"]
-        flag = guard["flag"]
+        self.rows, flag = guard["rows"], guard["flag"]
         self.flag = None if flag is None else Flag(Condition(flag[0]), flag[1], flag[2])
-        if guard["detector"] is not None:
-            self._detector = structural_state.read(json.loads(guard["detector"]))

@@ -5,16 +5,29 @@ each change of the UTC day of the stream, whatever a snapshot carries (peer quan
 force for the rows that follow, so the result depends on the rows before and not on how they are cut. A partitioned
 shell takes ``publish`` into its own hands: it merges counts and puts one snapshot in force everywhere.
 
+**Fading.** What tails are read from is halved at the first publication after each change of 365 days.
+
+**Drift.** At each publication the day that is over is compared with those before (:class:`models.drift.Watch`): the
+counts of each signal, and the combined score by decades. A model is frozen when the index of one of its signals reaches
+:data:`FREEZES` after :data:`WATCHED_FROM_DAYS` days. Then its signals say nothing and its tails stay; others go on. It
+remembers payments meanwhile, because they happened. It goes on with its former tails when all its signals are below
+:data:`models.drift.SHIFTED` again, and after :data:`FROZEN_DAYS` days with the tails of these days alone: what lasts so
+long is the new normal. The index of the combined score is told and freezes nothing: tails make it move by themselves.
+
 :func:`payment_ensemble` is the configuration that was chosen on labelled streams without labels in use: the parts of
 :class:`models.new_edges.NewEdges`, with twice the weight on money carried on. It judges a payment for its payer.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from math import log10
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+from river.drift import PageHinkley
 
 from models.combination import Combination, take_parts
 from models.contract import (
@@ -30,10 +43,23 @@ from models.contract import (
     State,
     StateError,
 )
-from models.drift import Flag, Guard
+from models.drift import LATEST_DAYS, REFERENCE_DAYS, SHIFTED, Condition, Drift, Guard, Watch
 from models.new_edges import NewEdges
+from models.sketch import edges
+
+HALF_LIFE_DAYS = 365
+"""After so many days what was counted weighs half."""
+FREEZES = 0.5
+"""Population stability of a signal that freezes its model."""
+WATCHED_FROM_DAYS = 90
+"""Days after the first row in which nothing is frozen: signals move by themselves while a model is young."""
+FROZEN_DAYS = 28
+"""After so many days what a frozen model sees is taken for the new normal."""
+SCORE = "combined score"
+"""The name of the combined score among what is watched."""
 
 _NO_DAY = -1
+_CHANCE = log10(np.e)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +77,16 @@ class EnsembleScores(Scores):
 
     facts: Float64s | None = None
     signals: Float64s | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freezing:
+    """That a model was frozen, or goes on, at the end of a day (since 1970 UTC)."""
+
+    model: str
+    is_frozen: bool
+    day: int
+    fact: str
 
 
 class Ensemble:
@@ -80,7 +116,12 @@ class Ensemble:
                 places.append([part.name for part in model.parts].index(name))
         self._places = np.array(places, np.int64)
         self.combination = Combination(signals, weights, segments=segments)
-        self._day = _NO_DAY
+        self._day = self._first_day = _NO_DAY
+        self._halved = 0
+        self._before = self.combination.counts[0].copy()
+        self._frozen: dict[int, Freezing] = {}
+        self._freezings: list[Freezing] = []
+        self.watch = Watch([*(each.name for each in signals), SCORE], _detector)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -88,9 +129,21 @@ class Ensemble:
         return tuple(member.guard.model for member in self._members)
 
     @property
-    def flags(self) -> dict[str, Flag]:
+    def flags(self) -> dict[str, str]:
         """Which models are frozen, and why."""
-        return {each.guard.model.id: each.guard.flag for each in self._members if each.guard.flag is not None}
+        drifted = {each.model: each.fact for each in self._frozen.values()}
+        flags = {each.guard.model.id: each.guard.flag for each in self._members}
+        return drifted | {model: f"{flag.condition}: {flag.fact}" for model, flag in flags.items() if flag is not None}
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """Each signal, and last the combined score, as the last days were: for metrics."""
+        return self.watch.drift
+
+    def take_freezings(self) -> list[Freezing]:
+        """What drift has frozen and let go since the last question."""
+        found, self._freezings = self._freezings, []
+        return found
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -100,6 +153,8 @@ class Ensemble:
             "members": [{"model": model.id, "version": model.version, "weights": dict(w)} for model, w in members],
             "combination": self.combination.version,
             "segments": len(self.combination.counts),
+            "half_life_days": HALF_LIFE_DAYS,
+            "drift": [FREEZES, SHIFTED, WATCHED_FROM_DAYS, FROZEN_DAYS, LATEST_DAYS, REFERENCE_DAYS],
         }
 
     def score_learn_many(self, columns: Columns, *, why: bool = False, facts: bool = False) -> EnsembleScores:
@@ -109,13 +164,12 @@ class Ensemble:
         need reasons, ``facts`` alone is cheaper, and ``why_of`` gives the reasons of these rows.
         """
         day = np.maximum(np.maximum.accumulate(np.asarray(columns["time_us"]) // DAY_US), self._day)
-        cuts = np.flatnonzero(np.diff(day, prepend=self._day) > 0)
-        ends = [*cuts.tolist(), len(day)]
+        cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(day)]
         parts = []
-        for start, stop in zip([0, *cuts.tolist()], ends, strict=True):
-            if start in cuts:
-                self._new_day(int(day[start]))
+        for start, stop in pairwise(cuts):
             if stop > start:
+                if day[start] > self._day:
+                    self._new_day(int(day[start]))
                 parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why, facts))
         if len(parts) == 1:
             return parts[0]
@@ -145,12 +199,64 @@ class Ensemble:
         return found
 
     def _new_day(self, day: int) -> None:
-        if self._day != _NO_DAY:
-            self.combination.use(self.combination.publish())
-            for model in self.models:
-                if isinstance(model, _Publishes):
+        if self._day == _NO_DAY:
+            self._first_day, self._halved = day, day // HALF_LIFE_DAYS
+        else:
+            self._compare()
+            self._freeze_or_go_on()
+            held = [signal for number in self._frozen for signal in self._signals_of(number)]
+            is_due = day // HALF_LIFE_DAYS > self._halved and not held
+            self._halved = day // HALF_LIFE_DAYS if is_due else self._halved
+            self.combination.use(self.combination.publish(halvings=int(is_due), held=held))
+            self._before = self.combination.counts[0].copy()
+            for number, model in enumerate(self.models):
+                if isinstance(model, _Publishes) and number not in self._frozen:
                     model.use(model.publish())
         self._day = day
+
+    def _compare(self) -> None:
+        """Show the watch the day that is over. The figure of a signal is its mean ``-log10`` tail above chance."""
+        combination = self.combination
+        counts = np.concatenate([combination.counts[0] - self._before, combination.decades[None]])
+        combination.decades[:] = 0
+        values = np.concatenate([combination.tails[0] - _CHANCE, edges()[None, :-1]])
+        rows = counts.sum(axis=1)
+        sums = np.where(counts > 0, counts * values, 0.0).sum(axis=1)
+        figures = np.where(rows > 0, sums / np.maximum(rows, 1), np.nan)
+        held = [signal for number in self._frozen for signal in self._signals_of(number)]
+        self.watch.add(self._day, counts, figures, held=held)
+
+    def _freeze_or_go_on(self) -> None:
+        for number, model in enumerate(self.models):
+            signals = self._signals_of(number)
+            index, frozen = self.watch.stability[signals], self._frozen.get(number)
+            if frozen is None:
+                if self._day - self._first_day >= WATCHED_FROM_DAYS and (index >= FREEZES).any():
+                    worst = signals[int(np.nanargmax(index))]
+                    fact = f"population stability {self.watch.stability[worst]:.2f} of {self.watch.names[worst]!r}"
+                    fact = f"{Condition.DRIFTED}: {fact} at the end of {day_text(self._day)}"
+                    self._say(number, Freezing(model.id, True, self._day, fact))
+            elif (index < SHIFTED).all():
+                self.combination.take_back(signals, is_new=False)
+                self._say(number, Freezing(model.id, False, self._day, "its payments are again as they were"))
+            elif self._day - frozen.day >= FROZEN_DAYS:
+                self.combination.take_back(signals, is_new=True)
+                self.watch.start_anew(signals)
+                fact = f"its last {FROZEN_DAYS} days are the new normal"
+                self._say(number, Freezing(model.id, False, self._day, fact))
+        self.combination.leave_out([signal for number in self._frozen for signal in self._signals_of(number)])
+
+    def _say(self, number: int, freezing: Freezing) -> None:
+        if freezing.is_frozen:
+            self._frozen[number] = freezing
+        else:
+            del self._frozen[number]
+        self._freezings.append(freezing)
+
+    def _signals_of(self, number: int) -> list[int]:
+        """The signals of a member, by number."""
+        first = self._firsts[number]
+        return list(range(first, first + len(self._members[number].weights)))
 
     def _score(self, rows: dict[str, npt.NDArray[Any]], why: bool, with_facts: bool) -> EnsembleScores:
         signals = np.empty((len(rows["segment"]), len(self.combination.parts)))
@@ -169,31 +275,58 @@ class Ensemble:
 
     def bytes_used(self) -> int:
         """How much memory all models and the combination take now."""
-        return self.combination.bytes_used() + sum(model.bytes_used() for model in self.models)
+        beside = self.combination.bytes_used() + self.watch.bytes_used()
+        return beside + sum(model.bytes_used() for model in self.models)
 
     def state(self) -> State:
         """Every model's state in one: arrays under "member number." and "combination."."""
-        states = [*(member.guard.state() for member in self._members), self.combination.state()]
-        names = [*(str(number) for number in range(len(self._members))), "combination"]
+        states = [*(member.guard.state() for member in self._members), self.combination.state(), self.watch.state()]
+        names = self._names()
         arrays = {
             f"{name}.{key}": array
             for name, each in zip(names, states, strict=True)
             for key, array in each.arrays.items()
         }
         headers = {name: dict(each.header) for name, each in zip(names, states, strict=True)}
-        return State({"ensemble": FORMAT, "day": self._day, "headers": headers}, arrays)
+        arrays["before"] = self._before.copy()
+        frozen = [[number, each.day, each.fact] for number, each in self._frozen.items()]
+        days = {"day": self._day, "first_day": self._first_day, "halved": self._halved, "frozen": frozen}
+        return State({"ensemble": FORMAT, **days, "headers": headers}, arrays)
 
     def restore(self, state: State) -> None:
         """Take over a saved state of an ensemble of the same models, else StateError."""
-        names = [*(str(number) for number in range(len(self._members))), "combination"]
+        names = self._names()
         headers = state.header.get("headers", {})
         if sorted(headers) != sorted(names):
             raise StateError(f"ensemble: the saved state has {sorted(headers)}, this one {sorted(names)}; learn again.")
-        targets: list[Guard | Combination] = [*(member.guard for member in self._members), self.combination]
+        targets: list[Guard | Combination | Watch] = [
+            *(member.guard for member in self._members), self.combination, self.watch
+        ]  # fmt: skip
         for name, target in zip(names, targets, strict=True):
             own = {key.removeprefix(f"{name}."): a for key, a in state.arrays.items() if key.startswith(f"{name}.")}
             target.restore(State(headers[name], own))
-        self._day = int(state.header["day"])
+        self._day, self._first_day = int(state.header["day"]), int(state.header["first_day"])
+        self._halved, self._before = int(state.header["halved"]), np.array(state.arrays["before"])
+        models = self.models
+        self._frozen = {n: Freezing(models[n].id, True, day, fact) for n, day, fact in state.header["frozen"]}
+
+    def _names(self) -> list[str]:
+        """The names of what the saved state is of."""
+        return [*(str(number) for number in range(len(self._members))), "combination", "watch"]
+
+
+def _detector() -> PageHinkley:
+    """A shift of a signal's mean tail by a tenth of a decade or more that lasts shows within weeks."""
+    return PageHinkley(min_instances=28, delta=0.05, threshold=2.0)
+
+
+def day_text(day: int) -> str:
+    """A day since 1970 as text.
+
+    >>> day_text(0)
+    '1970-01-01'
+    """
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def _joined(arrays: Sequence[Float64s | None], axis: int = 0) -> Float64s:

@@ -114,12 +114,24 @@ def _ends(buckets: Int64s, which: int) -> Float64s:
     return np.asarray(ends, np.float64)
 
 
-def forget(counts: Counts, *, halvings: int) -> None:
-    """Age the counts: take ``2**-halvings`` of each away, so that old behaviour fades from one snapshot to the next.
+def forget(counts: Counts, *, halvings: int = 1, least: int = 0) -> None:
+    """Age histograms: take ``2**-halvings`` of each away, so that old behaviour fades from one snapshot to the next.
 
-    >>> counts = np.full((1, 1, 3), 16)
+    What is aged is the number at or above each bucket, rounded down. So a tail of many buckets with one value each
+    keeps its share, which no rounding of single buckets would give, and what is not seen again is forgotten.
+
+    Args:
+        counts: Histograms, shape (..., buckets), ascending buckets; changed in place.
+        halvings: 1 leaves a half, 2 three quarters.
+        least: A histogram that would keep fewer values stays as it is.
+
+    >>> counts = np.array([[16, 16, 16], [0, 0, 1]])
     >>> forget(counts, halvings=2)
     >>> counts
-    array([[[12, 12, 12]]])
+    array([[12, 12, 12],
+           [ 0,  0,  0]])
     """
-    counts -= counts >> halvings
+    above = np.cumsum(counts[..., ::-1], axis=-1)
+    kept = above - ((above + (1 << halvings) - 1) >> halvings)
+    kept = np.where(kept[..., -1:] < least, above, kept)
+    counts[..., ::-1] = np.diff(kept, axis=-1, prepend=0)

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.drift import Drift
 from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import reloading, replaying
@@ -99,6 +100,8 @@ class Progress:
     models: str = MODELS_OFF
     model_flags: list[str] = field(default_factory=list)
     """Which models are frozen, and why."""
+    model_drift: tuple[Drift, ...] = ()
+    """How far the signals of the models have moved."""
     messages: list[str] = field(default_factory=list)
     """What happened to rules while running, for display at once; whoever shows them empties it."""
     is_stopped: bool = False
@@ -176,7 +179,7 @@ class EmbeddedRun:
         is_same = self.settings.resume and details.get("alerts") == str(self.settings.alerts)
         self.lines = AlertLines(self.settings.alerts, int(str(details["alerts_bytes"])) if is_same else 0)
         self.engine = engine
-        self._flag_models()
+        self._flag_models(is_start=True)
         reloading.look_back(self)
         return engine
 
@@ -295,20 +298,24 @@ class EmbeddedRun:
         self.progress.records = self.position
         self.after = chunk.after
 
-    def _flag_models(self) -> None:
-        """Say and record that a model is frozen, once; the rules go on."""
-        flags = self.engine.anomalies.flags if self.engine.anomalies is not None else {}
-        lines = [
-            f"The model {model} is frozen ({fact}); its alerts stop and the rules go on."
-            for model, fact in flags.items()
-        ]
-        for model, line in zip(flags, lines, strict=True):
-            if line not in self.progress.model_flags:
-                self.live.messages.append(line)
-                facts = {"model": model, "fact": flags[model][:2_000], "position": self.position}
-                self.live.note("model_frozen", facts, at_us=max(self.clock_us, 0))
-        self.progress.model_flags = lines
-        self.progress.counts["models_frozen"] = len(lines)
+    def _flag_models(self, *, is_start: bool = False) -> None:
+        """Say and record that a model is frozen or goes on, once; the rules go on."""
+        if self.engine.anomalies is None:
+            return
+        changes = self.engine.anomalies.take_freezings()
+        # What froze while the history was measured again is recorded already; what is frozen still is said once more.
+        events = [] if is_start else [(each.model, each.is_frozen, each.fact) for each in changes]
+        told = {*self.progress.model_flags, *(_frozen(model, fact) for model, is_frozen, fact in events if is_frozen)}
+        flags = self.engine.anomalies.flags
+        events += [(model, True, fact) for model, fact in flags.items() if _frozen(model, fact) not in told]
+        for model, is_frozen, fact in events:
+            line = _frozen(model, fact) if is_frozen else f"The model {model} goes on: {fact}."
+            self.live.messages.append(line)
+            facts = {"model": model, "fact": fact[:2_000], "position": self.position}
+            self.live.note("model_frozen" if is_frozen else "model_goes_on", facts, at_us=max(self.clock_us, 0))
+        self.progress.model_flags = [_frozen(model, fact) for model, fact in flags.items()]
+        self.progress.model_drift = self.engine.anomalies.drift
+        self.progress.counts["models_frozen"] = len(flags)
 
     def _spool(self, chunk: RecordChunk, records: int) -> None:
         """Keep the original bytes of what nobody can read a second time."""
@@ -451,6 +458,10 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
                 embedded.lines.close()
         finally:
             files.close()
+
+
+def _frozen(model: str, fact: str) -> str:
+    return f"The model {model} is frozen ({fact}); its alerts stop and the rules go on."
 
 
 def _look_at(settings: RunSettings) -> None:

@@ -263,8 +263,15 @@ def engine_inputs(loaded: LoadedInputs, identifiers: IdentifierTable) -> EngineI
     targets = {use.currency for use in loaded.program.fields if use.currency is not None}
     rates = {target: _rates_into(loaded.rates, target) for target in sorted(targets)} if loaded.rates else {}
     return EngineInputs(
-        RunIdentifiers(identifiers), entities, loaded.lists, rates, _rate_date(loaded.rates), loaded.live, loaded.models
-    )
+        RunIdentifiers(identifiers), entities, loaded.lists, rates, _rate_date(loaded.rates), loaded.live,
+        loaded.models, None if loaded.models == MODELS_OFF else models_rates(loaded.rates),
+    )  # fmt: skip
+
+
+def models_rates(rates: Rates | None) -> EngineRates | None:
+    """The rates by which the models compare amounts: into the currency that most pairs of the file have."""
+    common = None if rates is None else rates.common
+    return None if rates is None or common is None else _rates_into(rates, common)
 
 
 def _rates_into(rates: Rates, target: str) -> EngineRates:

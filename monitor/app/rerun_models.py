@@ -11,7 +11,7 @@ from typing import Any
 
 from monitor.adapters.input_archive import InputNotKept
 from monitor.app.backtest.history import Epoch, GivenHistory, StoreHistory
-from monitor.app.inputs import LoadedInputs, engine_inputs
+from monitor.app.inputs import LoadedInputs, engine_inputs, models_rates
 from monitor.app.kept_inputs import kept_models
 from monitor.app.profiles import ProfileTimeline
 from monitor.domain.alert import Alert
@@ -54,10 +54,11 @@ def _raised(history: StoreHistory, position: int) -> Alert | None:
         if epoch.profiles is not None:
             timeline.load(epoch.profiles, history.identifiers)
         timeline.advance(clock_us)
+        rates = models_rates(epoch.rates)
         for batch in history.batches(begin, stop):
             for run, after_us in timeline.runs(batch, clock_us):
                 admitted = engine.admission.admit(run, timeline.table.joint)
-                found = engine.anomalies.step(run, admitted.outcome, timeline.table)
+                found = engine.anomalies.step(run, admitted.outcome, timeline.table, rates)
                 wanted = [each for each in found if run.position[each.row] == position]
                 if wanted:
                     return alerts_of(engine, wanted, run, admitted.legs, timeline.table)[0]

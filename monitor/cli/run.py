@@ -15,6 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from models.drift import SHIFTED
+from models.ensemble import FREEZES, SCORE, day_text
 from monitor.adapters.block_log import DamagedError
 from monitor.adapters.sql.store import StoreError
 from monitor.app.embedded import Progress, RunError, RunSettings
@@ -273,6 +275,7 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
         )
     for line in done.model_flags:
         console.print(Text(line), style="red", soft_wrap=True)
+    _print_drift(console, done)
     if done.models == MODELS_SHADOW:
         console.print(
             "The anomaly models ran in shadow: their alerts are stored and make no case. Let them raise with "
@@ -315,6 +318,21 @@ def _print_rules(console: Console, counts: Counter[str]) -> None:
         cells = [_spaced(number) if number else "·" for number in (*numbers, sum(missing.values()))]
         table.add_row(rule, *cells, worst)
     console.print(table)
+
+
+def _print_drift(console: Console, done: Progress) -> None:
+    """The signal of the models that has moved most, and what river saw change of late."""
+    known = [each for each in done.model_drift if each.stability == each.stability and each.name != SCORE]
+    if not known:
+        return
+    most = max(known, key=lambda each: each.stability)
+    words = f"Drift of the models: {most.name} has moved most, population stability {most.stability:.2f} over 7 days"
+    words += f" (from {SHIFTED} look into it, from {FREEZES} its model is frozen)."
+    changed = [each for each in known if each.changed_day is not None]
+    if changed:
+        last = max(changed, key=lambda each: each.changed_day or 0)
+        words += f" The last change that PageHinkley saw: {last.name}, on {day_text(last.changed_day or 0)}."
+    console.print(words, style="yellow" if most.stability >= SHIFTED else "", soft_wrap=True, highlight=False)
 
 
 def _print_refused(console: Console, counts: Counter[str], db: Path) -> None:

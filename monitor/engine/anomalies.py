@@ -10,11 +10,15 @@ A row whose score reaches the threshold of its payer's segment is an anomaly, on
 threshold lay at most :data:`BUDGET` of the account-days before. Payers who are no customers of the bank are learned and
 never raised.
 
+Amounts are brought into one currency by the rates of the engine, each at the last one published before its payment: the
+currency that most payments of the first 28 days are in (until the first day is over, that of the first payment).
+Where no rate is known the amount is unknown to the models.
+
 The models remember accounts and times. Which payments those were is kept beside: the last :data:`REMEMBERED`
 payments into an account and first-ever payments out of it, so that an alert names what it rests on.
 
-A model that breaks is frozen (:class:`models.drift.Guard`); so is everything here if anything else breaks, and the
-rules go on.
+A model that breaks is frozen (:class:`models.drift.Guard`), and one that drifts for a time (:mod:`models.ensemble`); so
+is everything here if anything else breaks, and the rules go on.
 """
 
 import json
@@ -30,21 +34,25 @@ import numpy.typing as npt
 
 from models.budget import Budget
 from models.contract import DAY_US, Family, Float64s, State
-from models.ensemble import EnsembleScores, payment_ensemble
+from models.drift import Drift
+from models.ensemble import EnsembleScores, Freezing, payment_ensemble
 from models.sketch import BUCKETS, edges
-from monitor.domain.money import DECIMALS
+from monitor.domain.money import CURRENCIES, DECIMALS
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.admission import JUDGED
 from monitor.engine.compiled import inlined, kernel, prefetch
+from monitor.engine.conversion import Rates
 from monitor.engine.hashing import EMPTY
 from monitor.engine.profiles import COLUMN, ProfileTable
 
-MODEL_ID, VERSION = "payment-ensemble", 1
+MODEL_ID, VERSION = "payment-ensemble", 2
 """The source of its alerts. The version rises with every change of what is scored or raised."""
 BUDGET = 0.001
 """Share of the active account-days of a segment that may be raised."""
+HALF_LIFE_DAYS = 30
+"""After so many days the account-days that thresholds are read from weigh half."""
 WARM_UP_DAYS = 28
 """Nothing is raised so long after the first payment: the rates of new contacts are not known before."""
 SEGMENTS = 32
@@ -209,26 +217,49 @@ class Anomalies:
         self.began_us: int | None = None
         self.clock_us: int | None = None
         self.broken: str | None = None
+        self.currency: int | None = None
+        """The currency of all amounts, once a payment had one."""
+        self.paid_in = np.zeros(len(CURRENCIES), np.int64)
+        """Payments by currency in the first 28 days."""
         self._parts = [part.name.partition(": ")[::2] for part in self.ensemble.combination.parts]
         self._place = {name: number for number, (_, name) in enumerate(self._parts)}
 
     @property
     def flags(self) -> dict[str, str]:
         """What is frozen, and why, by model; all of it under :data:`MODEL_ID`."""
-        found = {model: f"{flag.condition}: {flag.fact}" for model, flag in self.ensemble.flags.items()}
-        return found if self.broken is None else found | {MODEL_ID: self.broken}
+        return self.ensemble.flags | ({} if self.broken is None else {MODEL_ID: self.broken})
 
-    def step(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable) -> list[Anomaly]:
-        """Score and learn the payments of a batch; what is to be raised, in the order of the log."""
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """How far each signal and the combined score have moved, for metrics."""
+        return self.ensemble.drift
+
+    def take_freezings(self) -> list[Freezing]:
+        """What drift has frozen and let go since the last question."""
+        return self.ensemble.take_freezings()
+
+    def step(
+        self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable, rates: Rates | None = None
+    ) -> list[Anomaly]:
+        """Score and learn the payments of a batch; what is to be raised, in the order of the log.
+
+        Args:
+            batch: Payments, as the engine admitted them.
+            outcome: What admission said of each, shape (n,).
+            profiles: The profiles in force.
+            rates: Rates into any one currency; none are known without.
+        """
         if self.broken is not None:
             return []
         try:
-            return self._step(batch, outcome, profiles)
+            return self._step(batch, outcome, profiles, rates)
         except Exception as error:  # whatever it is, the rules go on
             self.broken = f"broken: {type(error).__name__}: {error}"
             return []
 
-    def _step(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable) -> list[Anomaly]:
+    def _step(
+        self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable, rates: Rates | None
+    ) -> list[Anomaly]:
         payer = np.where(batch.debtor_account >= 0, batch.debtor_account, batch.debtor_holder)
         payee = np.where(batch.creditor_account >= 0, batch.creditor_account, batch.creditor_holder)
         is_row = (outcome == JUDGED) & (batch.status == _BOOKED) & (payer >= 0) & (payee >= 0) & (payer != payee)
@@ -240,27 +271,56 @@ class Anomalies:
             self.began_us = self.clock_us = int(clock_us[0])
         clock_us = np.maximum(clock_us, self.clock_us)
         columns = self._columns(batch, rows, clock_us, *self._keys(payer[rows], payee[rows]), profiles)
+        currency, log_major = batch.currency[rows], columns["amount_log"]
         today = clock_us // DAY_US
         before = self.clock_us // DAY_US
         cuts = [0, *(np.flatnonzero(np.diff(today)) + 1).tolist(), len(rows)]
         found: list[Anomaly] = []
         for start, stop in pairwise(cuts):
             if today[start] > before:
-                self._publish(int(today[start]))
+                self._publish(int(today[start]), is_half=today[start] // HALF_LIFE_DAYS > before // HALF_LIFE_DAYS)
                 before = today[start]
+            of_day = slice(start, stop)
+            log_major[of_day] += self._into_one(
+                currency[of_day], ~np.isnan(log_major[of_day]), batch.booked_at_us[rows[of_day]], int(before), rates
+            )
             run = {name: column[start:stop] for name, column in columns.items()}
             found += self._judge(run, batch.debtor_holder[rows[start:stop]], batch.position[rows[start:stop]],
                                  rows[start:stop])  # fmt: skip
         self.clock_us = int(clock_us[-1])
         return found
 
-    def _publish(self, today: int) -> None:
+    def _publish(self, today: int, *, is_half: bool) -> None:
         """Thresholds from the days before ``today``; the ensemble publishes its tails at its next row."""
         thresholds = self.budget.publish(BUDGET, today=today)
-        if self.began_us is None or today < self.began_us // DAY_US + WARM_UP_DAYS:
+        if self._is_young(today):
+            if self.paid_in.any():
+                self.currency = int(self.paid_in.argmax())
             thresholds = replace(thresholds, values=np.full(SEGMENTS, np.inf))
         self.budget.use(thresholds)
         self.days = self.budget.counts.copy()
+        if is_half:
+            self.budget.forget()
+
+    def _is_young(self, today: int) -> bool:
+        return self.began_us is None or today < self.began_us // DAY_US + WARM_UP_DAYS
+
+    def _into_one(
+        self, currency: Int16s, is_known: npt.NDArray[np.bool_], booked_us: Int64s, today: int, rates: Rates | None
+    ) -> Float64s | float:
+        """What to add to the logarithms of amounts of one day, shape (n,); NaN where no rate is known."""
+        if self._is_young(today):
+            self.paid_in += np.bincount(currency[is_known], minlength=len(CURRENCIES))
+            if self.currency is None and is_known.any():
+                self.currency = int(currency[is_known.argmax()])
+        foreign = np.flatnonzero(is_known & (currency != self.currency))
+        if not len(foreign) or self.currency is None:
+            return 0.0
+        added = np.zeros(len(currency))
+        for code in np.unique(currency[foreign]).tolist():
+            own = foreign[currency[foreign] == code]
+            added[own] = _log_rates(rates, code, booked_us[own]) - _log_rates(rates, self.currency, booked_us[own])
+        return added
 
     def _keys(self, payer: Int32s, payee: Int32s) -> tuple[Int64s, Int64s]:
         """The rows of the accounts; new ones are numbered."""
@@ -286,7 +346,7 @@ class Anomalies:
             "payer": payer,
             "payee": payee,
             "time_us": clock_us,
-            "amount_log": np.where(is_known, np.log(major), np.nan),
+            "amount_log": np.where(is_known, np.log(major), np.nan),  # of its own currency
             "channel": batch.channel[rows].astype(np.int64),
             "segment": self._segments(batch.debtor_holder[rows], profiles),
         }
@@ -380,7 +440,8 @@ class Anomalies:
     def save(self) -> Arrays:
         """The state as arrays; those that are mostly zero by their places."""
         header = {
-            "segments": self.segment_code, "began_us": self.began_us, "clock_us": self.clock_us, "broken": self.broken
+            "segments": self.segment_code, "began_us": self.began_us, "clock_us": self.clock_us, "broken": self.broken,
+            "currency": self.currency,
         }  # fmt: skip
         arrays: Arrays = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -388,6 +449,7 @@ class Anomalies:
             "kept": self.kept[: self.count],
             "at": self.at[: self.count],
             "days": self.days,
+            "paid_in": self.paid_in,
         }
         for name, state in (("ensemble", self.ensemble.state()), ("budget", self.budget.state())):
             arrays |= {f"{name}.{key}": array for key, array in state.as_arrays().items()}
@@ -404,6 +466,7 @@ class Anomalies:
         header = json.loads(arrays["header"].tobytes())
         self.segment_code, self.broken = header["segments"], header["broken"]
         self.began_us, self.clock_us = header["began_us"], header["clock_us"]
+        self.currency, self.paid_in = header["currency"], arrays["paid_in"]
         self.segment_of = np.full(max(self.segment_code, default=0) + 1, _UNNUMBERED, np.int64)
         self.segment_of[self.segment_code] = np.arange(1, len(self.segment_code) + 1)
         codes = arrays["accounts"]
@@ -426,6 +489,7 @@ def configuration() -> str:
         "version": VERSION,
         "ensemble": payment_ensemble(keys_max=1, segments=SEGMENTS).configuration,
         "budget": BUDGET,
+        "half_life_days": HALF_LIFE_DAYS,
         "warm_up_days": WARM_UP_DAYS,
         "keys_max": KEYS_MAX,
     }
@@ -436,6 +500,20 @@ def configuration() -> str:
 def digest() -> str:
     """SHA-256 of :func:`configuration`, hex: the digest of the source of alerts."""
     return sha256(configuration().encode()).hexdigest()
+
+
+def _log_rates(rates: Rates | None, currency: int, time_us: Int64s) -> Float64s:
+    """Logarithm of the rate from whole units of a currency into the target, the last published before each time."""
+    if rates is not None and currency == rates.target:
+        return np.zeros(len(time_us))
+    found: Float64s = np.full(len(time_us), np.nan)
+    if rates is not None:
+        series = slice(rates.start[currency], rates.start[currency + 1])
+        at = np.searchsorted(rates.published_us[series], time_us) - 1
+        is_known = at >= 0
+        minor = rates.numerator[series][at[is_known]] / rates.denominator[series][at[is_known]]
+        found[is_known] = np.log(minor * _SCALE[currency] / _SCALE[rates.target])
+    return found
 
 
 def _new_rings(keys: int) -> npt.NDArray[np.int64]:

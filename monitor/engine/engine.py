@@ -83,6 +83,8 @@ class EngineInputs:
     """Ids of the rules that raise alerts; all others of the program run in shadow."""
     models: str = MODELS_OFF
     """One of :data:`monitor.domain.vocabulary.MODEL_MODES`. Whether models run is decided when the engine is made."""
+    models_rates: Rates | None = None
+    """Rates by which the models compare amounts, into any one currency."""
 
 
 @dataclass(slots=True)
@@ -172,7 +174,9 @@ class Engine:
             alerts = self._judge(batch, legs, profiles, traced) if last > first else []
             if self.anomalies is not None:
                 day_of_batch = batch.slice(start, stop)
-                found = self.anomalies.step(day_of_batch, admitted.outcome[start:stop], profiles)
+                found = self.anomalies.step(
+                    day_of_batch, admitted.outcome[start:stop], profiles, self.inputs.models_rates
+                )
                 of_day = replace(legs, transaction=legs.transaction - start)
                 alerts += alerts_of(self, found, day_of_batch, of_day, profiles)
                 alerts.sort(key=lambda alert: alert.position)

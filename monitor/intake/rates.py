@@ -12,6 +12,7 @@ the inverse, so a figure has one source. There are no cross rates over a third c
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,6 +74,12 @@ class Rates:
         self.digest = digest
         self._pairs = {pair: sorted(rows) for pair, rows in pairs.items()}
         self._series: dict[tuple[str, str], RateSeries | None] = {}
+
+    @property
+    def common(self) -> str | None:
+        """The currency that is in most pairs, the first by name of several; ``None`` without a rate."""
+        sides = Counter(currency for pair in self._pairs for currency in pair)
+        return min(sides, key=lambda currency: (-sides[currency], currency), default=None)
 
     def series(self, source: str, target: str) -> RateSeries | None:
         """The rates from ``source`` to ``target`` in minor units, or ``None`` if neither direction has any."""

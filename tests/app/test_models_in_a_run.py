@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
+from models import ensemble
+from models.drift import Drift
 from monitor.adapters.sql.queue import QueueFilter, list_cases
-from monitor.adapters.sql.schema import cases
+from monitor.adapters.sql.schema import cases, journal
 from monitor.adapters.sql.store import open_store
 from monitor.app.backtest.history import GivenHistory, open_history
 from monitor.app.backtest.replay import ReplayRequest, replay
@@ -21,10 +23,11 @@ from monitor.casework.orders import DISABLE, Order
 from monitor.cli.explain_page import explained_json, print_explained
 from monitor.cli.giving_orders import give_order
 from monitor.cli.run import print_summary
+from monitor.domain.time import DAY_US, parse_time_us
 from monitor.engine.anomalies import MODEL_ID
 from tests.app.bursting_bank import MULE, BurstingBank, as_source, bursting_bank
 from tests.app.embedded_stores import KEY, result, start_child
-from tests.engine.payment_columns import INFLOWS
+from tests.engine.payment_columns import INFLOWS, START_US
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +177,68 @@ def test_a_run_with_models_killed_thrice_ends_as_if_it_had_not_been(
     assert ended["counters"][f"rule:{MODEL_ID}:new"] > 1
 
 
+def summary_of(done: Progress) -> str:
+    console = Console(file=io.StringIO(), width=400)
+    print_summary(console, done, seconds=1.0, db=Path("bank.db"))
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def journal_of(bank: BurstingBank, action: str) -> list[dict[str, Any]]:
+    with open_store(bank.db) as store, store.reading() as connection:
+        assert store.verify().findings == ()
+        found = connection.execute(sa.select(journal.c.payload).where(journal.c.action == action)).scalars()
+        return [json.loads(each) for each in found]
+
+
 def test_a_frozen_model_is_said_at_the_end_of_a_run():
-    console, line = Console(file=io.StringIO(), width=200), "The model new-edges is frozen (broken: score nan)."
-    print_summary(console, Progress(models="live", model_flags=[line]), seconds=1.0, db=Path("bank.db"))
-    assert line in console.file.getvalue()  # type: ignore[attr-defined]
+    line = "The model new-edges is frozen (broken: score nan)."
+    assert line in summary_of(Progress(models="live", model_flags=[line]))
+    assert "frozen" not in summary_of(Progress(models="live"))
+
+
+def test_a_run_ends_with_what_moved_most(live: BurstingBank, fresh: BurstingBank):
+    drift = (Drift("a", 0.1, None), Drift("b", 0.31, 20_000), Drift("c", float("nan"), None))
+    said = summary_of(Progress(models="live", model_drift=(*drift, Drift("combined score", 5.0, 20_500))))
+    assert "b has moved most, population stability 0.31" in said
+    assert "b, on 2024-10-04" in said
+    done = fresh.run("shadow")
+    assert "has moved most" in summary_of(done)
+    assert "new-edges" in summary_of(done)
+    assert "has moved most" not in summary_of(Progress(models="off"))
+
+
+def test_a_model_that_drifts_is_said_recorded_and_silent_and_the_rules_go_on(
+    live: BurstingBank, fresh: BurstingBank, monkeypatch: pytest.MonkeyPatch
+):
+    """Everything counts as drift from the 40th day on, and nothing as the same."""
+    monkeypatch.setattr(ensemble, "WATCHED_FROM_DAYS", 40)
+    monkeypatch.setattr(ensemble, "FREEZES", 0.0)
+    monkeypatch.setattr(ensemble, "SHIFTED", -1.0)
+    first = fresh.run("live", fresh.files[:1])
+    (line,) = first.model_flags
+    assert "new-edges is frozen (drifted: population stability" in line
+    assert line in first.messages
+    assert first.counts["models_frozen"] == 1
+    (entry,) = journal_of(fresh, "model_frozen")
+    assert entry["model"] == "new-edges"
+    assert "2026-02-10" in entry["fact"]
+    second = fresh.run("live", fresh.files[1:])
+    assert second.model_flags == [line]
+    assert journal_of(fresh, "model_goes_on") == []
+    until = START_US + 41 * DAY_US
+    before = [each for each in live.alerts() if parse_time_us(each["event_time"]) < until]
+    assert [each["position"] for each in fresh.alerts()] == [each["position"] for each in before]
+    assert len(before) < len(live.alerts())
+
+
+def test_a_model_that_froze_and_goes_on_is_recorded_even_within_one_batch(
+    fresh: BurstingBank, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ensemble, "WATCHED_FROM_DAYS", 40)
+    monkeypatch.setattr(ensemble, "FREEZES", 0.0)
+    monkeypatch.setattr(ensemble, "SHIFTED", 1e9)
+    done = fresh.run("live")
+    frozen, on = journal_of(fresh, "model_frozen"), journal_of(fresh, "model_goes_on")
+    assert len(frozen) >= 5
+    assert len(on) in (len(frozen), len(frozen) - 1)
+    assert any("goes on: its payments are again as they were." in each for each in done.messages)

@@ -90,6 +90,46 @@ def test_equal_scores_have_one_order_whatever_order_they_came_in():
     assert first.tolist() != sorted(first.tolist())
 
 
+@pytest.mark.parametrize("is_halved", [True, False])
+def test_a_lower_normal_is_learnt_in_ten_halvings(is_halved: bool):
+    model = Budget(segments=3)
+    for month in range(24):
+        shift = -15.0 * (month >= 12)
+        key, time_us, segment, scores = days_of(30, start=30 * month, seed=month)
+        model.decide(key, time_us, segment, scores + shift)
+        threshold = model.publish(0.001, today=30 * (month + 1))
+        model.use(threshold)
+        if is_halved:
+            model.forget()
+        if month == 11:
+            before = threshold.values[1:]
+    moved = threshold.values[1:] - before
+    assert (moved < -12.0).all() if is_halved else (moved > -3.0).all()
+
+
+def test_a_higher_normal_is_learnt_in_days_and_rare_scores_keep_their_share():
+    model = Budget(segments=1)
+    key = np.arange(1000)
+    for day in range(20):
+        scores = np.where(key < 10, 100.0 + key, 1.0)
+        model.decide(key, np.full(1000, day * DAY_US), np.zeros(1000, np.int64), scores)
+        (threshold,) = model.publish(0.005, today=day + 1).values
+        model.forget()
+        assert 104 < threshold <= 106
+    assert model.counts.sum() < 2_000
+
+
+def test_few_counts_are_kept_so_that_there_is_a_threshold():
+    model = Budget(segments=3)
+    model.decide(*days_of(20, start=0, seed=1))
+    model.use(model.publish(0.001, today=20))
+    assert np.isfinite(model.thresholds.values).all()
+    for _ in range(5):
+        model.forget()
+    assert model.counts.sum(axis=1).tolist() == [1_000, 1_000, 1_000]
+    assert np.isfinite(model.publish(0.001, today=20).values).all()
+
+
 def test_a_budget_that_is_no_share_is_refused():
     with pytest.raises(ModelError, match=r"0\.001"):
         Budget().publish(20.0, today=1)

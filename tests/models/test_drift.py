@@ -7,8 +7,16 @@ import pytest
 from river import drift
 
 from models.compiled import kernel
-from models.contract import Family, Input, ModelError, Scores, State
-from models.drift import SHIFTED, STABLE, Condition, Guard, population_stability, stability_by_column
+from models.contract import Input, ModelError, Scores, State, StateError
+from models.drift import (
+    SHIFTED,
+    STABLE,
+    Condition,
+    Guard,
+    Watch,
+    population_stability,
+    stability_by_column,
+)
 from models.half_space_trees import HalfSpaceTrees
 from models.sketch import BUCKETS, bucket_of, count_values
 
@@ -45,56 +53,72 @@ def test_nothing_counted_is_unknown_and_other_shapes_are_refused():
         stability_by_column(np.zeros((1, 2, 3), np.int64), np.zeros((1, 3, 3), np.int64))
 
 
-def trees() -> HalfSpaceTrees:
-    return HalfSpaceTrees((Input("x", family=Family.AMOUNT),), trees=12, height=5, window=300, is_scaled=False)
+def rows(n: int, *, seed: int = 1) -> dict[str, np.ndarray]:
+    return {"x": np.clip(np.random.default_rng(seed).normal(0.5, 0.02, n), 0, 1)}
 
 
-def rows(n: int, *, moves_at: int, seed: int = 1) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    x = np.clip(rng.normal(0.5, 0.02, n), 0, 1)
-    x[moves_at:] = rng.random(n - moves_at)
-    return {"x": x}
+def watch() -> Watch:
+    return Watch(("a", "b"), lambda: drift.PageHinkley(min_instances=28, delta=0.05, threshold=2.0))
 
 
-def detector() -> Any:
-    return drift.PageHinkley(min_instances=5, delta=0.001, threshold=0.15)
+def day_of(seed: int, shift: float = 0.0, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """The counts of a day and its means; the first column has moved by ``shift``."""
+    values = np.random.default_rng(seed).normal(5.0, 1.0, (n, 2)) + np.array([shift, 0.0])
+    found = np.zeros((1, 2, BUCKETS), np.int64)
+    count_values(values, np.zeros(n, np.int64), found)
+    return found[0], values.mean(axis=0)
 
 
-def test_a_model_that_drifts_stops_learning_and_goes_on_scoring():
-    guard = Guard(trees(), detector, block=100)
-    scores = guard.score_learn_many(rows(4000, moves_at=2000))
-    assert guard.condition is Condition.DRIFTED
-    assert guard.flag is not None
-    assert 2000 < guard.flag.row < 2800
-    assert "PageHinkley" in guard.flag.fact
-    assert scores.ready[300:].all()
-    before = guard.model.state().as_arrays()
-    assert guard.score_learn_many(rows(500, moves_at=0)).ready.all()
-    assert all(array.tobytes() == before[name].tobytes() for name, array in guard.model.state().as_arrays().items())
+def test_a_column_that_moves_is_told_with_its_day_and_the_other_is_not():
+    model = watch()
+    for day in range(35):
+        assert np.isnan(model.stability).all()
+        model.add(day, *day_of(day))
+    assert (model.stability < STABLE).all()
+    for day in range(35, 42):
+        model.add(day, *day_of(day, 3.0))
+    moved, other = model.drift
+    assert moved.stability > SHIFTED
+    assert moved.changed_day in range(35, 42)
+    assert other.stability < STABLE
+    assert other.changed_day is None
 
 
-def test_a_model_that_does_not_drift_is_left_alone():
-    guard = Guard(trees(), detector, block=100)
-    plain = trees()
-    columns = rows(4000, moves_at=4000)
-    assert guard.score_learn_many(columns).values.tobytes() == plain.score_learn_many(columns).values.tobytes()
-    assert guard.condition is Condition.WORKS
+def test_what_lasts_becomes_usual_unless_its_reference_is_held():
+    free, held = watch(), watch()
+    for day in range(80):
+        free.add(day, *day_of(day, 3.0 * (day >= 40)))
+        held.add(day, *day_of(day, 3.0 * (day >= 40)), held=[0] if day >= 43 else [])
+    assert free.stability[0] < STABLE
+    assert held.stability[0] > SHIFTED
+    assert held.stability[1] < STABLE
+    held.start_anew([0])
+    assert np.isnan(held.stability[0])
+    for day in range(80, 115):
+        held.add(day, *day_of(day, 3.0))
+    assert held.stability[0] < STABLE
 
 
-def test_how_rows_are_cut_changes_neither_scores_nor_where_it_freezes_and_a_restored_guard_goes_on():
-    whole, cut = Guard(trees(), detector, block=100), Guard(trees(), detector, block=100)
-    columns = rows(3000, moves_at=1500)
-    expected = whole.score_learn_many(columns)
-    values = []
-    for start in range(0, 3000, 7):
-        values.append(cut.score_learn_many({"x": columns["x"][start : start + 7]}).values)
-        if start % 700 == 0:
-            restored = Guard(trees(), detector, block=100)
-            restored.restore(State.from_arrays(cut.state().as_arrays()))
-            cut = restored
-    assert np.concatenate(values).tobytes() == expected.values.tobytes()
-    assert whole.flag is not None
-    assert cut.flag == whole.flag
+def test_few_rows_say_nothing():
+    model = watch()
+    for day in range(40):
+        model.add(day, *day_of(day, n=70))
+    assert np.isnan(model.stability).all()
+
+
+def test_a_restored_watch_goes_on():
+    model, again = watch(), watch()
+    for day in range(38):
+        model.add(day, *day_of(day, 2.0 * (day > 30)))
+    again.restore(State.from_arrays(model.state().as_arrays()))
+    assert again.drift == model.drift
+    for day in range(38, 60):
+        for each in (model, again):
+            each.add(day, *day_of(day, 2.0))
+    assert again.drift == model.drift
+    assert model.drift[0].changed_day is not None
+    with pytest.raises(StateError, match="watches"):
+        Watch(("a",), lambda: drift.PageHinkley()).restore(model.state())
 
 
 class BreaksAt(HalfSpaceTrees):
@@ -115,8 +139,8 @@ def test_a_model_that_breaks_is_not_ready_and_flagged(how: str, fact: str):
     model = BreaksAt((Input("x"),), trees=4, height=4, window=50, is_scaled=False)
     model.how = how
     guard = Guard(model)
-    assert guard.score_learn_many(rows(200, moves_at=200)).ready[50:].all()
-    columns = rows(100, moves_at=100)
+    assert guard.score_learn_many(rows(200)).ready[50:].all()
+    columns = rows(100)
     columns["x"][40] = 0.99
     scores = guard.score_learn_many(columns, why=True)
     assert guard.condition is Condition.BROKEN
@@ -127,7 +151,7 @@ def test_a_model_that_breaks_is_not_ready_and_flagged(how: str, fact: str):
     if how == "nan":
         assert guard.flag.row == 240
         assert scores.ready[:40].all()
-    later = guard.score_learn_many(rows(10, moves_at=10), why=True)
+    later = guard.score_learn_many(rows(10), why=True)
     assert isinstance(later, Scores)
     assert not later.ready.any()
 

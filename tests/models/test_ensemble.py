@@ -1,13 +1,14 @@
 """All models in one step: cut anywhere, frozen one by one, saved as one, and laundering comes out on top."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 from models.contract import DAY_US, ModelError, Scores, State, StateError, reasons
-from models.drift import Condition, Guard
-from models.ensemble import Ensemble, Member, payment_ensemble
+from models.drift import Guard
+from models.ensemble import FROZEN_DAYS, HALF_LIFE_DAYS, Ensemble, Member, payment_ensemble
 from models.half_space_trees import HalfSpaceTrees
 from models.new_edges import NewEdges
 from models.own_past import OwnPast
@@ -111,7 +112,7 @@ def test_a_model_that_breaks_is_flagged_and_the_others_go_on(columns: Stream, wh
     broken["amount_log"][0] = 14.0
     scores = model.score_learn_many(broken, why=True)
     assert list(model.flags) == ["own-past"]
-    assert model.flags["own-past"].condition is Condition.BROKEN
+    assert model.flags["own-past"].startswith("broken: ")
     assert scores.ready.mean() > 0.95
     assert scores.why is not None
     own = [number for number, each in enumerate(model.combination.parts) if each.name.startswith("own-past")]
@@ -141,6 +142,82 @@ def test_a_row_of_an_earlier_day_begins_no_day_anew():
     assert cut_up.combination.publish().version == whole.combination.publish().version
     one, other = whole.state().arrays, cut_up.state().arrays
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def test_a_day_is_published_once_wherever_a_batch_begins(columns: Stream):
+    day = columns["time_us"] // DAY_US
+    whole, cut_up = ensemble(), ensemble()
+    whole.score_learn_many(columns)
+    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(day)]):
+        cut_up.score_learn_many(part(columns, slice(start, stop)))
+    assert cut_up.combination.publish().version == whole.combination.publish().version == len(np.unique(day))
+
+
+def steady(days: int, *, breaks: int, mended: int) -> Stream:
+    """300 payments a day of 40 customers; from ``breaks`` to ``mended`` amounts are in minor units."""
+    rng = np.random.default_rng(4)
+    rows = 300 * days
+    day = np.repeat(np.arange(days), 300)
+    payer = rng.integers(0, 40, rows)
+    return {
+        "key": payer,
+        "corridor": np.zeros(rows, np.int64),
+        "payer": payer,
+        "payee": (40 + payer * 3 + rng.integers(0, 3, rows)).astype(np.int64),
+        "time_us": (20_000 + day) * DAY_US + np.sort(rng.integers(0, DAY_US, rows)),
+        "amount_log": 5.0 + rng.standard_normal(rows) + np.log(100.0) * ((day >= breaks) & (day < mended)),
+        "channel": np.zeros(rows, np.int64),
+        "segment": np.zeros(rows, np.int64),
+    }
+
+
+def two() -> Ensemble:
+    """Edges, which do not mind by how much all amounts are multiplied for long, and the own past, which does."""
+    return Ensemble(
+        [
+            Member(Guard(NewEdges(keys_max=300, remembered=8, log2_blocks=12)), {"silence": 1.0, "new payees": 1.0}),
+            Member(Guard(OwnPast(keys_max=300)), {"amount": 1.0}),
+        ],
+        segments=1,
+    )
+
+
+@pytest.mark.parametrize("size", [300 * 130, 1_111])
+def test_one_model_is_frozen_for_a_time_and_the_other_goes_on(size: int):
+    columns, model = steady(130, breaks=100, mended=106), two()
+    got = [model.score_learn_many(part(columns, slice(at, at + size)), why=True) for at in range(0, 39_000, size)]
+    frozen, on = model.take_freezings()
+    assert (frozen.model, frozen.is_frozen, on.model, on.is_frozen) == ("own-past", True, "own-past", False)
+    assert on.fact == "its payments are again as they were"
+    first, last = frozen.day - 20_000, on.day - 20_000
+    assert 100 <= first < 106 < last < first + FROZEN_DAYS
+    why = np.concatenate([each.why for each in got if each.why is not None])
+    ready = np.concatenate([each.ready for each in got])
+    during = slice(300 * (first + 1), 300 * (last + 1))
+    assert not why[during, 2, 0].any()
+    assert why[300 * (first + 1) - 300 : 300 * (first + 1), 2, 0].any()
+    assert why[300 * (last + 1) :, 2, 0].any()
+    assert ready[during].all()
+    # What it counted meanwhile is forgotten: of 130 days the frozen ones are missing.
+    counted = model.combination.counts[0].sum(axis=1)
+    assert counted[0] - counted[2] >= 300 * (last - first)
+
+
+def test_nothing_is_frozen_while_a_model_is_young():
+    model = two()
+    model.score_learn_many(steady(90, breaks=60, mended=66))
+    assert model.take_freezings() == []
+    assert model.flags == {}
+
+
+def test_what_was_counted_is_halved_at_each_change_of_a_year():
+    model, columns = two(), steady(100, breaks=100, mended=100)
+    model.score_learn_many(columns)
+    # Day 20,075 begins 365 days; the first 1,000 payments have no edges yet.
+    assert (20_000 + 75) % HALF_LIFE_DAYS == 0
+    edges, amounts = model.combination.counts[0].sum(axis=1)[[0, 2]]
+    assert edges == (300 * 75 - 1_000) // 2 + 300 * 25
+    assert 300 * 25 < amounts < 300 * 75
 
 
 def test_a_chain_of_money_handed_on_is_the_first_of_ten_thousand_rows():
