@@ -17,7 +17,7 @@ from monitor.casework.breaker import BreakerSettings
 from monitor.domain.identifiers import PERSONAL_KINDS, IdentifierKind
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE
 from monitor.domain.time import format_time
-from monitor.domain.transaction import Int32s, Int64s
+from monitor.domain.transaction import Bytes16, Int32s, Int64s
 from monitor.domain.vocabulary import MODELS_OFF
 from monitor.engine import anomalies
 from monitor.engine.binding import NamedList
@@ -65,6 +65,10 @@ class RunIdentifiers:
 
     def token(self, code: int) -> str:
         return str(self.table.tokens[code].tobytes().hex())
+
+    @property
+    def tokens(self) -> Bytes16:
+        return self.table.tokens
 
     def kind(self, code: int) -> IdentifierKind:
         return self.table.kind(code)

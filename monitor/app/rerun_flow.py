@@ -1,8 +1,7 @@
 """The money behind an alert followed again, by the slow tracer over the recorded history of the whole bank.
 
 Money of the last 30 days can have begun eight payments of 30 days before, and a hub is told by its month before that.
-So nine months and two more are read. The tracer counts the others of an account by other numbers than the engine does:
-where an account has about 50 of them, the two can differ in whether it is a hub.
+So nine months and two more are read.
 """
 
 import numpy as np

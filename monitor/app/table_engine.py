@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from monitor.domain.alert import Alert
 from monitor.domain.countries import COUNTRY_CODE
-from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind, token_of
 from monitor.domain.money import CURRENCIES, CURRENCY_CODE, DECIMALS, parse_amount_minor
 from monitor.domain.time import DAY_US, UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CHANNELS, CLOSED, STATUSES
 from monitor.engine.binding import NamedList
@@ -61,6 +61,11 @@ class PlainIdentifiers:
 
     def token(self, code: int) -> str:
         return self.texts[code][1].encode().hex()
+
+    @property
+    def tokens(self) -> Bytes16:
+        tokens = b"".join(token_of(b"", kind, text) for kind, text in self.texts)
+        return np.frombuffer(tokens, np.uint8).reshape(-1, TOKEN_BYTES)
 
     def kind(self, code: int) -> IdentifierKind:
         return self.texts[code][0]

@@ -17,7 +17,7 @@ from monitor.domain.alert import Alert
 from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, MODELS_OFF, SELDOM_GIVEN
 from monitor.engine import admission, decide
 from monitor.engine.admission import Admission, Legs
@@ -50,6 +50,10 @@ class Identifiers(Protocol):
 
     def token(self, code: int) -> str:
         """The keyed token in hex."""
+
+    @property
+    def tokens(self) -> Bytes16:
+        """Tokens of 16 bytes of all codes so far, shape (codes, 16)."""
 
     def kind(self, code: int) -> IdentifierKind:
         """What the code identifies."""
@@ -127,7 +131,8 @@ class Engine:
         }
         self.peers = Peers(program.peers, program.hub_measure)
         self.firsts = Firsts()
-        self.flow = FlowTable() if any(use.name in FLOW_NAMES for use in program.fields) else None
+        follows_money = any(use.name in FLOW_NAMES for use in program.fields)
+        self.flow = FlowTable(tokens=lambda: self.inputs.identifiers.tokens) if follows_money else None
         self.anomalies = None if inputs.models == MODELS_OFF else Anomalies()
         self.findings = Findings(self)
         self.has_obligations = any(rule.kind == "obligation" for rule in program.rulebook.rules)

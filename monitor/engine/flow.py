@@ -1,9 +1,10 @@
 """Flow tracing: where the money of a payment comes from, and whether it has been here before.
 
 :class:`FlowTable` holds what each account received lately and traces payments in the order of the log; how, say
-``engine/inflows.py`` and ``engine/trails.py``. Each payment leaves a carried record (:class:`Records`), which is all
-that the payee's side needs: in a bank with several partitions it travels to the payee's partition as a record of the
-log; in one partition the same words go straight on.
+``engine/inflows.py`` and ``engine/trails.py``. Each payment leaves a carried record
+(:class:`monitor.domain.flow.Records`), which is all that the payee's side needs. In one partition it goes straight on;
+to another it goes as a message in its log (:func:`message_to`, :meth:`FlowTable.receive`), and the same kernel
+enters it there.
 
 Limits: 10 inflows an account, 7 trails an inflow, 8 hops, 30 days. An account costs 40 bytes, with one inflow 104,
 with ten 616; a trail 8, as long as its money is there 32 more, and 8 for each payment between its first and its last.
@@ -11,20 +12,48 @@ Reaching a limit loses trails and never invents one; how many inflows were displ
 how many trails, is counted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.flow import INFLOWS_MAX, LIMITS, TRAILS_MAX, Limits
-from monitor.domain.transaction import Int32s, TransactionBatch
+from monitor.domain.flow import (
+    HUB_MARK,
+    INFLOWS_MAX,
+    LIMITS,
+    N_ACCOUNT,
+    N_KIND,
+    N_POSITION,
+    N_VALUE,
+    NOTE_WORDS,
+    OFFSET_BITS,
+    R_AMOUNT,
+    R_CURRENCY,
+    R_PAYEE,
+    R_PAYEE_OWNER,
+    R_PAYER,
+    R_PAYER_OWNER,
+    R_POSITION,
+    R_TIME,
+    TAKE_BACK,
+    TRAILS_MAX,
+    FlowMessage,
+    Limits,
+    Path,
+    Records,
+)
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine import inflows, trails
 from monitor.engine.admission import JUDGED, Admitted
+from monitor.engine.flow_messages import CodeOf, from_message, to_message
 from monitor.engine.inflows import (
     ACCOUNT_WORDS,
     C_ACCOUNTS,
+    C_CHANGED,
     C_HELD,
     COUNTS,
     FIRST_BLOCK,
@@ -37,7 +66,7 @@ from monitor.engine.trails import MEASURES, PAYEE_HERE, PAYER_HERE, RECORD_WORDS
 Rows = npt.NDArray[np.int64]
 
 _BOOKED = STATUSES.index("booked")
-_STATE = ("row_of", "accounts", "is_hub", "pool", "counts")
+_STATE = ("row_of", "accounts", "marks", "pool", "counts", "heard")
 
 
 def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
@@ -63,62 +92,18 @@ def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """The way of a trail: log positions of its payments, the first and the last included, and its money."""
-
-    positions: tuple[int, ...]
-    origin: int
-    amount_minor: int
-    sent_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Carried records, one per payment, without gaps: that of payment ``i`` is ``words[starts[i]:starts[i + 1]]``.
-
-    Ten words: log position and time of the payment, payer and who holds it, payee and who holds it, amount, currency,
-    whether the payer was a hub, number of trails. Then each trail: who made the first payment (times 2**32) and who
-    received it; its log position times 256 plus the number of payments with this one; what of it is in here and what
-    was sent, in minor units; when; and the log positions of the payments between the first and this one.
-    """
-
-    starts: Rows
-    words: Rows
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def amount(self, row: int) -> int:
-        """The amount of a payment, in minor units."""
-        return int(self.words[self.starts[row] + trails.R_AMOUNT])
-
-    def trails(self, row: int) -> int:
-        """How many trails a payment carries on."""
-        return int(self.words[self.starts[row] + trails.R_COUNT])
-
-    def path(self, row: int, number: int) -> Path:
-        """The way of one trail of a payment."""
-        at = int(self.starts[row])
-        position, at = int(self.words[at]), at + trails.R_TRAILS
-        for _ in range(number):
-            at += trails.TRAIL_HEAD + (int(self.words[at + trails.FIRST]) & trails.HOPS) - 2
-        first, hops = divmod(int(self.words[at + trails.FIRST]), 1 << trails.HOPS_BITS)
-        between = self.words[at + trails.TRAIL_HEAD : at + trails.TRAIL_HEAD + hops - 2].tolist()
-        origin, money, sent = (int(self.words[at + word]) for word in (trails.T_ENDS, trails.MONEY, trails.SENT))
-        return Path((first, *between, position), origin >> 32, money, sent)
-
-
-@dataclass(frozen=True, slots=True)
 class Traced:
     """What tracing a batch gave; one entry per payment.
 
     ``measures`` are the columns of ``engine/trails.py`` in millionths, counts and microseconds; ``about`` says which
-    trail of the record each of the three findings is about, ``-1`` for none.
+    trail of the record each of the three findings is about, ``-1`` for none. ``hubs`` are the hub marks that changed,
+    as notes for all other partitions.
     """
 
     records: Records
     measures: Rows
     about: npt.NDArray[np.int8]
+    hubs: Rows
 
     def path(self, row: int, finding: int) -> Path | None:
         """The way behind a finding of a payment: ``RETURN_TRAIL``, ``MIDDLEMEN_TRAIL`` or ``CHAIN_TRAIL``."""
@@ -126,44 +111,123 @@ class Traced:
         return None if number < 0 else self.records.path(row, number)
 
 
+def message_to(
+    to: npt.NDArray[np.bool_], traced: Traced, tokens: Bytes16, payments: Payments | None = None
+) -> FlowMessage | None:
+    """What tracing a batch has for another partition; None where that is nothing.
+
+    Args:
+        to: By code, shape (codes,): whether the account is of that partition.
+        traced: What tracing the batch gave.
+        tokens: The tokens by code, shape (codes, 16).
+        payments: The batch; None where it had come as a message, of which only hub marks go on.
+    """
+    notes, chosen = traced.hubs, np.zeros(0, np.int64)
+    if payments is not None:
+        is_moved = payments.is_booked & (payments.amount > 0) & (payments.payer != payments.payee)
+        chosen = np.flatnonzero(is_moved & (payments.sides & PAYEE_HERE == 0) & (payments.payee >= 0))
+        chosen = chosen[to[payments.payee[chosen]]]
+        back = np.flatnonzero((payments.takes_back != UNKNOWN) & (payments.taken_from >= 0))
+        back = back[to[payments.taken_from[back]]]
+        kind = np.full(len(back), TAKE_BACK)
+        columns = (payments.position[back], kind, payments.taken_from[back], payments.takes_back[back])
+        notes = np.concatenate((notes, np.column_stack(columns)))
+        notes = notes[np.argsort(notes[:, N_POSITION], kind="stable")]
+    return to_message(traced.records.rows(chosen), notes, tokens) if len(chosen) or len(notes) else None
+
+
 _NONE = Records(np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 class FlowTable:
-    """What accounts of one partition received lately. Results depend on the order of the log, never on batches."""
+    """What accounts of one partition received lately. Results depend on the order of the log, never on batches.
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    Args:
+        limits: How much is kept.
+        tokens: The tokens of all codes so far, shape (codes, 16). The others of an account are counted by their tokens,
+            so that partitions with other codes agree on who is a hub. Without it a code is its own token.
+    """
+
+    def __init__(self, limits: Limits = LIMITS, tokens: Callable[[], Bytes16] | None = None) -> None:
         assert limits.inflows <= INFLOWS_MAX
         assert limits.trails <= TRAILS_MAX
-        self.limits = limits
+        self.limits, self.tokens = limits, tokens
         self.row_of = np.full(1024, -1, np.int32)
-        self.is_hub = np.zeros(1024, np.int8)
+        self.marks, self.known = np.zeros(1024, np.int8), 0
         self.accounts = np.zeros((1024, ACCOUNT_WORDS), np.int64)
         self.pool = _new_pool(16_384)
         self.counts = np.zeros(COUNTS, np.int64)
+        self.heard = np.zeros(0, np.int64)
+        """By partition: one more than the last position of which a message was taken in."""
         self.scratch = Scratch(*(np.zeros(length, np.int64) for length in (TRAILS_MAX, SEEN_MAX, INFLOWS_MAX + 1,
                                                                    RECORD_WORDS)))  # fmt: skip
 
-    def trace(self, payments: Payments, given: Records | None = None) -> Traced:
-        """Trace payments in the order of the log.
+    def trace(self, payments: Payments) -> Traced:
+        """Trace payments of this partition's log, in its order; ``sides`` says which sides are its accounts."""
+        return self._trace(payments, _NONE)
+
+    def receive(self, message: FlowMessage, code_of: CodeOf, position: int) -> Traced:
+        """Take in what another partition sent; gives the measures of the payments whose records came.
+
+        What a partition told before, by position, changes nothing and is left out of the result. A record is entered
+        where it comes: payments out before it are not traced anew, those after it take its money first.
 
         Args:
-            payments: The payments; a side whose account is of another partition is not marked in ``sides``.
-            given: Records by payment, needed where the payer is of another partition.
+            message: What was sent.
+            code_of: The codes of tokens in this process.
+            position: Where the message stands in the log of this partition.
+
+        Raises:
+            ValueError: The message is not sound; nothing has been taken in.
         """
-        assert given is not None or bool((payments.sides & PAYER_HERE).all())
-        count, known = len(payments.position), given or _NONE
+        records, notes = from_message(message, code_of)
+        told = np.concatenate((records.head(R_POSITION), notes[:, N_POSITION]))
+        partitions = told >> OFFSET_BITS
+        if len(told) and int(partitions.max()) >= len(self.heard):
+            self.heard = _longer(self.heard, int(partitions.max()) + 1)
+        is_new = told >= self.heard[partitions]
+        np.maximum.at(self.heard, partitions, told + 1)
+        of_records, of_notes = np.split(is_new, [len(records)])
+        records, notes = records.rows(np.flatnonzero(of_records)), notes[of_notes]
+        traced = self._trace(_received(records), records)
+        traced.hubs[:, N_POSITION] = position
+        if len(notes):
+            self._note(notes)
+        return traced
+
+    def _trace(self, payments: Payments, given: Records) -> Traced:
+        count = len(payments.position)
         self._make_room(payments)
         # What is not written is not touched: a record is rarely as long as it can be.
         records = Records(np.zeros(count + 1, np.int64), np.empty(count * RECORD_WORDS, np.int64))
         measures, about = np.empty((count, MEASURES), np.int64), np.empty((count, 3), np.int8)
-        done = 0
+        changed, done = np.empty((2 * count, 3), np.int64), 0
         while True:
-            done = trails.trace(done, payments, self.limits, self._state(), self.scratch, known.starts, known.words,
-                                records.starts, records.words, measures, about)  # fmt: skip
+            done = trails.trace(done, payments, self.limits, self._state(changed), self.scratch, given.starts,
+                                given.words, records.starts, records.words, measures, about)  # fmt: skip
             if done == count:
-                return Traced(records, measures, about)
+                break
             self._repack()
+        hubs = np.full((int(self.counts[C_CHANGED]), NOTE_WORDS), HUB_MARK, np.int64)
+        hubs[:, [N_POSITION, N_ACCOUNT, N_VALUE]] = changed[: len(hubs)]
+        self.counts[C_CHANGED] = 0
+        return Traced(records, measures, about, hubs)
+
+    def _note(self, notes: Int64s) -> None:
+        """Follow notes, in their order: hub marks, and payments taken back, whose own way here is a payment."""
+        self._make_marks(int(notes[:, N_ACCOUNT].max()) + 1)
+        for _, kind, account, value in notes.tolist():
+            if kind == HUB_MARK:
+                self.marks[account] = (self.marks[account] & ~1) | value
+        back = notes[notes[:, N_KIND] == TAKE_BACK]
+        accounts, none = back[:, N_ACCOUNT].astype(np.int32), np.full(len(back), -1, np.int32)
+        nothing = np.zeros(len(back), np.int64)
+        self._trace(
+            Payments(
+                back[:, N_POSITION], nothing, none, none, none, none, nothing, nothing.astype(np.int16),
+                np.zeros(len(back), np.bool_), back[:, N_VALUE], accounts, np.full(len(back), PAYER_HERE, np.int8),
+            ), _NONE,
+        )  # fmt: skip
 
     @property
     def bytes_held(self) -> int:
@@ -176,35 +240,80 @@ class FlowTable:
         return int(self.counts[C_HELD])
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
-        """The state as arrays; of the pool and of accounts only the used part."""
-        used = {"accounts": int(self.counts[C_ACCOUNTS]), "pool": int(self.pool[TOP])}
+        """The state as arrays; of the pool, accounts and marks only the used part."""
+        used = {"accounts": int(self.counts[C_ACCOUNTS]), "pool": int(self.pool[TOP]), "marks": self.known}
         return {name: getattr(self, name)[: used.get(name)] for name in _STATE}
 
     def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Take over a saved state."""
         for name in _STATE:
             setattr(self, name, np.array(arrays[name]))
+        self.known = len(self.marks)
         self.pool = _longer(self.pool, 2 * len(self.pool) + ROOM)
 
-    def _state(self) -> State:
-        return State(self.row_of, self.accounts, self.is_hub, self.pool, self.counts)
+    def _state(self, changed: Rows) -> State:
+        return State(self.row_of, self.accounts, self.marks, self.pool, self.counts, changed)
 
     def _make_room(self, payments: Payments) -> None:
-        codes = 1 + max(int(payments.payer.max(initial=-1)), int(payments.payee.max(initial=-1)))
+        codes = 1 + max(int(side.max(initial=-1)) for side in (payments.payer, payments.payee, payments.taken_from))
         if codes > len(self.row_of):
             self.row_of = _longer(self.row_of, 2 * codes, -1)
-            self.is_hub = _longer(self.is_hub, 2 * codes)
+        self._make_marks(codes)
         coming = int(self.counts[C_ACCOUNTS]) + 2 * len(payments.position)
         if coming > len(self.accounts):
             self.accounts = _longer(self.accounts, max(coming, 2 * len(self.accounts)))
+
+    def _make_marks(self, codes: int) -> None:
+        """Marks for codes that are new: no hub, and the bit of the token."""
+        if codes <= self.known:
+            return
+        if codes > len(self.marks):
+            self.marks = _longer(self.marks, 2 * codes)
+        if self.tokens is None:
+            numbers = np.arange(self.known, codes, dtype=np.uint64)
+        else:
+            numbers = np.ascontiguousarray(self.tokens()[self.known : codes, :8]).view("<u8")[:, 0]
+        self.marks[self.known : codes] = 2 * _one_of_64(numbers)
+        self.known = codes
 
     def _repack(self) -> None:
         """Another pool, without what has been forgotten, and twice as long as what is left."""
         new = _new_pool(len(self.pool))
         rows = int(self.counts[C_ACCOUNTS])
-        inflows.repack(self.accounts, rows, self.limits.horizon_us, self.counts, self.pool, new)
+        inflows.repack(self.accounts, rows, self.limits, self.counts, self.pool, new)
         length = max(2 * (int(new[TOP]) + ROOM), len(_new_pool(16_384)))
         self.pool = _longer(new[: new[TOP]], length)
+
+
+def _received(records: Records) -> Payments:
+    """Records as the payments that they are of, seen from the payee."""
+    count = len(records)
+
+    def codes(word: int) -> Int32s:
+        return records.head(word).astype(np.int32)
+
+    return Payments(
+        position=records.head(R_POSITION),
+        time_us=records.head(R_TIME),
+        payer=codes(R_PAYER),
+        payer_owner=codes(R_PAYER_OWNER),
+        payee=codes(R_PAYEE),
+        payee_owner=codes(R_PAYEE_OWNER),
+        amount=records.head(R_AMOUNT),
+        currency=records.head(R_CURRENCY).astype(np.int16),
+        is_booked=np.ones(count, np.bool_),
+        takes_back=np.full(count, UNKNOWN),
+        taken_from=np.full(count, -1, np.int32),
+        sides=np.full(count, PAYEE_HERE, np.int8),
+    )
+
+
+def _one_of_64(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
+    """The bit that stands for an account where others are counted: the finaliser of splitmix64."""
+    x = numbers * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ x >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ x >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ x >> np.uint64(31)) >> np.uint64(1) & np.uint64(63)).astype(np.int8)
 
 
 def _new_pool(words: int) -> Rows:

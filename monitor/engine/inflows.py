@@ -6,8 +6,9 @@ two blocks: their *ends*, who made the first payment and who received it, for as
 them, which nobody asks for once the money is gone. Blocks are a multiple of four words long; freed ones are kept in a
 list per length. An account without inflows has no block.
 
-An account counts its other sides of a month of 30 days by hash in 64 bits, payers and payees apart; with the next
-month it is a hub, or is not.
+An account counts its other sides of a month of 30 days by the hash of their tokens in 64 bits, payers and payees apart;
+with the next month it is a hub, or is not. Time at an account is its own: its latest payment, and never further behind
+the log than ``Limits.late_us``. So what an account knows depends on its own payments, whoever else is in its partition.
 """
 
 from typing import NamedTuple
@@ -15,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.flow import MONTH_US
+from monitor.domain.flow import MONTH_US, R_POSITION, R_TIME, Limits
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.compiled import called, inlined, kernel, mix
+from monitor.engine.compiled import called, inlined, kernel
 
 Rows = npt.NDArray[np.int64]
 
 # An account.
-BLOCK, RING, PAYERS, PAYEES, MONTH = range(5)
+BLOCK, RING, PAYERS, PAYEES, CLOCK = range(5)
 ACCOUNT_WORDS = 5
 # An inflow. TRAILS and ENDS say where they are; ENDS also how many, and by 24 bits of which origins.
 POSITION, TIME, AMOUNT, REST, SOURCE, TRAILS, ENDS = range(7)
@@ -35,8 +36,8 @@ ROOM = 256
 """Words that one payment can take at most."""
 
 # What is counted.
-C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD = range(5)
-COUNTS = 5
+C_ACCOUNTS, C_CLOCK, C_INFLOWS_LOST, C_TRAILS_LOST, C_HELD, C_CHANGED = range(6)
+COUNTS = 6
 
 
 class State(NamedTuple):
@@ -44,10 +45,12 @@ class State(NamedTuple):
 
     row_of: Int32s
     accounts: Rows
-    is_hub: npt.NDArray[np.int8]
-    """By code: whether the account was a hub in the month before."""
+    marks: npt.NDArray[np.int8]
+    """By code: 1 for a hub of the month before, plus two times the bit by which others count the account."""
     pool: Int64s
     counts: Int64s
+    changed: Rows
+    """Hub marks that have changed: position, code, and the mark; shape (n, 3)."""
 
 
 @inlined
@@ -123,10 +126,11 @@ def drop_oldest(accounts, pool, row):
 
 
 @inlined
-def expire(accounts, pool, counts, row, horizon_us):
+def expire(accounts, pool, counts, row, since_us):
+    """Let go of the oldest inflows, as long as they were before a time."""
     while accounts[row, RING] & 255:
         at = inflow_at(accounts[row, BLOCK], accounts[row, RING], 0)
-        if counts[C_CLOCK] - pool[at + TIME] <= horizon_us:
+        if pool[at + TIME] >= since_us:
             break
         drop_oldest(accounts, pool, row)
         counts[C_HELD] -= 1
@@ -143,17 +147,25 @@ def _bits(word):
 
 
 @inlined
-def meet(state, limits, row, code, column, other):
-    """Count the other side of a payment; with a new month, decide whether the account was a hub in the last one."""
-    accounts = state.accounts
-    month = state.counts[C_CLOCK] // MONTH_US
-    if month > accounts[row, MONTH]:
+def meet(state, limits, row, record, side, column, other):
+    """Count the other side of a payment and let go of what is too old; with a new month, decide about the last one."""
+    accounts, marks, counts, code = state.accounts, state.marks, state.counts, record[side]
+    before_us = accounts[row, CLOCK]
+    clock_us = max(before_us, record[R_TIME], counts[C_CLOCK] - limits.late_us)
+    accounts[row, CLOCK] = clock_us
+    expire(accounts, state.pool, counts, row, clock_us - limits.horizon_us)
+    month = clock_us // MONTH_US
+    if month > before_us // MONTH_US:
         is_wide = max(_bits(accounts[row, PAYERS]), _bits(accounts[row, PAYEES])) >= limits.hub_bits
-        state.is_hub[code] = np.int8(is_wide and month == accounts[row, MONTH] + 1)
-        accounts[row, MONTH] = month
+        is_hub = np.int8(is_wide and month == before_us // MONTH_US + 1)
+        if is_hub != marks[code] & 1:
+            at = counts[C_CHANGED]
+            state.changed[at, 0], state.changed[at, 1], state.changed[at, 2] = record[R_POSITION], code, is_hub
+            counts[C_CHANGED] += 1
+            marks[code] ^= 1
         accounts[row, PAYERS] = accounts[row, PAYEES] = 0
     if other >= 0:
-        accounts[row, column] |= np.int64(1) << (mix(other, 0) & 63)
+        accounts[row, column] |= np.int64(1) << np.int64(marks[other] >> 1)
 
 
 @inlined
@@ -216,10 +228,11 @@ def _moved(source, target, start, quads):
 
 
 @kernel
-def repack(accounts: Rows, rows: int, horizon_us: int, counts: Int64s, pool: Int64s, new: Int64s) -> None:
-    """Copy what is not older than the horizon into another pool; accounts without inflows give their blocks back."""
+def repack(accounts: Rows, rows: int, limits: Limits, counts: Int64s, pool: Int64s, new: Int64s) -> None:
+    """Copy what can still be asked for into another pool; accounts without inflows give their blocks back."""
     for row in range(rows):
-        expire(accounts, pool, counts, row, horizon_us)
+        clock_us = max(accounts[row, CLOCK], counts[C_CLOCK] - limits.late_us)
+        expire(accounts, pool, counts, row, clock_us - limits.horizon_us)
         ring = accounts[row, RING]
         if ring & 255 == 0:
             accounts[row, BLOCK] = accounts[row, RING] = 0

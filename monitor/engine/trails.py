@@ -9,7 +9,7 @@ income pays for daily life. ADR 0021 compares this with other rules.
 
 A payment is two steps. :func:`outgoing` takes money from the payer's inflows and writes a carried record;
 :func:`incoming` enters the record at the payee. Only the record joins them, so that the two may be accounts of
-different partitions. The clock is that of the partition's log: what is older than the horizon by it is let go.
+different partitions. What an account received is let go when it is older than the horizon by the account's clock.
 
 All lists have limits, so that a payment costs bounded time.
 """
@@ -19,7 +19,32 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.flow import HOPS_MAX, INFLOWS_MAX, MILLION, TRAILS_MAX, Limits
+from monitor.domain.flow import (
+    FIRST,
+    HOPS,
+    HOPS_BITS,
+    HOPS_MAX,
+    INFLOWS_MAX,
+    MILLION,
+    MONEY,
+    R_AMOUNT,
+    R_COUNT,
+    R_CURRENCY,
+    R_IS_HUB,
+    R_PAYEE,
+    R_PAYEE_OWNER,
+    R_PAYER,
+    R_PAYER_OWNER,
+    R_POSITION,
+    R_TIME,
+    R_TRAILS,
+    SENT,
+    STARTED,
+    T_ENDS,
+    TRAIL_HEAD,
+    TRAILS_MAX,
+    Limits,
+)
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.engine.compiled import inlined, kernel, prefetch
@@ -45,7 +70,6 @@ from monitor.engine.inflows import (
     allocate,
     bit_of,
     ends_of,
-    expire,
     inflow_at,
     make_place,
     meet,
@@ -62,17 +86,8 @@ PATH_MAX = HOPS_MAX - 2
 SEEN_MAX = INFLOWS_MAX * TRAILS_MAX + TRAILS_MAX
 _EXACT = 2**31
 
-# A trail of a record; behind it the positions of the payments between. In the pool its ends stand apart.
-T_ENDS, FIRST, MONEY, SENT, STARTED = range(5)
-TRAIL_HEAD = 5
+# A packed trail is as long as its way; unpacked each has TRAIL_WORDS.
 TRAIL_WORDS = TRAIL_HEAD + PATH_MAX
-HOPS_BITS = 8
-HOPS = (1 << HOPS_BITS) - 1
-# A carried record; behind it its trails, packed: each as long as its way. Unpacked each has TRAIL_WORDS.
-(
-    R_POSITION, R_TIME, R_PAYER, R_PAYER_OWNER, R_PAYEE, R_PAYEE_OWNER, R_AMOUNT, R_CURRENCY, R_IS_HUB, R_COUNT,
-) = range(10)  # fmt: skip
-R_TRAILS = 10
 RECORD_WORDS = R_TRAILS + TRAILS_MAX * TRAIL_WORDS
 PAYER_HERE, PAYEE_HERE = 1, 2
 (
@@ -264,10 +279,8 @@ def _measure_payer(pool, block, ring, currency, measures):
 @inlined
 def outgoing(state, limits, row, is_to_hub, record, part, measures):
     """Take the money of a record from the payer's inflows, and write what it carries into the record."""
-    expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
-    code = record[R_PAYER]
-    meet(state, limits, row, code, PAYEES, record[R_PAYEE])
-    record[R_IS_HUB] = state.is_hub[code]
+    meet(state, limits, row, record, R_PAYER, PAYEES, record[R_PAYEE])
+    record[R_IS_HUB] = state.marks[record[R_PAYER]] & 1
     passed, stayed, n = _take_money(state, limits, row, record, is_to_hub, part)
     record[R_COUNT] = _without_the_least(record, n, limits.least)
     measures[PASS_THROUGH] = _share(passed, record[R_AMOUNT])
@@ -401,8 +414,7 @@ def _enter(state, limits, row, record):
 @inlined
 def incoming(state, limits, row, record, scratch, measures, about):
     """Measure what a record brings to the payee, and enter it."""
-    expire(state.accounts, state.pool, state.counts, row, limits.horizon_us)
-    meet(state, limits, row, record[R_PAYEE], PAYERS, record[R_PAYER])
+    meet(state, limits, row, record, R_PAYEE, PAYERS, record[R_PAYER])
     _measure_payee(state.pool, state.accounts[row, BLOCK], state.accounts[row, RING], record, scratch, measures, about)
     _enter(state, limits, row, record)
 
@@ -492,7 +504,7 @@ def trace(
         if payments.sides[i] & PAYER_HERE:
             _begin(payments, i, record)
             if is_moved and payer >= 0:
-                is_to_hub = payee >= 0 and state.is_hub[payee] != 0
+                is_to_hub = payee >= 0 and state.marks[payee] & 1 != 0
                 outgoing(state, limits, row_of_code(payer, state), is_to_hub, record, scratch.part, measures[i])
         else:
             _unpack(given_words, given_starts[i], record)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monitor.domain.flow import LIMITS, TRAILS_MAX
+from monitor.domain.flow import LIMITS, R_TRAILS, TRAIL_HEAD, TRAILS_MAX
 from monitor.domain.time import DAY_US, HOUR_US
 from monitor.engine import trails
 from monitor.engine.flow import FlowTable, Traced
@@ -134,8 +134,8 @@ def test_money_of_a_month_ago_is_forgotten_and_its_place_is_used_again() -> None
 
 def test_a_record_is_as_long_as_what_it_carries() -> None:
     records = traced((0, A, B, 10_000), (2, B, C, 9_800), (3, C, D, 9_500)).records
-    two_hops, three_hops = trails.TRAIL_HEAD, trails.TRAIL_HEAD + 1
-    head = trails.R_TRAILS
+    two_hops, three_hops = TRAIL_HEAD, TRAIL_HEAD + 1
+    head = R_TRAILS
     assert np.diff(records.starts).tolist() == [head, head + two_hops, head + two_hops + three_hops]
     assert LIMITS.trails == TRAILS_MAX
 

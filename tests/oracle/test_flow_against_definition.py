@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from monitor.domain.flow import FINDINGS, HOPS_MAX, Limits
 from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
-from monitor.engine import inflows, trails
+from monitor.engine import inflows
 from monitor.engine.flow import FlowTable, Traced
 from monitor.engine.trails import PAYEE_HERE, PAYER_HERE, Payments
 from monitor.rulebook.reference.flow import Found, Pay, SlowTracer
 
-LIMITS = Limits(inflows=10, trails=4, least=20, horizon_us=5 * DAY_US, hub_bits=3)
+LIMITS = Limits(inflows=10, trails=4, least=20, horizon_us=5 * DAY_US, hub_bits=3, late_us=8 * DAY_US)
 NAMES = ("returned_share", "return_kept", "return_hops", "return_time", "middlemen", "chain_depth", "chain_time",
          "chain_kept", "pass_through", "dwell_time", "residual", "gathered")  # fmt: skip
 
@@ -52,7 +52,8 @@ def expected(found: Found) -> dict[str, int | None]:
 
 
 def slow(limits: Limits = LIMITS) -> SlowTracer:
-    return SlowTracer(limits.horizon_us, limits.least, limits.hub_bits, limits.inflows, limits.trails)
+    return SlowTracer(limits.horizon_us, limits.least, limits.hub_bits, limits.inflows, limits.trails,
+                      late_us=limits.late_us)  # fmt: skip
 
 
 def paths_in_time(pays: list[Pay]) -> set[tuple[int, ...]]:
@@ -154,20 +155,3 @@ def test_cuts_and_saved_states_change_nothing(pays: list[Pay], data: st.DataObje
         table.load(saved)
         assert all((again == saved[name]).all() for name, again in table.save().items())
         start = stop
-
-
-@given(streams(longest=40))
-@settings(max_examples=60, deadline=None)
-def test_two_partitions_joined_by_records_find_what_one_finds(pays: list[Pay]) -> None:
-    pays = [Pay(**{**vars(pay), "time_us": 40 * DAY_US + pay.position}) for pay in pays]
-    pays = [Pay(**{**vars(pay), "takes_back": None}) for pay in pays]
-    whole, parts = FlowTable(LIMITS).trace(columns(pays)), [FlowTable(LIMITS), FlowTable(LIMITS)]
-    parts[1].is_hub = parts[0].is_hub
-    for row, pay in enumerate(pays):
-        home, away = parts[(pay.payer or 0) % 2], parts[(pay.payee or 0) % 2]
-        here = home.trace(columns([pay], PAYER_HERE | (PAYEE_HERE if home is away else 0)))
-        there = here if home is away else away.trace(columns([pay], PAYEE_HERE), here.records)
-        of_payer = [trails.PASS_THROUGH, trails.DWELL_TIME, trails.RESIDUAL, trails.GATHERED]
-        of_payee = [trails.RETURNED_SHARE, trails.RETURN_HOPS, trails.RETURN_TIME, trails.MIDDLEMEN, trails.CHAIN_DEPTH]
-        assert (here.measures[0, of_payer] == whole.measures[row, of_payer]).all()
-        assert (there.measures[0, of_payee] == whole.measures[row, of_payee]).all()

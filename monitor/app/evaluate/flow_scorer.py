@@ -19,9 +19,9 @@ from models.combination import Combination
 from models.contract import Family, Input
 from monitor.app.evaluate.scorer import Outcomes, Scores, Setting, nothing
 from monitor.app.evaluate.stream import SOURCE, TARGET, Floats, Int32s, Rows, Stream
-from monitor.domain.flow import MILLION
+from monitor.domain.flow import MILLION, Path
 from monitor.domain.time import DAY_US, UNKNOWN
-from monitor.engine.flow import FlowTable, Path, Traced
+from monitor.engine.flow import FlowTable, Traced
 from monitor.engine.trails import (
     CHAIN_DEPTH,
     CHAIN_KEPT,

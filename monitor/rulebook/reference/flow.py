@@ -3,6 +3,9 @@
 A payment out takes the latest inflows first (one to a hub first those that came from hubs), and of each inflow its
 trails in proportion, rounded down. An account keeps its latest inflows, a payment the trails with most money; without
 these two limits (``None``) the same definition says what they lose.
+
+What happens at the payer and what happens at the payee may be at different places of the log (:func:`SlowTracer.pay`,
+:func:`SlowTracer.receive`): a payment that is carried to another partition is received there when its record comes.
 """
 
 from collections import defaultdict
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from monitor.domain.flow import HOPS_MAX, LIMITS, MILLION, MONTH_US
+from monitor.domain.identifiers import TOKEN_BYTES
 from monitor.rulebook.reference.transactions import PlainSide, PlainTransaction
 
 _WORD = 2**64 - 1
@@ -87,6 +91,7 @@ class Found:
     carried: list[Trail] = field(default_factory=list)
     paths: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By finding the log positions of the payments on its way, but for the last."""
+    from_hub: bool = False
 
     def named(self, name: str) -> int | None:
         """A measure by its name in rules."""
@@ -98,8 +103,7 @@ class Found:
 class SlowTracer:
     """Traces one payment after the other.
 
-    ``inflows_max`` and ``trails_max`` are the limits of an account and of a payment. ``codes`` numbers accounts that
-    are words as the engine does, which counts others by a hash of the number.
+    ``inflows_max`` and ``trails_max`` are the limits of an account and of a payment.
     """
 
     horizon_us: int = LIMITS.horizon_us
@@ -108,10 +112,10 @@ class SlowTracer:
     inflows_max: int | None = LIMITS.inflows
     trails_max: int | None = LIMITS.trails
     hops_max: int = HOPS_MAX
-    codes: Mapping[str, int] = field(default_factory=dict)
+    late_us: int = LIMITS.late_us
     inflows: dict[Account, list[Inflow]] = field(default_factory=lambda: defaultdict(list))
     met: dict[Account, dict[tuple[int, str], set[int]]] = field(default_factory=lambda: defaultdict(dict))
-    touched: dict[Account, int] = field(default_factory=dict)
+    clocks: dict[Account, int] = field(default_factory=lambda: defaultdict(int))
     hubs: set[Account] = field(default_factory=set)
     clock_us: int = 0
 
@@ -120,27 +124,34 @@ class SlowTracer:
         self.clock_us = max(self.clock_us, pay.time_us)
         if pay.takes_back is not None:
             self.take_back(pay.takes_back)
-        found = Found()
         if not pay.is_booked or pay.amount <= 0 or pay.payer == pay.payee:
-            return found
-        from_hub = False
+            return Found()
+        found = self.pay(pay)
+        self.receive(pay, found)
+        return found
+
+    def pay(self, pay: Pay) -> Found:
+        """What happens where the payer is."""
+        self.clock_us, found = max(self.clock_us, pay.time_us), Found()
         if pay.payer is not None:
             is_to_hub = pay.payee in self.hubs
-            self._forget(pay.payer)
-            self._meet(pay.payer, "payee", pay.payee)
-            from_hub = pay.payer in self.hubs
-            self._out(pay, found, is_to_hub, from_hub)
+            self._meet(pay, pay.payer, "payee", pay.payee)
+            found.from_hub = pay.payer in self.hubs
+            self._out(pay, found, is_to_hub)
         self._chain(pay, found)
+        return found
+
+    def receive(self, pay: Pay, found: Found) -> None:
+        """What happens where the payee is, with what the payment was found to carry."""
+        self.clock_us = max(self.clock_us, pay.time_us)
         if pay.payee is not None:
-            self._forget(pay.payee)
-            self._meet(pay.payee, "payer", pay.payer)
+            self._meet(pay, pay.payee, "payer", pay.payer)
             self._in(pay, found)
             home = [trail for trail in found.carried if trail.origin != pay.payee_owner]
             kept = self.inflows[pay.payee]
-            kept.append(Inflow(pay, pay.amount, from_hub, home))
+            kept.append(Inflow(pay, pay.amount, found.from_hub, home))
             if self.inflows_max is not None and len(kept) > self.inflows_max:
                 kept.pop(0)
-        return found
 
     def take_back(self, position: int) -> None:
         """Take what is left of a payment out of the inflows of the account that received it."""
@@ -149,26 +160,24 @@ class SlowTracer:
                 if inflow.pay.position == position:
                     inflow.rest = 0
 
-    def _forget(self, account: Account) -> None:
+    def _meet(self, pay: Pay, account: Account, side: str, other: Account | None) -> None:
+        """Set the account's clock, forget what is too old, and count the other side."""
+        last = self.clocks[account] // MONTH_US
+        now_us = max(self.clocks[account], pay.time_us, self.clock_us - self.late_us)
+        self.clocks[account], month = now_us, now_us // MONTH_US
         kept = self.inflows[account]
-        while kept and self.clock_us - kept[0].pay.time_us > self.horizon_us:
+        while kept and now_us - kept[0].pay.time_us > self.horizon_us:
             kept.pop(0)
-
-    def _meet(self, account: Account, side: str, other: Account | None) -> None:
-        month = self.clock_us // MONTH_US
-        if month > self.touched.get(account, 0):
-            last = self.touched.get(account, 0)
+        if month > last:
             widest = max(len(self.met[account].get((last, each), set[int]())) for each in ("payer", "payee"))
             self.hubs.discard(account)
             if widest >= self.hub_bits and month == last + 1:
                 self.hubs.add(account)
-            self.touched[account] = month
         if other is not None:
-            seen = self.met[account].setdefault((self.touched.get(account, 0), side), set())
-            number = other if isinstance(other, int) else self.codes.get(other, _number(other))
-            seen.add(one_of_64(number))
+            seen = self.met[account].setdefault((month, side), set())
+            seen.add(one_of_64(other if isinstance(other, int) else _number(other)))
 
-    def _out(self, pay: Pay, found: Found, is_to_hub: bool, from_hub: bool) -> None:
+    def _out(self, pay: Pay, found: Found, is_to_hub: bool) -> None:
         assert pay.payer is not None
         own = [inflow for inflow in self.inflows[pay.payer] if inflow.pay.currency == pay.currency]
         latest = list(reversed(own))
@@ -182,7 +191,7 @@ class SlowTracer:
             inflow.rest -= taken
             need -= taken
             stayed += taken * max(pay.time_us - inflow.pay.time_us, 0)
-            if not from_hub:
+            if not found.from_hub:
                 for trail in self._carried(pay, inflow, taken):
                     self._put(carried, trail)
         passed = pay.amount - need
@@ -257,7 +266,9 @@ class SlowTracer:
 
 
 def _number(word: str) -> int:
-    return int.from_bytes(sha256(word.encode()).digest()[:4])
+    """The first half of a token in hex; of another word that of its hash."""
+    token = word if len(word) == 2 * TOKEN_BYTES else sha256(word.encode()).hexdigest()
+    return int.from_bytes(bytes.fromhex(token)[: TOKEN_BYTES // 2], "little")
 
 
 def one_of_64(code: int) -> int:
