@@ -268,6 +268,7 @@ class EmbeddedRun:
             default_entity=self.loaded.entities.default,
             layout=self.settings.layout,
             mapping=self.settings.mapping,
+            zone=self.loaded.entities.entities[self.loaded.entities.default].zone,
         )
 
     def _judge(self, source: Source, chunk: RecordChunk) -> None:

@@ -29,7 +29,7 @@ from monitor.cli.model_mode import ModelMode
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.domain.vocabulary import MODELS_SHADOW
 from monitor.engine.binding import ListMissing
-from monitor.intake.layouts import LAYOUTS
+from monitor.intake.layouts import LAYOUTS, MESSAGE_LAYOUTS
 from monitor.intake.lines import SourceDamaged
 from monitor.intake.mapping import MappingError, load_mapping
 from monitor.intake.rates import RatesError
@@ -55,6 +55,7 @@ examples:
   aml run day1.jsonl.gz day2.parquet --db bank.db --alerts alerts.jsonl
   producer | aml run - --db bank.db --no-progress
   aml run tx.csv --format saml-d                     a public layout
+  aml run pacs008.xml camt054.xml.gz                 messages of ISO 20022; see docs/iso20022.md
   aml run tx.csv --mapping map.yaml                  the bank's own columns
   aml run tx.jsonl --rules bank/ --approvals bank/approvals.yaml
   aml run payments.jsonl --db bank.db --resume       go on where the last run stopped
@@ -70,7 +71,9 @@ exit status:
 def run(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="JSON lines, CSV or Parquet, perhaps gzip; - is standard input"),
+        typer.Argument(
+            metavar="FILE...", help="JSON lines, CSV, Parquet, ISO 20022; perhaps gzip; - is standard input"
+        ),
     ],
     db: Annotated[Path, typer.Option("--db", envvar="AML_DB", help="the case store; its data lie beside it")] = Path(
         "aml.db"
@@ -83,7 +86,9 @@ def run(
     lists: Annotated[list[Path] | None, typer.Option(help="folders that hold lists/ of named lists")] = None,
     rates: Annotated[Path | None, typer.Option(help="dated exchange rates, CSV")] = None,
     entities: Annotated[Path | None, typer.Option(help="booking entities: zone, cut-off, holidays; YAML")] = None,
-    layout: Annotated[str | None, typer.Option("--format", help=f"a public layout: {', '.join(LAYOUTS)}")] = None,
+    layout: Annotated[
+        str | None, typer.Option("--format", help=f"a layout: {', '.join((*LAYOUTS, *MESSAGE_LAYOUTS))}")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option(help="the bank's own columns, YAML; see docs/mapping.md")] = None,
     approve_examples: Annotated[
         bool, typer.Option("--approve-examples", help="take the shipped rules' EXAMPLE approval as the bank's own")

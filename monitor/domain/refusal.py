@@ -40,6 +40,9 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     ENTITY_UNKNOWN = "entity_unknown"
     CHARACTER_REFUSED = "character_refused"
+    NOT_XML = "not_xml"
+    MESSAGE_UNKNOWN = "message_unknown"
+    EVIDENCE_ONLY = "evidence_only"
 
 
 REMEDIES: dict[Reason, str] = {
@@ -74,6 +77,9 @@ REMEDIES: dict[Reason, str] = {
     "reconciliation; windows do not change.",
     Reason.ENTITY_UNKNOWN: "The booking entity is not in entities.yaml. Add it there and retry.",
     Reason.CHARACTER_REFUSED: "A text holds NUL or half of a surrogate pair, which no store can keep. Ask the sender.",
+    Reason.NOT_XML: "The XML is cut, damaged or has a document type, which is never read. Fetch the file again.",
+    Reason.MESSAGE_UNKNOWN: "The message or its version is not read. Ask the sender for one of those that are named.",
+    Reason.EVIDENCE_ONLY: "Another message books the payment; this one is kept as evidence. Nothing is to be done.",
 }
 
 

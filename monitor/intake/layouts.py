@@ -11,6 +11,7 @@ Three liberties, which a bank's own mapping does not take, and why:
   rounded half to even to the currency's minor unit. Amounts that round to zero are refused like any zero.
 """
 
+from monitor.intake.iso20022.meaning import Books
 from monitor.intake.mapping import FieldRule, Mapping
 
 _LABELS = ["is_laundering", "typology", "case_id"]
@@ -210,6 +211,10 @@ LAYOUTS: dict[str, tuple[Mapping, ...]] = {
 ``canonical``: ``tx_id,ts,src,dst,amount,currency,tx_type`` and labels. ``amlworld``: that with banks and the received
 amount, or the published file. ``amlsim``: IBM AMLSim's samples (day numbers from 1, read as days of 2017, and
 US dollars), its converted logs, or the canonical form. ``saml-d``: the published file; the sender's currency counts."""
+
+
+MESSAGE_LAYOUTS: dict[str, Books] = {"iso20022": "settlement", "iso20022-entries": "entry"}
+"""Further words of ``--format``, for messages of ISO 20022, and which message books a credit transfer there."""
 
 
 def layout_for(name: str, columns: list[str]) -> Mapping:

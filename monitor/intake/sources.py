@@ -1,9 +1,9 @@
 """Opening a source: which reader and which decoder belong to a file or to standard input.
 
-Parquet and gzip are recognised by their first bytes. Text is JSON lines or CSV by the name's ending, otherwise by its
-first character: ``{`` begins a JSON record. Standard input is JSON lines unless ``--format`` or ``--mapping`` says
-otherwise; a stream that begins as a table stops the run. ``--format`` and ``--mapping`` name columns, so they read
-tables only.
+Parquet and gzip are recognised by their first bytes. Text is JSON lines, CSV or XML by the name's ending, otherwise by
+its first character: ``{`` begins a JSON record, ``<`` a message of ISO 20022. Standard input is JSON lines unless
+``--format`` or ``--mapping`` says otherwise; a stream that begins as a table stops the run. A mapping and the layouts
+of tables name columns, so they read tables only.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.intake.identifiers import IdentifierTable
+from monitor.intake.iso20022.decoding import MessageDecoder
+from monitor.intake.iso20022.reading import MessageReader
 from monitor.intake.jsonl import JsonLinesDecoder
-from monitor.intake.layouts import LAYOUTS
+from monitor.intake.layouts import LAYOUTS, MESSAGE_LAYOUTS
 from monitor.intake.lines import CHUNK_BYTES, STANDARD_INPUT, _expanded, _from_descriptor, read_lines
 from monitor.intake.mapping import Mapping, MappingError
 from monitor.intake.records import DecodedChunk, RecordChunk, SourcePosition
@@ -23,6 +25,8 @@ from monitor.intake.tabular import TableDecoder
 _PARQUET = b"PAR1"
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 _CSV_ENDINGS = (".csv", ".tsv")
+_XML_ENDING = ".xml"
+_XML_STARTS = (b"<", b"\xff\xfe", b"\xfe\xff", b"\0<")
 
 
 class Decoder(Protocol):
@@ -49,17 +53,19 @@ def open_source(
     default_entity: str | None,
     layout: str | None = None,
     mapping: Mapping | None = None,
+    zone: str = "UTC",
     standard_input: int = 0,
 ) -> Source:
     """The reader and decoder of a file, or of standard input for ``-``.
 
     Args:
-        path: JSON lines, CSV (both also as gzip) or Parquet; ``-`` for standard input.
+        path: JSON lines, CSV, ISO 20022 (all three also as gzip) or Parquet; ``-`` for standard input.
         identifiers: Codes of the run.
         entities: Booking entities that exist; ``None`` allows any.
         default_entity: The entity of records that name none.
         layout: A word of ``--format``.
         mapping: A bank's own mapping; not together with ``layout``.
+        zone: Of times in messages of ISO 20022 that name none.
         standard_input: File descriptor that ``-`` stands for.
 
     Raises:
@@ -67,11 +73,22 @@ def open_source(
         OSError: The file cannot be read.
     """
     name = str(path)
-    if layout is not None and (layout not in LAYOUTS or mapping is not None):
-        known = f"the formats are {', '.join(LAYOUTS)}" if layout not in LAYOUTS else "give --format or --mapping"
+    formats = (*LAYOUTS, *MESSAGE_LAYOUTS)
+    if layout is not None and (layout not in formats or mapping is not None):
+        known = f"the formats are {', '.join(formats)}" if layout not in formats else "give --format or --mapping"
         raise MappingError(f"{name}: --format {layout} cannot be used here; {known}.")
-    is_table = layout is not None or mapping is not None
-    kind = _kind(name, is_table=is_table)
+    is_table = layout in LAYOUTS or mapping is not None
+    kind = "xml" if layout in MESSAGE_LAYOUTS else _kind(name, is_table=is_table)
+    if kind == "xml":
+        if is_table:
+            raise MappingError(f"{name}: --format and --mapping name columns, but the file holds XML. Leave them out.")
+        books = MESSAGE_LAYOUTS[layout or "iso20022"]
+
+        def messages(start: SourcePosition) -> Iterator[RecordChunk]:
+            yield from MessageReader(read_pieces(path, standard_input), name, zone=zone, books=books).chunks(start)
+
+        messages_of = MessageDecoder(identifiers, entities=entities, default_entity=default_entity)
+        return Source(name, messages, messages_of)
     if kind == "json":
         if is_table:
             raise MappingError(
@@ -125,7 +142,7 @@ def read_pieces(path: Path | str, standard_input: int = 0) -> Iterator[bytes]:
 
 
 def _kind(name: str, *, is_table: bool) -> str:
-    """``json``, ``csv`` or ``parquet``. Standard input is JSON lines, or CSV if columns are named."""
+    """``json``, ``csv``, ``xml`` or ``parquet``. Standard input is JSON lines, or CSV if columns are named."""
     if name == STANDARD_INPUT:
         return "csv" if is_table else "json"
     with open(name, "rb") as file:
@@ -136,5 +153,9 @@ def _kind(name: str, *, is_table: bool) -> str:
         return "json"
     if bare.endswith(_CSV_ENDINGS):
         return "csv"
+    if bare.endswith(_XML_ENDING):
+        return "xml"
     first = next(read_pieces(name), b"").removeprefix(b"\xef\xbb\xbf").lstrip()
+    if first.startswith(_XML_STARTS):
+        return "xml"
     return "json" if first.startswith(b"{") or not first else "csv"

@@ -113,7 +113,7 @@ GOLDEN = [
     (R.CHARACTER_REFUSED, plain(remittance="a\0"), 'remittance: "a\\u0000" holds the character NUL'),
     (R.CHARACTER_REFUSED, plain(debtor_name=HIGH), 'debtor_name: "\\ud800" holds half of a surrogate pair'),
 ]  # fmt: skip
-OF_OTHER_STAGES = {R.DUPLICATE_DIFFERS, R.TOO_LATE, R.CELLS_DIFFER}
+OF_OTHER_STAGES = {R.DUPLICATE_DIFFERS, R.TOO_LATE, R.CELLS_DIFFER, R.NOT_XML, R.MESSAGE_UNKNOWN, R.EVIDENCE_ONLY}
 
 
 @pytest.mark.parametrize(("reason", "line", "detail"), GOLDEN, ids=[f"{n}-{row[0]}" for n, row in enumerate(GOLDEN)])

@@ -167,6 +167,7 @@ class FileHistory:
             default_entity=entities.default,
             layout=self.given.layout,
             mapping=self.given.mapping,
+            zone=entities.entities[entities.default].zone,
         )
         position, self._ids = 0, []
         for chunk in source.chunks(SourcePosition(0, 0)):
