@@ -7,7 +7,7 @@ One payment comes as several messages and is judged once, because only one kind 
 - ``entry``: every booked entry of camt.054 books; pacs.008 and pacs.004 are evidence.
 
 An order (pain.001) is always evidence, and so is a status that moves nothing. A rejection (pacs.002) and a return
-(pacs.004) name the payment that they take back. ``docs/adr/0029-iso20022.md`` says why.
+(pacs.004) name the payment that they take back. ``docs/adr/0030-iso20022.md`` says why.
 
 The id of a payment is its UETR; without one, the id of the transaction or else of the instruction or of the message,
 and the end-to-end id, as every later message repeats them.
