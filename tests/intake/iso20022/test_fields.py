@@ -158,6 +158,7 @@ def test_a_reversal_names_the_entry_that_it_takes_back_and_keeps_its_sides():
     assert fields["reverses"] == Payment().uetr
     assert fields["transaction_id"] == f"{Payment().uetr}/reversal/000123456789/S1"
     assert fields["debtor_account"] == Payment().debtor_account
+    assert fields["creditor_account"] == Payment().creditor_account
 
 
 def test_an_entry_without_a_direction_is_nobodys():
@@ -245,6 +246,12 @@ def test_a_bank_that_instructs_is_told_if_it_is_no_side():
         return fields_of(data).get("instructing_agent")
 
     assert (instructed("MIDLGB22XXX"), instructed("EXBKUS33XXX")) == ("MIDLGB22XXX", None)
+
+
+def test_a_country_is_not_taken_from_an_account_that_is_no_iban():
+    data = settlement(replace(Payment(), creditor_account="GB29NWBK60161331926818"))
+    assert fields_of(data.replace(b"FRGNGB2LXXX", b"COBADEFF"))["creditor_country"] == "DE"
+    assert fields_of(settlement(Payment()).replace(b"FRGNGB2LXXX", b"COBADEFF"))["creditor_country"] == "GB"
 
 
 def test_a_text_with_a_comment_is_whole():
