@@ -25,6 +25,8 @@ from monitor.rulebook.typologies import TYPOLOGIES
 DECISIONS_MIN: Final = 10
 LIFT_MIN: Final = 0.5
 LIFT_MAX: Final = 2.0
+GIVES_MAX: Final = 20.0
+"""The most that one fact gives, in log odds: one that hardly ever varied must not drown the others."""
 SAMPLED: Final = "suppression_sample"
 SAMPLED_SHARE: Final = 0.05
 """The chance with which a case of one sampled alert came to the queue: the default share of a suppression."""
@@ -81,8 +83,10 @@ class Line:
     deviation: float
 
     def gives(self, value: float) -> float:
-        """The log odds that a fact of this value gives."""
-        return self.weight * (value - self.mean) / self.deviation if self.deviation > 0.0 else 0.0
+        """The log odds that a fact of this value gives, within :data:`GIVES_MAX`."""
+        if self.deviation <= 0.0:
+            return 0.0
+        return min(max(self.weight * (value - self.mean) / self.deviation, -GIVES_MAX), GIVES_MAX)
 
 
 @dataclass(frozen=True, slots=True)

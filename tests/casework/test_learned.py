@@ -64,6 +64,11 @@ def test_the_lift_is_the_odds_against_an_average_case():
     assert "less often" in lift_words(0.6376)
 
 
+def test_a_fact_that_hardly_ever_varied_does_not_drown_the_others():
+    order = LearnedOrder(10, 10, (Line("strength", 1.0, 0.0, 5e-324), Line("agreement", 1.0, 1.0, 2e-313)))
+    assert lifted(a_case(strength=0.5), order).lift == 1.0
+
+
 def test_the_facts_of_a_case_say_nothing_about_who_the_customer_is():
     case = a_case(typologies=("cash", "mule"), rules=("A", "B"), alert_count=4, quiet_count=1, dismissed_cases=2)
     facts = facts_of(case)
