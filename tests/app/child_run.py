@@ -1,9 +1,10 @@
 """An embedded run in a process of its own, for tests that kill it. Not imported by tests.
 
 ``python tests/app/child_run.py SETTINGS.json`` runs with ``--resume`` where there is something to resume. It prints
-``going`` when the first record is about to be read. ``kill_at`` ends the process without warning at that
-file operation, counted from the start of the run. With ``reload`` the rules lie in a folder of their own, and are
-others (a rule gone, one changed, a list longer) from the first commit at or behind that many records on.
+``going`` when the first record is about to be read. ``kill_at`` ends the process without warning at that file
+operation, counted from the start of the run, and ``kill_going_at`` counted from the first record. With ``reload`` the
+rules lie in a folder of their own, and are others (a rule gone, one changed, a list longer) from the first commit at or
+behind that many records on.
 """
 
 import json
@@ -98,6 +99,8 @@ def main() -> None:
         if not told:
             told.append(1)
             print("going", flush=True)
+            if "kill_going_at" in given:
+                kill_at(given["kill_going_at"])
         return True
 
     def settings(*, resume: bool) -> RunSettings:

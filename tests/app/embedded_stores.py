@@ -65,6 +65,7 @@ def start_child(
     *,
     snapshot: int = 3_000,
     kill_at: int | None = None,
+    kill_going_at: int | None = None,
     stdin: int | None = None,
     reload: int | None = None,
     kill_after_reload: int | None = None,
@@ -82,6 +83,8 @@ def start_child(
         given |= {"reload": reload, "kill_after_reload": kill_after_reload}
     if kill_at is not None:
         given["kill_at"] = kill_at
+    if kill_going_at is not None:
+        given["kill_going_at"] = kill_going_at
     path = folder / "settings.json"
     path.write_text(json.dumps(given))
     return subprocess.Popen(
