@@ -66,6 +66,16 @@ def test_topics_are_made_once_and_differences_are_named(client: dict[str, str]):
     assert len(said) == 3
 
 
+def test_a_topic_that_was_made_meanwhile_is_no_error(client: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    wanted = {uuid4().hex: Topic(partitions=1, purpose="x")}
+    TopicAdmin(client).create(wanted, replication=1)
+    late = TopicAdmin(client)
+    first: list[dict[str, int]] = [{}]
+    there = late._partitions
+    monkeypatch.setattr(late, "_partitions", lambda: first.pop() if first else there())
+    assert late.create(wanted, replication=1) == list(wanted)
+
+
 def test_what_the_brokers_refuse_is_said(client: dict[str, str]):
     with pytest.raises(KafkaError, match=r"could not be made: .*replication factor"):
         TopicAdmin(client).create({uuid4().hex: Topic(partitions=1, purpose="x")}, replication=3)

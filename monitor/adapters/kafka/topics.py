@@ -1,10 +1,12 @@
 """Topics as they should be (``deploy/topics.yaml``), and as they are at the brokers."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 from pydantic import BaseModel, ConfigDict, Field
@@ -121,8 +123,19 @@ class TopicAdmin:
         if not missing:
             return []
         for name, made in self._admin.create_topics(missing, operation_timeout=SECONDS).items():
-            self._answer(made, f"topic {name} could not be made")
-        return [each.topic for each in missing]
+            # A slow broker's answer can be lost and the client asks again: then the topic is there already.
+            self._answer(made, f"topic {name} could not be made", passed_over=Code.TOPIC_ALREADY_EXISTS)
+        names = [each.topic for each in missing]
+        self._wait_for(names)
+        return names
+
+    def _wait_for(self, names: list[str]) -> None:
+        """Wait until every broker that is asked knows the topics: they are made before all of them do."""
+        until = time.monotonic() + SECONDS
+        while not set(names) <= self._partitions().keys():
+            if time.monotonic() > until:
+                raise KafkaError(f"{self._where}: {', '.join(names)} were made and are not there yet. Ask again later.")
+            time.sleep(0.1)
 
     def _partitions(self) -> dict[str, int]:
         try:
@@ -143,8 +156,10 @@ class TopicAdmin:
             found[resource.name] = {key: entry.value for key, entry in entries.items()}
         return found
 
-    def _answer(self, future: Any, what: str) -> Any:
+    def _answer(self, future: Any, what: str, *, passed_over: int | None = None) -> Any:
         try:
             return future.result(timeout=SECONDS)
         except KafkaException as error:
+            if error.args[0].code() == passed_over:
+                return None
             raise KafkaError(f"{self._where}: {what}: {error.args[0].str()}.") from None
