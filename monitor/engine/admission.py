@@ -27,6 +27,7 @@ from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, FurtherKeys
+from monitor.engine.growing import extended
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
 from monitor.rulebook.dispatch import CLASSES
@@ -83,12 +84,12 @@ class KeySpace:
     def make_room(self, codes: int, coming: int) -> None:
         """Room for codes below ``codes`` and for ``coming`` new keys."""
         if codes > len(self.row_of):
-            self.row_of = _extended(self.row_of, 2 * codes, -1)
+            self.row_of = extended(self.row_of, 2 * codes, -1)
         if self.count + coming > len(self.code_of):
             length = max(2 * len(self.code_of), self.count + coming)
-            self.code_of = _extended(self.code_of, length, -1)
-            self.clock_us = _extended(self.clock_us, length, NEVER)
-            self.booked_us = _extended(self.booked_us, length, NEVER)
+            self.code_of = extended(self.code_of, length, -1)
+            self.clock_us = extended(self.clock_us, length, NEVER)
+            self.booked_us = extended(self.booked_us, length, NEVER)
 
 
 class Spaces(NamedTuple):
@@ -98,12 +99,6 @@ class Spaces(NamedTuple):
     code_of: tuple[Int32s, ...]
     clock_us: tuple[Int64s, ...]
     booked_us: tuple[Int64s, ...]
-
-
-def _extended(values: npt.NDArray[np.int32] | npt.NDArray[np.int64], length: int, fill: int):
-    grown = np.full(length, fill, values.dtype)
-    grown[: len(values)] = values
-    return grown
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,12 @@
 """Anomaly models over the payments of the log: scored, then learned, and within a budget raised.
 
-Each booked and judged payment with two sides is one row for :func:`models.ensemble.payment_ensemble`. Its time is the
-latest ``booked_at`` of such payments so far, so it never goes back and does not depend on the rules; its accounts and
-the segments of their holders are numbered here, in the order of the log, for the same reason. At each change of the day
-of that clock tails and thresholds are published and hold from the next row on. So the result depends on the order of
-the log, and not on how it is cut.
+Each booked and judged payment with two sides is one row (:mod:`monitor.engine.model_rows`) for
+:func:`models.ensemble.payment_ensemble`. At each change of the day of the rows' clock tails and thresholds are
+published and hold from the next row on. So the result depends on the order of the log, and not on how it is cut.
 
 A row whose score reaches the threshold of its payer's segment is an anomaly, once per account and UTC day. Above the
 threshold lay at most :data:`BUDGET` of the account-days before. Payers who are no customers of the bank are learned and
 never raised.
-
-Amounts are brought into one currency by the rates of the engine, each at the last one published before its payment: the
-currency that most payments of the first 28 days are in (until the first day is over, that of the first payment).
-Where no rate is known the amount is unknown to the models.
 
 The models remember accounts and times. Which payments those were is kept beside: the last :data:`REMEMBERED`
 payments into an account and first-ever payments out of it, so that an alert names what it rests on.
@@ -37,15 +31,13 @@ from models.contract import DAY_US, Family, Float64s, State
 from models.drift import Drift
 from models.ensemble import EnsembleScores, Freezing, payment_ensemble
 from models.sketch import BUCKETS, edges
-from monitor.domain.money import CURRENCIES, DECIMALS
-from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
-from monitor.domain.vocabulary import STATUSES
-from monitor.engine.admission import JUDGED
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.conversion import Rates
+from monitor.engine.growing import extended
 from monitor.engine.hashing import EMPTY
-from monitor.engine.profiles import COLUMN, ProfileTable
+from monitor.engine.model_rows import ModelRows, Rows
+from monitor.engine.profiles import ProfileTable
 
 MODEL_ID, VERSION = "payment-ensemble", 2
 """The source of its alerts. The version rises with every change of what is scored or raised."""
@@ -63,9 +55,6 @@ REMEMBERED = 12
 """Payments remembered by position, per account and direction."""
 
 Arrays = dict[str, npt.NDArray[Any]]
-_SEGMENT, _UNNUMBERED = COLUMN["segment"], -1
-_BOOKED = STATUSES.index("booked")
-_SCALE = np.array([10.0**decimals for decimals in DECIMALS])
 _IN, _OUT = range(2)
 _POSITION_AND_NEW, _TIME = range(2)
 _WAYS = 4
@@ -105,33 +94,6 @@ class Anomaly:
     has_segment: bool
     contributions: tuple[Contribution, ...]
     positions: tuple[int, ...]
-
-
-@kernel
-def _number(payer: Int32s, payee: Int32s, row_of: Int32s, count: int) -> int:
-    """Give new accounts a row in the order of the log; the number of rows."""
-    for i in range(len(payer)):
-        if row_of[payer[i]] < 0:
-            row_of[payer[i]] = count
-            count += 1
-        if row_of[payee[i]] < 0:
-            row_of[payee[i]] = count
-            count += 1
-    return count
-
-
-@kernel
-def _look_up(
-    holder: Int32s, row_of: Int32s, profiles: npt.NDArray[np.int64], segment_of: Int64s, segments: Int64s
-) -> int:
-    """The segment of each holder; the first code that has no number yet stops it and is returned, else -1."""
-    for i in range(len(holder)):
-        row = row_of[holder[i]] if 0 <= holder[i] < len(row_of) else -1
-        code = profiles[row, _SEGMENT] if row >= 0 else -1
-        if code >= 0 and (code >= len(segment_of) or segment_of[code] < 0):
-            return code
-        segments[i] = segment_of[code] if code >= 0 else 0
-    return -1
 
 
 @inlined
@@ -208,19 +170,12 @@ class Anomalies:
         self.budget = Budget(segments=SEGMENTS, keys_max=KEYS_MAX)
         self.days = np.zeros((SEGMENTS, BUCKETS), np.int64)
         """Account-days by segment and bucket of their best score when the thresholds in force were published."""
-        self.row_of = np.full(1024, -1, np.int32)
-        self.count = 0
-        self.segment_code: list[int] = []
-        self.segment_of = np.full(1, _UNNUMBERED, np.int64)
+        self.rows = ModelRows(segments_max=SEGMENTS - 1)
         self.kept = _new_rings(1024)
         self.at = np.zeros((1024, 2), np.int32)
         self.began_us: int | None = None
         self.clock_us: int | None = None
         self.broken: str | None = None
-        self.currency: int | None = None
-        """The currency of all amounts, once a payment had one."""
-        self.paid_in = np.zeros(len(CURRENCIES), np.int64)
-        """Payments by currency in the first 28 days."""
         self._parts = [part.name.partition(": ")[::2] for part in self.ensemble.combination.parts]
         self._place = {name: number for number, (_, name) in enumerate(self._parts)}
 
@@ -260,42 +215,31 @@ class Anomalies:
     def _step(
         self, batch: TransactionBatch, outcome: npt.NDArray[np.int8], profiles: ProfileTable, rates: Rates | None
     ) -> list[Anomaly]:
-        payer = np.where(batch.debtor_account >= 0, batch.debtor_account, batch.debtor_holder)
-        payee = np.where(batch.creditor_account >= 0, batch.creditor_account, batch.creditor_holder)
-        is_row = (outcome == JUDGED) & (batch.status == _BOOKED) & (payer >= 0) & (payee >= 0) & (payer != payee)
-        rows = np.flatnonzero(is_row)
-        if not len(rows):
+        last_us = np.iinfo(np.int64).min if self.clock_us is None else self.clock_us
+        rows = self.rows.take(batch, outcome, profiles, last_us)
+        if not len(rows.time_us):
             return []
-        clock_us = np.maximum.accumulate(batch.booked_at_us[rows])
         if self.clock_us is None:
-            self.began_us = self.clock_us = int(clock_us[0])
-        clock_us = np.maximum(clock_us, self.clock_us)
-        columns = self._columns(batch, rows, clock_us, *self._keys(payer[rows], payee[rows]), profiles)
-        currency, log_major = batch.currency[rows], columns["amount_log"]
-        today = clock_us // DAY_US
-        before = self.clock_us // DAY_US
-        cuts = [0, *(np.flatnonzero(np.diff(today)) + 1).tolist(), len(rows)]
+            self.began_us = self.clock_us = int(rows.time_us[0])
+        self._make_room()
+        today, before = rows.time_us // DAY_US, self.clock_us // DAY_US
+        cuts = [0, *(np.flatnonzero(np.diff(today)) + 1).tolist(), len(today)]
         found: list[Anomaly] = []
         for start, stop in pairwise(cuts):
             if today[start] > before:
                 self._publish(int(today[start]), is_half=today[start] // HALF_LIFE_DAYS > before // HALF_LIFE_DAYS)
                 before = today[start]
-            of_day = slice(start, stop)
-            log_major[of_day] += self._into_one(
-                currency[of_day], ~np.isnan(log_major[of_day]), batch.booked_at_us[rows[of_day]], int(before), rates
-            )
-            run = {name: column[start:stop] for name, column in columns.items()}
-            found += self._judge(run, batch.debtor_holder[rows[start:stop]], batch.position[rows[start:stop]],
-                                 rows[start:stop])  # fmt: skip
-        self.clock_us = int(clock_us[-1])
+            of_day = rows.slice(start, stop)
+            self.rows.into_one_currency(of_day, is_counted=self._is_young(int(before)), rates=rates)
+            found += self._judge(of_day)
+        self.clock_us = int(rows.time_us[-1])
         return found
 
     def _publish(self, today: int, *, is_half: bool) -> None:
         """Thresholds from the days before ``today``; the ensemble publishes its tails at its next row."""
         thresholds = self.budget.publish(BUDGET, today=today)
         if self._is_young(today):
-            if self.paid_in.any():
-                self.currency = int(self.paid_in.argmax())
+            self.rows.choose_currency()
             thresholds = replace(thresholds, values=np.full(SEGMENTS, np.inf))
         self.budget.use(thresholds)
         self.days = self.budget.counts.copy()
@@ -305,87 +249,37 @@ class Anomalies:
     def _is_young(self, today: int) -> bool:
         return self.began_us is None or today < self.began_us // DAY_US + WARM_UP_DAYS
 
-    def _into_one(
-        self, currency: Int16s, is_known: npt.NDArray[np.bool_], booked_us: Int64s, today: int, rates: Rates | None
-    ) -> Float64s | float:
-        """What to add to the logarithms of amounts of one day, shape (n,); NaN where no rate is known."""
-        if self._is_young(today):
-            self.paid_in += np.bincount(currency[is_known], minlength=len(CURRENCIES))
-            if self.currency is None and is_known.any():
-                self.currency = int(currency[is_known.argmax()])
-        foreign = np.flatnonzero(is_known & (currency != self.currency))
-        if not len(foreign) or self.currency is None:
-            return 0.0
-        added = np.zeros(len(currency))
-        for code in np.unique(currency[foreign]).tolist():
-            own = foreign[currency[foreign] == code]
-            added[own] = _log_rates(rates, code, booked_us[own]) - _log_rates(rates, self.currency, booked_us[own])
-        return added
-
-    def _keys(self, payer: Int32s, payee: Int32s) -> tuple[Int64s, Int64s]:
-        """The rows of the accounts; new ones are numbered."""
-        highest = int(max(payer.max(), payee.max()))
-        if highest >= len(self.row_of):
-            self.row_of = _longer(self.row_of, 2 * highest + 2, -1)
-        self.count = int(_number(payer, payee, self.row_of, self.count))
-        keys = min(self.count, KEYS_MAX)
+    def _make_room(self) -> None:
+        keys = min(self.rows.count, KEYS_MAX)
         if keys > len(self.kept):
             more = _new_rings(min(2 * keys, KEYS_MAX))
             more[: len(self.kept)] = self.kept
-            self.kept, self.at = more, _longer(self.at, len(more), 0)
-        return self.row_of[payer].astype(np.int64), self.row_of[payee].astype(np.int64)
+            self.kept, self.at = more, extended(self.at, len(more), 0)
 
-    def _columns(
-        self, batch: TransactionBatch, rows: Int64s, clock_us: Int64s, payer: Int64s, payee: Int64s,
-        profiles: ProfileTable,
-    ) -> Arrays:  # fmt: skip
-        amount = batch.amount_minor[rows]
-        is_known = (amount != UNKNOWN) & (amount > 0)
-        major = np.where(is_known, amount, 1) / _SCALE[batch.currency[rows]]
-        return {
-            "payer": payer,
-            "payee": payee,
-            "time_us": clock_us,
-            "amount_log": np.where(is_known, np.log(major), np.nan),  # of its own currency
-            "channel": batch.channel[rows].astype(np.int64),
-            "segment": self._segments(batch.debtor_holder[rows], profiles),
-        }
-
-    def _segments(self, holder: Int32s, profiles: ProfileTable) -> Int64s:
-        """The segment of each payer, 0 for one without; new ones are numbered as they come."""
-        segments: Int64s = np.empty(len(holder), np.int64)
-        while (code := _look_up(holder, profiles.row_of, profiles.values, self.segment_of, segments)) >= 0:
-            if code >= len(self.segment_of):
-                self.segment_of = _longer(self.segment_of, code + 1, _UNNUMBERED)
-            if len(self.segment_code) < SEGMENTS - 1:
-                self.segment_code.append(code)
-                self.segment_of[code] = len(self.segment_code)
-            else:
-                self.segment_of[code] = 0
-        return segments
-
-    def _judge(self, run: Arrays, holder: Int32s, position: Int64s, rows: Int64s) -> list[Anomaly]:
+    def _judge(self, rows: Rows) -> list[Anomaly]:
         """Score and learn the rows of one day."""
-        scores = self.ensemble.score_learn_many(run, facts=True)
+        scores = self.ensemble.score_learn_many(rows.columns(), facts=True)
         assert scores.facts is not None
         # Only customers of the bank are raised, and only their days are counted.
-        key = np.where(holder >= 0, run["payer"], -1)
-        raised = np.flatnonzero(self.budget.decide(key, run["time_us"], run["segment"], scores.values))
+        key = np.where(rows.holder >= 0, rows.payer, -1)
+        raised = np.flatnonzero(self.budget.decide(key, rows.time_us, rows.segment, scores.values))
         is_new = scores.facts[:, self._place[NEW_PAYEES], 0] > 0.0
-        place: Int64s = np.full(len(rows), -1, np.int64)
+        place: Int64s = np.full(len(rows.payer), -1, np.int64)
         place[raised] = np.arange(len(raised))
-        why = self.ensemble.why_of(scores, run["segment"], raised)
-        linked_us = self._linked_us(scores, run, raised)
+        why = self.ensemble.why_of(scores, rows.segment, raised)
+        linked_us = self._linked_us(scores, rows, raised)
         wanted = self._wanted(why)
         named, counts = np.empty((len(raised), _WAYS * REMEMBERED), np.int64), np.zeros(len(raised), np.int64)
         _name_and_remember(
-            run["payer"], run["payee"], position, run["time_us"], is_new, place, wanted, linked_us, self.kept, self.at,
+            rows.payer, rows.payee, rows.position, rows.time_us, is_new, place, wanted, linked_us, self.kept, self.at,
             named, counts,
         )  # fmt: skip
         found = []
         for n, row in enumerate(raised.tolist()):
-            behind = {*named[n, : counts[n]].tolist(), int(position[row])}
-            found.append(self._anomaly(scores, why[n, :, 0], row, int(rows[row]), int(run["segment"][row]), behind))
+            behind = {*named[n, : counts[n]].tolist(), int(rows.position[row])}
+            found.append(
+                self._anomaly(scores, why[n, :, 0], row, int(rows.of_batch[row]), int(rows.segment[row]), behind)
+            )
         return found
 
     def _wanted(self, why: Float64s) -> npt.NDArray[np.bool_]:
@@ -394,11 +288,11 @@ class Anomalies:
         is_above: npt.NDArray[np.bool_] = why[:, parts, 0] > 0.0
         return np.ascontiguousarray(is_above)
 
-    def _linked_us(self, scores: EnsembleScores, run: Arrays, raised: Int64s) -> Int64s:
+    def _linked_us(self, scores: EnsembleScores, rows: Rows, raised: Int64s) -> Int64s:
         """When the inflow came that is carried on: the model gives the days since."""
         assert scores.facts is not None
         days = scores.facts[raised, self._place[CARRIED_ON], 1]
-        linked_us: Int64s = run["time_us"][raised] - np.rint(days * DAY_US).astype(np.int64)
+        linked_us: Int64s = rows.time_us[raised] - np.rint(days * DAY_US).astype(np.int64)
         return linked_us
 
     def _anomaly(
@@ -440,41 +334,33 @@ class Anomalies:
     def save(self) -> Arrays:
         """The state as arrays; those that are mostly zero by their places."""
         header = {
-            "segments": self.segment_code, "began_us": self.began_us, "clock_us": self.clock_us, "broken": self.broken,
-            "currency": self.currency,
-        }  # fmt: skip
+            "segments": self.rows.segment_code,
+            "currency": self.rows.currency,
+            "began_us": self.began_us,
+            "clock_us": self.clock_us,
+            "broken": self.broken,
+        }
         arrays: Arrays = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
-            "accounts": self._accounts(),
-            "kept": self.kept[: self.count],
-            "at": self.at[: self.count],
+            "accounts": self.rows.accounts(),
+            "kept": self.kept[: self.rows.count],
+            "at": self.at[: self.rows.count],
             "days": self.days,
-            "paid_in": self.paid_in,
+            "paid_in": self.rows.paid_in,
         }
         for name, state in (("ensemble", self.ensemble.state()), ("budget", self.budget.state())):
             arrays |= {f"{name}.{key}": array for key, array in state.as_arrays().items()}
         return {name: each for key, array in arrays.items() for name, each in _packed(key, array)}
 
-    def _accounts(self) -> Int32s:
-        """The code of each account in the order of their rows."""
-        codes = np.flatnonzero(self.row_of >= 0).astype(np.int32)
-        return codes[np.argsort(self.row_of[codes])]
-
     def load(self, saved: Arrays) -> None:
         """Take over a saved state."""
         arrays = _unpacked(saved)
         header = json.loads(arrays["header"].tobytes())
-        self.segment_code, self.broken = header["segments"], header["broken"]
-        self.began_us, self.clock_us = header["began_us"], header["clock_us"]
-        self.currency, self.paid_in = header["currency"], arrays["paid_in"]
-        self.segment_of = np.full(max(self.segment_code, default=0) + 1, _UNNUMBERED, np.int64)
-        self.segment_of[self.segment_code] = np.arange(1, len(self.segment_code) + 1)
-        codes = arrays["accounts"]
-        self.count, self.row_of = len(codes), np.full(max(1024, int(codes.max(initial=0)) + 1), -1, np.int32)
-        self.row_of[codes] = np.arange(self.count, dtype=np.int32)
+        self.broken, self.began_us, self.clock_us = header["broken"], header["began_us"], header["clock_us"]
+        self.rows.restore(arrays["accounts"], header["segments"], header["currency"], arrays["paid_in"])
         self.kept = _new_rings(max(1024, len(arrays["kept"])))
         self.kept[: len(arrays["kept"])] = arrays["kept"]
-        self.at = _longer(arrays["at"], len(self.kept), 0)
+        self.at = extended(arrays["at"], len(self.kept), 0)
         self.days = arrays["days"]
         for name, target in (("ensemble", self.ensemble), ("budget", self.budget)):
             own = {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
@@ -502,28 +388,8 @@ def digest() -> str:
     return sha256(configuration().encode()).hexdigest()
 
 
-def _log_rates(rates: Rates | None, currency: int, time_us: Int64s) -> Float64s:
-    """Logarithm of the rate from whole units of a currency into the target, the last published before each time."""
-    if rates is not None and currency == rates.target:
-        return np.zeros(len(time_us))
-    found: Float64s = np.full(len(time_us), np.nan)
-    if rates is not None:
-        series = slice(rates.start[currency], rates.start[currency + 1])
-        at = np.searchsorted(rates.published_us[series], time_us) - 1
-        is_known = at >= 0
-        minor = rates.numerator[series][at[is_known]] / rates.denominator[series][at[is_known]]
-        found[is_known] = np.log(minor * _SCALE[currency] / _SCALE[rates.target])
-    return found
-
-
 def _new_rings(keys: int) -> npt.NDArray[np.int64]:
     return np.full((keys, 2, REMEMBERED, 2), EMPTY, np.int64)
-
-
-def _longer(values: npt.NDArray[Any], length: int, fill: int) -> npt.NDArray[Any]:
-    grown = np.full((max(length, len(values)), *values.shape[1:]), fill, values.dtype)
-    grown[: len(values)] = values
-    return grown
 
 
 def _packed(name: str, array: npt.NDArray[Any]) -> Sequence[tuple[str, npt.NDArray[Any]]]:

@@ -68,12 +68,8 @@ def _scaled(amount, numerator, denominator):
 
 
 @inlined
-def converted(amount, currency, time_us, target, start, published_us, numerator, denominator):
-    """An amount in minor units of the target; UNKNOWN where no rate was published before the time."""
-    if amount == UNKNOWN or currency < 0:
-        return np.int64(UNKNOWN)
-    if currency == target:
-        return np.int64(amount)
+def rate_before(currency, time_us, start, published_us):
+    """The row of the last rate of a currency that was published before a time; -1 where there is none."""
     low, high = start[currency], start[currency + 1]
     first = low
     while low < high:
@@ -82,7 +78,18 @@ def converted(amount, currency, time_us, target, start, published_us, numerator,
             low = middle + 1
         else:
             high = middle
-    return np.int64(UNKNOWN) if low == first else _scaled(amount, numerator[low - 1], denominator[low - 1])
+    return -1 if low == first else low - 1
+
+
+@inlined
+def converted(amount, currency, time_us, target, start, published_us, numerator, denominator):
+    """An amount in minor units of the target; UNKNOWN where no rate was published before the time."""
+    if amount == UNKNOWN or currency < 0:
+        return np.int64(UNKNOWN)
+    if currency == target:
+        return np.int64(amount)
+    at = rate_before(currency, time_us, start, published_us)
+    return np.int64(UNKNOWN) if at < 0 else _scaled(amount, numerator[at], denominator[at])
 
 
 @kernel

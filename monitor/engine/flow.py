@@ -50,6 +50,7 @@ from monitor.domain.vocabulary import STATUSES
 from monitor.engine import inflows, trails
 from monitor.engine.admission import JUDGED, Admitted
 from monitor.engine.flow_messages import CodeOf, from_message, to_message
+from monitor.engine.growing import extended
 from monitor.engine.inflows import (
     ACCOUNT_WORDS,
     C_ACCOUNTS,
@@ -184,7 +185,7 @@ class FlowTable:
         told = np.concatenate((records.head(R_POSITION), notes[:, N_POSITION]))
         partitions = told >> OFFSET_BITS
         if len(told) and int(partitions.max()) >= len(self.heard):
-            self.heard = _longer(self.heard, int(partitions.max()) + 1)
+            self.heard = extended(self.heard, int(partitions.max()) + 1, 0)
         is_new = told >= self.heard[partitions]
         np.maximum.at(self.heard, partitions, told + 1)
         of_records, of_notes = np.split(is_new, [len(records)])
@@ -249,7 +250,7 @@ class FlowTable:
         for name in _STATE:
             setattr(self, name, np.array(arrays[name]))
         self.known = len(self.marks)
-        self.pool = _longer(self.pool, 2 * len(self.pool) + ROOM)
+        self.pool = extended(self.pool, 2 * len(self.pool) + ROOM, 0)
 
     def _state(self, changed: Rows) -> State:
         return State(self.row_of, self.accounts, self.marks, self.pool, self.counts, changed)
@@ -257,23 +258,23 @@ class FlowTable:
     def _make_room(self, payments: Payments) -> None:
         codes = 1 + max(int(side.max(initial=-1)) for side in (payments.payer, payments.payee, payments.taken_from))
         if codes > len(self.row_of):
-            self.row_of = _longer(self.row_of, 2 * codes, -1)
+            self.row_of = extended(self.row_of, 2 * codes, -1)
         self._make_marks(codes)
         coming = int(self.counts[C_ACCOUNTS]) + 2 * len(payments.position)
         if coming > len(self.accounts):
-            self.accounts = _longer(self.accounts, max(coming, 2 * len(self.accounts)))
+            self.accounts = extended(self.accounts, max(coming, 2 * len(self.accounts)), 0)
 
     def _make_marks(self, codes: int) -> None:
         """Marks for codes that are new: no hub, and the bit of the token."""
         if codes <= self.known:
             return
         if codes > len(self.marks):
-            self.marks = _longer(self.marks, 2 * codes)
+            self.marks = extended(self.marks, 2 * codes, 0)
         if self.tokens is None:
             numbers = np.arange(self.known, codes, dtype=np.uint64)
         else:
             numbers = np.ascontiguousarray(self.tokens()[self.known : codes, :8]).view("<u8")[:, 0]
-        self.marks[self.known : codes] = 2 * _one_of_64(numbers)
+        inflows.bits_of_tokens(numbers.view(np.int64), self.marks[self.known : codes])
         self.known = codes
 
     def _repack(self) -> None:
@@ -282,7 +283,7 @@ class FlowTable:
         rows = int(self.counts[C_ACCOUNTS])
         inflows.repack(self.accounts, rows, self.limits, self.counts, self.pool, new)
         length = max(2 * (int(new[TOP]) + ROOM), len(_new_pool(16_384)))
-        self.pool = _longer(new[: new[TOP]], length)
+        self.pool = extended(new[: new[TOP]], length, 0)
 
 
 def _received(records: Records) -> Payments:
@@ -308,21 +309,7 @@ def _received(records: Records) -> Payments:
     )
 
 
-def _one_of_64(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
-    """The bit that stands for an account where others are counted: the finaliser of splitmix64."""
-    x = numbers * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ x >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ x >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ x >> np.uint64(31)) >> np.uint64(1) & np.uint64(63)).astype(np.int8)
-
-
 def _new_pool(words: int) -> Rows:
     pool = np.zeros(FIRST_BLOCK + words, np.int64)
     pool[TOP] = FIRST_BLOCK
     return pool
-
-
-def _longer(values: npt.NDArray[Any], length: int, fill: int = 0) -> npt.NDArray[Any]:
-    grown = np.full((length, *values.shape[1:]), fill, values.dtype)
-    grown[: len(values)] = values
-    return grown

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from monitor.domain.flow import MONTH_US, R_POSITION, R_TIME, Limits
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.compiled import called, inlined, kernel
+from monitor.engine.compiled import called, inlined, kernel, mix
 
 Rows = npt.NDArray[np.int64]
 
@@ -225,6 +225,13 @@ def _moved(source, target, start, quads):
     for word in range(quads << 2):
         target[to + word] = source[start + word]
     return to
+
+
+@kernel
+def bits_of_tokens(numbers: Int64s, marks: npt.NDArray[np.int8]) -> None:
+    """Marks of accounts that are new: no hub, and the bit by which others count them, from 8 bytes of their tokens."""
+    for i in range(len(numbers)):
+        marks[i] = 2 * (mix(numbers[i], 0) & 63)
 
 
 @kernel

@@ -26,7 +26,7 @@ GRAPH_PAYMENTS = 60_000
 def models_and_flow(made: Bank, *, events: float, slices: int) -> dict[str, Any]:
     """Nanoseconds a payment of models and of flow as stages of the engine, and the peers' beside them."""
     pipeline, digest = Pipeline(made, models=MODELS_SHADOW), AlertDigest()
-    pipeline.engine.flow = pipeline.engine.flow or FlowTable()
+    pipeline.engine.flow = pipeline.engine.flow or FlowTable(tokens=lambda: pipeline.identifiers.tokens)
     chunks = made.chunks()
     warm(pipeline, chunks, digest, lambda: pipeline.reachable >= events * max(pipeline.accounts, 1))
     measured = measure(pipeline, chunks, digest, slices=slices, baselines=False)

@@ -153,6 +153,7 @@ class Pipeline:
         """One chunk from bytes to alerts."""
         decoded = self.decoder.decode(chunk, first_position=self.position)
         self.position += decoded.records
+        self.tokens = self.identifiers.tokens  # As in an embedded run, whose history takes them before the engine.
         alerts: list[Alert] = []
         for run, clock_us in self.profiles.runs(decoded.batch, self.clock_us):
             step = self.engine.step(run, self.profiles.table)

@@ -219,7 +219,7 @@ def test_whatever_else_breaks_is_flagged_and_stays_so_in_a_saved_state(stream: P
     made, again = engine(stream), engine(stream)
     assert made.anomalies is not None
     assert again.anomalies is not None
-    made.anomalies.segment_of = np.zeros((1, 1), np.int64)
+    made.anomalies.rows.segment_of = np.zeros((1, 1), np.int64)
     alerts = fed(made, stream, range(0, 6_000, 500))
     assert alerts == [alert for alert in whole[0] if alert.source.kind == "rule"]
     assert list(made.anomalies.flags) == [MODEL_ID]

@@ -10,6 +10,7 @@ from monitor.domain.money import CURRENCIES, CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.engine.anomalies import Anomalies
 from monitor.engine.conversion import Rates
+from monitor.engine.model_rows import ModelRows, Rows
 from tests.engine.payment_columns import START_US, Payments, payments
 from tests.engine.test_anomalies import engine, fed, of_models
 
@@ -67,11 +68,13 @@ def test_rates_published_later_are_no_rates(stream: Payments):
 
 
 def added(currency: list[int], time_us: list[int], rates: Rates | None, home: int) -> np.ndarray:
-    made = Anomalies()
-    made.currency, made.began_us = home, 0
-    codes = np.array(currency, np.int16)
-    shift = made._into_one(codes, np.ones(len(codes), np.bool_), np.array(time_us), 10_000, rates)
-    return np.zeros(len(codes)) + shift
+    """What is added to the logarithms of amounts of one unit each."""
+    made, n = ModelRows(segments_max=1), len(currency)
+    made.currency = home
+    zeros, none = np.zeros(n, np.int64), np.zeros(n)
+    rows = Rows(*[zeros] * 7, np.array(time_us, np.int64), np.array(currency, np.int64), none, zeros)
+    made.into_one_currency(rows, is_counted=False, rates=rates)
+    return rows.amount_log
 
 
 def test_a_million_yen_is_less_than_ten_thousand_dollars():
@@ -100,14 +103,14 @@ def test_the_currency_is_that_of_most_payments_of_the_first_weeks(stream: Paymen
     made = engine(stream)
     assert made.anomalies is not None
     fed(made, replace(stream, batch=replace(stream.batch, currency=currency)), stop=3)
-    assert made.anomalies.currency == JPY
+    assert made.anomalies.rows.currency == JPY
     other = engine(stream)
     assert other.anomalies is not None
     fed(other, replace(stream, batch=replace(stream.batch, currency=currency)), range(0, 6_000, 700))
-    assert other.anomalies.currency == USD
+    assert other.anomalies.rows.currency == USD
     again = Anomalies()
     again.load(other.anomalies.save())
-    assert (again.currency, again.paid_in.tolist()) == (USD, other.anomalies.paid_in.tolist())
+    assert (again.rows.currency, again.rows.paid_in.tolist()) == (USD, other.anomalies.rows.paid_in.tolist())
 
 
 def test_an_unknown_amount_has_no_currency(stream: Payments):
@@ -117,4 +120,4 @@ def test_an_unknown_amount_has_no_currency(stream: Payments):
     assert made.anomalies is not None
     fed(made, replace(stream, batch=replace(stream.batch, amount_minor=amount, currency=currency)), stop=200)
     assert made.anomalies.flags == {}
-    assert made.anomalies.currency == USD
+    assert made.anomalies.rows.currency == USD

@@ -136,7 +136,10 @@ def _restored(connection: sa.Connection) -> "Triage":
     from models.contract import Input, State, StateError
     from models.triage import Triage
 
-    triage = Triage([Input(name) for name in fact_names()], decisions_min=DECISIONS_MIN)
+    def fresh() -> Triage:
+        return Triage([Input(name) for name in fact_names()], decisions_min=DECISIONS_MIN)
+
+    triage = fresh()
     row = connection.execute(sa.select(learned_orders.c.state).where(learned_orders.c.name == NAME)).one_or_none()
     if row is not None:
         stored = json.loads(row.state)
@@ -147,7 +150,7 @@ def _restored(connection: sa.Connection) -> "Triage":
         try:
             triage.restore(State(stored["header"], arrays))
         except StateError:
-            return Triage([Input(name) for name in fact_names()], decisions_min=DECISIONS_MIN)
+            return fresh()
     return triage
 
 
