@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from monitor.casework.breaker import HELD, PASS, TRIP, Breaker, BreakerSettings, Tripped
-from monitor.casework.orders import DISABLE, ENABLE, END, SUPPRESS, Order
+from monitor.casework.orders import DISABLE, ENABLE, END, SAMPLED, SUPPRESS, Order
 from monitor.domain.alert import Alert
 
 HIDDEN = ("shadow", "suppressed")
@@ -124,4 +124,4 @@ def _suppressed(alert: Alert, suppression: Order) -> Alert:
 
 def _sampled(alert: Alert, suppression: Order) -> Alert:
     named = alert.inputs | {"suppression": suppression.order_id}
-    return replace(alert, marks=(*alert.marks, "suppression_sample"), inputs=named)
+    return replace(alert, marks=(*alert.marks, SAMPLED), inputs=named)

@@ -17,6 +17,7 @@ from functools import cache
 from math import exp, log
 from typing import Final
 
+from monitor.casework.orders import SAMPLE_SHARE_DEFAULT, SAMPLED
 from monitor.casework.typologies import agreement
 from monitor.domain.case import Case
 from monitor.domain.vocabulary import ANOMALY
@@ -27,9 +28,6 @@ LIFT_MIN: Final = 0.5
 LIFT_MAX: Final = 2.0
 GIVES_MAX: Final = 20.0
 """The most that one fact gives, in log odds: one that hardly ever varied must not drown the others."""
-SAMPLED: Final = "suppression_sample"
-SAMPLED_SHARE: Final = 0.05
-"""The chance with which a case of one sampled alert came to the queue: the default share of a suppression."""
 
 _FACTS: Final = ("strength", "agreement", "rules", "alerts", "repeats", "dismissed before")
 _SUSPICIOUS, _INNOCENT = "closed_reported", ("closed_false_positive", "closed_explained")
@@ -69,8 +67,9 @@ def verdict_of(case: Case) -> bool | None:
 
 
 def propensity_of(case: Case) -> float:
-    """The chance with which the case came before an analyst; below 1 for one that a suppression let through."""
-    return SAMPLED_SHARE if SAMPLED in case.marks and case.alert_count == 1 else 1.0
+    """The chance with which the case came before an analyst: 1, and for one that a suppression let through the usual
+    share of a suppression, whatever share its own had."""
+    return SAMPLE_SHARE_DEFAULT if SAMPLED in case.marks and case.alert_count == 1 else 1.0
 
 
 @dataclass(frozen=True, slots=True)

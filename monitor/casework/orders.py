@@ -24,6 +24,8 @@ ORDERS_CHAIN = "orders"
 """The journal chain of all orders."""
 SUPPRESSION_DAYS_MAX = 365
 SAMPLE_SHARE_DEFAULT = 0.05
+SAMPLED = "suppression_sample"
+"""The mark of an alert that a suppression reached and that was drawn for review all the same."""
 SAMPLE_PPM_MIN = 10_000
 """At least one in a hundred suppressed alerts is reviewed, in parts per million."""
 REASON_CHARACTERS_MAX = 2_000

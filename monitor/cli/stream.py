@@ -24,8 +24,8 @@ TOPICS = _INSTALLED if _INSTALLED.is_file() else _PACKAGE.parent / "deploy" / "t
 EXIT_STATUS = """\b
 exit status:
   0  done
-  1  topics are not as they should be, or a record was not taken
-  2  a setting or a file is wrong, or no broker answers"""
+  1  topics are not as they should be
+  2  a setting or a file is wrong, or the brokers do not answer or refuse something"""
 
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", metavar="FILE", help="settings in YAML; the environment goes before it")

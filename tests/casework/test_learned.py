@@ -11,8 +11,6 @@ from monitor.casework.joining import lifted
 from monitor.casework.learned import (
     LIFT_MAX,
     LIFT_MIN,
-    SAMPLED,
-    SAMPLED_SHARE,
     UNTRAINED,
     LearnedOrder,
     Line,
@@ -22,6 +20,7 @@ from monitor.casework.learned import (
     propensity_of,
     verdict_of,
 )
+from monitor.casework.orders import SAMPLE_SHARE_DEFAULT, SAMPLED
 from monitor.casework.priority import lift_words, reasons, risk
 from tests.casework.alert_building import START_US
 from tests.casework.test_priority import a_case
@@ -92,7 +91,7 @@ def test_which_decisions_say_something(state, verdict):
 
 def test_a_case_that_a_sample_brought_stands_for_those_that_were_held_back():
     assert propensity_of(a_case()) == 1.0
-    assert propensity_of(a_case(marks=(SAMPLED,))) == SAMPLED_SHARE
+    assert propensity_of(a_case(marks=(SAMPLED,))) == SAMPLE_SHARE_DEFAULT
     assert propensity_of(a_case(marks=(SAMPLED,), alert_count=2)) == 1.0
 
 
