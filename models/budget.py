@@ -118,7 +118,7 @@ class Budget:
 
     def decide(self, key: Int64s, time_us: Int64s, segment: Int64s, scores: Float64s) -> Bools:
         """Which rows are alerts, shape (n,); a score that is not ready (NaN) is none, and counts for no day."""
-        rows = room_for(len(self._marks), key, self._keys_max)
+        rows = room_for(len(self._marks), key, keys_max=self._keys_max)
         if rows > len(self._marks):
             marks = np.full((rows, 3), _NO_DAY, np.int64)
             marks[: len(self._marks)] = self._marks

@@ -129,7 +129,7 @@ class ColumnModel(ABC):
             if each.name not in columns:
                 raise ModelError(f"{self.id}: column '{each.name}' is missing. Give an unknown measure as NaN or -1.")
             column = np.ascontiguousarray(columns[each.name])
-            if column.dtype != _type_of(each) or column.ndim != 1:
+            if (column.dtype is not _type_of(each) and column.dtype != _type_of(each)) or column.ndim != 1:
                 raise ModelError(
                     f"{self.id}: column '{each.name}' is {column.dtype} of shape {column.shape}; "
                     f"it must be {_type_of(each).name} of shape (n,)."
@@ -141,8 +141,11 @@ class ColumnModel(ABC):
         return given
 
 
+_NUMBER, _WHOLE = np.dtype(np.float64), np.dtype(np.int64)
+
+
 def _type_of(each: Input) -> np.dtype[Any]:
-    return np.dtype(np.float64 if each.kind is Kind.NUMBER else np.int64)
+    return _NUMBER if each.kind is Kind.NUMBER else _WHOLE
 
 
 def matrix(columns: Mapping[str, npt.NDArray[Any]], names: tuple[str, ...]) -> Float64s:
@@ -157,7 +160,7 @@ def longer(values: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
     return grown
 
 
-def room_for(rows_now: int, keys: Int64s, keys_max: int) -> int:
+def room_for(rows_now: int, *keys: Int64s, keys_max: int) -> int:
     """How many rows of keys there should be so that each key of the batch below ``keys_max`` has one."""
-    wanted = min(int(keys.max(initial=-1)) + 1, keys_max)
+    wanted = min(max(int(each.max(initial=-1)) for each in keys) + 1, keys_max)
     return rows_now if wanted <= rows_now else min(max(wanted, 2 * rows_now), keys_max)

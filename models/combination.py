@@ -62,6 +62,7 @@ def _combine_and_count(
     signals: Float64s,
     segment: Int64s,
     tails: Float64s,
+    has_tails: Bools,
     weights: Float64s,
     values: Float64s,
     ready: Bools,
@@ -71,7 +72,8 @@ def _combine_and_count(
     all_weights: float,
     learn: bool,
 ) -> None:
-    """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket, NaN where there is none.
+    """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket; ``has_tails`` (segments, signals) is
+    False where it is NaN.
 
     A signal of weight 0 is counted and says nothing. ``decades`` (BUCKETS) counts the sums, rounded down.
     """
@@ -80,7 +82,7 @@ def _combine_and_count(
         counted = segment[i] if 0 < segment[i] < counts.shape[0] else 0
         known = 0.0
         for k in range(len(weights)):
-            if signals[i, k] == signals[i, k] and tails[own, k, 0] == tails[own, k, 0]:
+            if signals[i, k] == signals[i, k] and has_tails[own, k]:
                 known += weights[k]
         total = 0.0
         for k in range(len(weights)):
@@ -205,6 +207,7 @@ class Combination(ColumnModel):
         self._snapshot = snapshot
         self._tails = np.empty(snapshot.counts.shape)
         _tails(snapshot.counts, self._tails)
+        self._has_tails = np.ascontiguousarray(self._tails[:, :, 0] == self._tails[:, :, 0])
 
     @property
     def tails(self) -> Float64s:
@@ -238,8 +241,8 @@ class Combination(ColumnModel):
         self, signals: Float64s, segment: Int64s, values: Float64s, ready: Bools, why: Float64s, learn: bool
     ) -> None:
         _combine_and_count(
-            signals, segment, self._tails, self._in_force, values, ready, why, self._counts, self.decades,
-            float(self._weights.sum()), learn,
+            signals, segment, self._tails, self._has_tails, self._in_force, values, ready, why, self._counts,
+            self.decades, float(self._weights.sum()), learn,
         )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:

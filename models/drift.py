@@ -219,6 +219,8 @@ class Guard:
         except Exception as error:
             self.flag = Flag(Condition.BROKEN, before, f"{type(error).__name__}: {error}")
             return self._silence(n, why)
+        if np.isfinite(scores.values.sum()):
+            return scores
         wrong = np.flatnonzero(scores.ready & ~np.isfinite(scores.values))
         if len(wrong):
             first = int(wrong[0])

@@ -21,7 +21,6 @@ long is the new normal. The index of the combined score is told and freezes noth
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from math import log10
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,7 +30,6 @@ from river.drift import PageHinkley
 
 from models.combination import Combination, take_parts
 from models.contract import (
-    DAY_US,
     FORMAT,
     Columns,
     Float64s,
@@ -43,6 +41,7 @@ from models.contract import (
     State,
     StateError,
 )
+from models.days import runs_of_days
 from models.drift import LATEST_DAYS, REFERENCE_DAYS, SHIFTED, Condition, Drift, Guard, Watch
 from models.new_edges import NewEdges
 from models.sketch import edges
@@ -115,6 +114,11 @@ class Ensemble:
                 weights.append(weight)
                 places.append([part.name for part in model.parts].index(name))
         self._places = np.array(places, np.int64)
+        self._whole = [
+            member.guard for member in self._members
+            if list(member.weights) == [part.name for part in member.guard.model.parts]
+        ]  # fmt: skip
+        """Models all of whose parts are signals, in their order."""
         self.combination = Combination(signals, weights, segments=segments)
         self._day = self._first_day = _NO_DAY
         self._halved = 0
@@ -163,14 +167,11 @@ class Ensemble:
         Reasons are those of the combination: one per signal, with the signal and its ``-log10`` tail. Where few rows
         need reasons, ``facts`` alone is cheaper, and ``why_of`` gives the reasons of these rows.
         """
-        day = np.maximum(np.maximum.accumulate(np.asarray(columns["time_us"]) // DAY_US), self._day)
-        cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(day)]
         parts = []
-        for start, stop in pairwise(cuts):
-            if stop > start:
-                if day[start] > self._day:
-                    self._new_day(int(day[start]))
-                parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why, facts))
+        for day, start, stop in runs_of_days(np.asarray(columns["time_us"]), since=self._day):
+            if day > self._day:
+                self._new_day(day)
+            parts.append(self._score({name: column[start:stop] for name, column in columns.items()}, why, facts))
         if len(parts) == 1:
             return parts[0]
         signals = len(self.combination.parts)
@@ -268,7 +269,7 @@ class Ensemble:
             assert scores.why is not None
             take_parts(scores.why, scores.ready, places, first, signals)
             if told:
-                is_whole = np.array_equal(places, np.arange(scores.why.shape[1]))
+                is_whole = guard in self._whole
                 facts.append((scores.why if is_whole else scores.why[:, places])[:, :, 1:])
         found = self.combination.score_learn_signals(signals, np.asarray(rows["segment"], np.int64), why=why)
         return EnsembleScores(found.values, found.ready, found.why, _joined(facts, axis=1) if facts else None, signals)

@@ -398,7 +398,7 @@ class NewEdges(ColumnModel):
         self.limit = Limit(fixed + keys_max * per_key, "payments of accounts beyond the limit are never ready")
 
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        rows = room_for(len(self._accounts), np.maximum(columns["payer"], columns["payee"]), self._keys_max)
+        rows = room_for(len(self._accounts), columns["payer"], columns["payee"], keys_max=self._keys_max)
         accounts = self._accounts
         if rows > len(accounts):
             accounts = new_accounts(rows)

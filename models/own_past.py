@@ -215,7 +215,7 @@ class OwnPast(ColumnModel):
         self.limit = Limit(keys_max * (_WIDTH * 8 + 2 * _SLOTS * 4), "keys beyond the limit are never ready")
 
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        rows = room_for(len(self._states), columns["key"], self._keys_max) if learn else len(self._states)
+        rows = room_for(len(self._states), columns["key"], keys_max=self._keys_max) if learn else len(self._states)
         if rows > len(self._states):
             self._states, self._shares = longer(self._states, rows), longer(self._shares, rows)
         _judge_and_learn(

@@ -461,7 +461,7 @@ class PaymentMeasures:
         measures[~scores.ready, : len(_EDGES)] = np.nan
         payer, payee = (np.ascontiguousarray(columns[name]) for name in ("payer", "payee"))
         kept = self._by_key
-        rows = room_for(len(kept["marks"]), np.maximum(payer, payee), self._keys_max)
+        rows = room_for(len(kept["marks"]), payer, payee, keys_max=self._keys_max)
         if rows > len(kept["marks"]):
             # Empty rows change no measure; of accounts that were only measured they are not state.
             self._by_key = {name: longer(array, rows) for name, array in kept.items()}

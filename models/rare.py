@@ -149,7 +149,7 @@ class Rare(ColumnModel):
         )
 
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        rows = room_for(len(self._own), columns["key"], self._keys_max)
+        rows = room_for(len(self._own), columns["key"], keys_max=self._keys_max)
         own = longer(self._own, rows) if rows > len(self._own) else self._own
         if learn:
             self._own = own

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ import numpy.typing as npt
 
 from models.budget import Budget
 from models.contract import DAY_US, Family, Float64s, State
+from models.days import runs_of_days
 from models.drift import Drift
 from models.ensemble import EnsembleScores, Freezing, payment_ensemble
 from models.sketch import BUCKETS, edges
@@ -222,15 +222,14 @@ class Anomalies:
         if self.clock_us is None:
             self.began_us = self.clock_us = int(rows.time_us[0])
         self._make_room()
-        today, before = rows.time_us // DAY_US, self.clock_us // DAY_US
-        cuts = [0, *(np.flatnonzero(np.diff(today)) + 1).tolist(), len(today)]
+        before = self.clock_us // DAY_US
         found: list[Anomaly] = []
-        for start, stop in pairwise(cuts):
-            if today[start] > before:
-                self._publish(int(today[start]), is_half=today[start] // HALF_LIFE_DAYS > before // HALF_LIFE_DAYS)
-                before = today[start]
+        for today, start, stop in runs_of_days(rows.time_us, since=before):
+            if today > before:
+                self._publish(today, is_half=today // HALF_LIFE_DAYS > before // HALF_LIFE_DAYS)
+                before = today
             of_day = rows.slice(start, stop)
-            self.rows.into_one_currency(of_day, is_counted=self._is_young(int(before)), rates=rates)
+            self.rows.into_one_currency(of_day, is_counted=self._is_young(before), rates=rates)
             found += self._judge(of_day)
         self.clock_us = int(rows.time_us[-1])
         return found

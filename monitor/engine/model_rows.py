@@ -63,6 +63,15 @@ class Rows(NamedTuple):
 
 
 @kernel
+def _highest(a: Int32s, b: Int32s, c: Int32s, d: Int32s) -> int:
+    """The highest code of four columns of one length; -1 for none."""
+    highest = np.int32(-1)
+    for i in range(len(a)):
+        highest = max(highest, a[i], b[i], c[i], d[i])
+    return int(highest)
+
+
+@kernel
 def _take(
     outcome: npt.NDArray[np.int8], status: Int16s, debtor_account: Int32s, debtor_holder: Int32s,
     creditor_account: Int32s, creditor_holder: Int32s, booked_us: Int64s, amount: Int64s, currency: Int16s,
@@ -182,7 +191,7 @@ class ModelRows:
         """
         n = len(batch)
         sides = (batch.debtor_account, batch.debtor_holder, batch.creditor_account, batch.creditor_holder)
-        highest = max(int(side.max(initial=-1)) for side in sides)
+        highest = _highest(*sides)
         if highest >= len(self.row_of):
             self.row_of = extended(self.row_of, 2 * highest + 2, -1)
         found, amount_log = np.empty((_COLUMNS, n), np.int64), np.empty(n)
