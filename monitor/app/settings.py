@@ -1,21 +1,22 @@
 """Settings of the streaming shell: from a YAML file, and over it from the environment; secrets are never shown.
 
-The file has sections (``kafka``, ``redis``); a variable is ``AML_`` and the path to the setting, such as
-``AML_KAFKA_BOOTSTRAP`` or ``AML_REDIS_URL``. A password can also be given as a file (``AML_KAFKA_PASSWORD_FILE``), as
-secrets are mounted into containers.
+The file has sections (``kafka``, ``redis``, ``store``, ``database``, ``inputs``, ``worker``); a variable is ``AML_``
+and the path to the setting, such as ``AML_KAFKA_BOOTSTRAP`` or ``AML_REDIS_URL``. A secret can also be given as a file
+(``AML_KAFKA_PASSWORD_FILE``), as secrets are mounted into containers. Several paths are separated by colons.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from monitor.intake.yaml_files import read_model
 
 PREFIX = "AML_"
 HIDDEN = "********"
+KEY_BYTES = 32
 _FILE = "_FILE"
 
 
@@ -94,14 +95,101 @@ class RedisSettings(_Section):
         return self
 
 
+class StoreSettings(_Section):
+    """What all workers share besides topics and tables."""
+
+    folder: Path = Field(
+        default=Path("aml-store"), description="Folder that all scoring workers reach: snapshots of partitions."
+    )
+    token_key: SecretStr | None = Field(
+        default=None, description="Key of the tokens, 64 hexadecimal digits; the same for all workers, for ever."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "StoreSettings":
+        if self.token_key is not None:
+            try:
+                is_key = len(bytes.fromhex(self.token_key.get_secret_value())) == KEY_BYTES
+            except ValueError:
+                is_key = False
+            if not is_key:
+                raise ValueError(
+                    "store.token_key: 64 hexadecimal digits are needed; make them with  openssl rand -hex 32"
+                )
+        return self
+
+    def key(self) -> bytes:
+        """The key of the tokens.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        if self.token_key is None:
+            raise SettingsError(
+                f"{PREFIX}STORE_TOKEN_KEY: the key of the tokens is not given. Set it, or "
+                f"{PREFIX}STORE_TOKEN_KEY_FILE, to the same 64 hexadecimal digits for all workers."
+            )
+        return bytes.fromhex(self.token_key.get_secret_value())
+
+
+class DatabaseSettings(_Section):
+    """Where cases are kept."""
+
+    url: SecretStr = Field(
+        default=SecretStr("aml.db"), description="postgresql://USER:PASSWORD@HOST/NAME, or the path of a SQLite file."
+    )
+
+
+class InputsSettings(_Section):
+    """What verdicts depend on besides payments and profiles."""
+
+    rules: tuple[Path, ...] = Field(default=(), description="Folders or files of rules; the shipped ones without.")
+    lists: tuple[Path, ...] = Field(default=(), description="Folders or files of named lists.")
+    rates: Path | None = Field(default=None, description="CSV file of exchange rates.")
+    entities: Path | None = Field(default=None, description="YAML file of the booking entities.")
+    approvals: Path | None = Field(default=None, description="The bank's own approvals of rules.")
+    approve_examples: bool = Field(default=False, description="Whether rules that only the product approved are live.")
+    models: Literal["off", "shadow", "live"] = Field(default="shadow", description="What the anomaly models do.")
+
+    @field_validator("rules", "lists", mode="before")
+    @classmethod
+    def _paths(cls, given: Any) -> Any:
+        return tuple(part for part in given.split(":") if part) if isinstance(given, str) else given
+
+
+class WorkerSettings(_Section):
+    """How a worker works."""
+
+    chunk_rows: Annotated[int, Field(ge=1, le=65_536)] = Field(default=4_096, description="Most payments of a chunk.")
+    chunk_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
+        default=5.0, description="After so many milliseconds a chunk is sent, full or not."
+    )
+    snapshot_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        default=30.0, description="How often a partition's state is saved."
+    )
+    profile_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=60.0, description="How long a partition waits for profiles before it judges without them."
+    )
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=9_464, description="Where health and metrics are asked for; 0 for nowhere."
+    )
+    host: str = Field(default="0.0.0.0", description="The address that the port is bound to.")
+
+
 class Settings(_Section):
     """Everything that a worker needs to know of its surroundings."""
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
+    store: StoreSettings = StoreSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    inputs: InputsSettings = InputsSettings()
+    worker: WorkerSettings = WorkerSettings()
 
 
-SECTIONS: dict[str, type[_Section]] = {"kafka": KafkaSettings, "redis": RedisSettings}
+SECTIONS: dict[str, Any] = {
+    name: part.annotation for name, part in Settings.model_fields.items() if part.annotation is not None
+}
 
 
 def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -129,7 +217,7 @@ def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Setti
             values[name], named[section, name] = text, variable
         given[section] = values
     try:
-        return Settings(kafka=KafkaSettings(**given["kafka"]), redis=RedisSettings(**given["redis"]))
+        return Settings(**{section: kind(**given[section]) for section, kind in SECTIONS.items()})
     except ValidationError as error:
         raise SettingsError("\n".join(_message(problem, error.title, named) for problem in error.errors())) from None
 
@@ -140,15 +228,21 @@ def shown(settings: Settings) -> dict[str, str]:
     for section in SECTIONS:
         part = getattr(settings, section)
         for name in type(part).model_fields:
-            lines[f"{section}.{name}"] = _shown(getattr(part, name))
+            lines[f"{section}.{name}"] = _shown(getattr(part, name), is_url=name == "url")
     return lines
 
 
-def _shown(value: Any) -> str:
-    if value is None:
+def _shown(value: Any, *, is_url: bool = False) -> str:
+    if value is None or value == ():
         return "-"
+    if isinstance(value, tuple):
+        return ":".join(str(each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, SecretStr):
         parts = urlsplit(value.get_secret_value())
+        if is_url and not parts.scheme:
+            return value.get_secret_value()
         if not parts.scheme or not parts.hostname:
             return HIDDEN
         port = f":{parts.port}" if parts.port else ""

@@ -48,6 +48,8 @@ def test_a_secret_is_read_from_its_file_and_shown_nowhere(tmp_path: Path):
         ({"AML_KAFKA_PROTOCOL": "SASL_SSL"}, r"kafka: the protocol SASL_SSL needs user and password; give both\."),
         ({"AML_KAFKA_CA": "/nowhere.pem"}, r"kafka.ca: there is no file /nowhere.pem; correct the path\."),
         ({"AML_KAFKA_PASSWORD_FILE": "/nowhere"}, r"AML_KAFKA_PASSWORD_FILE: /nowhere cannot be read: No such file"),
+        ({"AML_STORE_TOKEN_KEY": SECRET}, r"store.token_key: it is not 64 hexadecimal digits; make it with"),
+        ({"AML_WORKER_CHUNK_ROWS": "0"}, r"AML_WORKER_CHUNK_ROWS: Input should be greater than or equal to 1"),
         ({"AML_REDIS_URL": f"http://:{SECRET}@x"}, r"redis.url: it begins with redis://"),
     ],
 )
@@ -62,3 +64,15 @@ def test_a_wrong_file_names_its_line(tmp_path: Path):
     file.write_text("kafka:\n  bootstrap: a:1\n  retries: 3\n")
     with pytest.raises(YamlFileError, match=r"aml.yaml:3: kafka.retries: there is no such setting"):
         load_settings({}, file)
+
+
+def test_paths_keys_and_choices_of_the_other_sections_are_read_and_shown():
+    environ = {"AML_INPUTS_RULES": "/a:/b", "AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_STORE_TOKEN_KEY": "ab" * 32}
+    found = load_settings(environ)
+    assert found.inputs.rules == (Path("/a"), Path("/b")) and found.inputs.approve_examples
+    assert found.store.key() == b"\xab" * 32
+    lines = shown(found)
+    assert (lines["inputs.rules"], lines["inputs.lists"], lines["inputs.approve_examples"]) == ("/a:/b", "-", "yes")
+    assert (lines["store.token_key"], lines["database.url"]) == (HIDDEN, "aml.db")
+    with pytest.raises(SettingsError, match=r"AML_STORE_TOKEN_KEY: the key of the tokens is not given"):
+        load_settings({}).store.key()
