@@ -113,9 +113,7 @@ class StoreSettings(_Section):
             except ValueError:
                 is_key = False
             if not is_key:
-                raise ValueError(
-                    "store.token_key: 64 hexadecimal digits are needed; make them with  openssl rand -hex 32"
-                )
+                raise ValueError("store.token_key: it is not 64 hexadecimal digits; make it with  openssl rand -hex 32")
         return self
 
     def key(self) -> bytes:

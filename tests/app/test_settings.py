@@ -69,7 +69,8 @@ def test_a_wrong_file_names_its_line(tmp_path: Path):
 def test_paths_keys_and_choices_of_the_other_sections_are_read_and_shown():
     environ = {"AML_INPUTS_RULES": "/a:/b", "AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_STORE_TOKEN_KEY": "ab" * 32}
     found = load_settings(environ)
-    assert found.inputs.rules == (Path("/a"), Path("/b")) and found.inputs.approve_examples
+    assert found.inputs.rules == (Path("/a"), Path("/b"))
+    assert found.inputs.approve_examples
     assert found.store.key() == b"\xab" * 32
     lines = shown(found)
     assert (lines["inputs.rules"], lines["inputs.lists"], lines["inputs.approve_examples"]) == ("/a:/b", "-", "yes")
