@@ -20,8 +20,8 @@ HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AG
 KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
              "pair")  # fmt: skip
 _CASH = np.array([CHANNELS.index("cash"), CHANNELS.index("atm")], np.int16)
-_OF_PERSON = 4
-"""Columns of persons among the further keys: debtor, creditor, conductor, on-behalf-of person."""
+_COLUMNS = {PERSON: 4, PAIR: 2}
+"""Columns of a kind, where it has more than one. Those of persons: debtor, creditor, conductor, on-behalf-of person."""
 DEBTOR, CREDITOR = 0, 1
 ROLES = ("debtor", "creditor")
 _DIRECTION_OF_SIDE = np.array([DIRECTIONS.index("debit"), DIRECTIONS.index("credit")])
@@ -36,23 +36,19 @@ class FurtherKeys:
         self.kinds = kinds
         by_direction = asked_of_pairs.reshape(len(DIRECTIONS), len(CHANNELS) + 1, 2)
         self.asked_of_pairs = np.ascontiguousarray(by_direction[_DIRECTION_OF_SIDE])
-        several = {PERSON: _OF_PERSON, PAIR: 2}
-        self.column_kinds = [kind for kind in kinds for _ in range(several.get(kind, 1))]
+        self.column_kinds = [kind for kind in kinds for _ in range(_COLUMNS.get(kind, 1))]
         self.pairs, self.pairs_used = new_table(64, 3), 0
 
     def of(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
         """Codes and sides of the further keys that the rulebook uses, shape (n, columns)."""
-        side = np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
+        side = _side_of(batch)
         codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
         sides = np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
         for kind in self.kinds:
             column = self.column_kinds.index(kind)
-            if kind == PERSON:
-                codes[:, column : column + _OF_PERSON] = _persons(batch, side)
-            elif kind == PAIR:
-                codes[:, column : column + 2] = self._pairs(batch)
-            else:
-                codes[:, column] = _single(batch, kind, side)
+            codes[:, column : column + _COLUMNS.get(kind, 1)] = (
+                self._pairs(batch) if kind == PAIR else _coded(batch, kind, side)
+            )
             if kind in (PERSON, PAIR):
                 sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
         return codes, sides
@@ -68,6 +64,26 @@ class FurtherKeys:
             *holders, *accounts, batch.channel, batch.status, self.asked_of_pairs, self.pairs, self.pairs_used, found
         )
         return found
+
+
+def keys_of(batch: TransactionBatch, kinds: tuple[int, ...]) -> Int32s:
+    """The codes of all keys of payments, ``-1`` for none, shape (n, columns): the holders, and further keys of ``kinds``.
+
+    A pair lives with its holder, and so does an account.
+    """
+    side = _side_of(batch)
+    further = [_coded(batch, kind, side) for kind in kinds if kind != PAIR]
+    return np.column_stack((batch.debtor_holder, batch.creditor_holder, *further))
+
+
+def _side_of(batch: TransactionBatch) -> Int32s:
+    """The side from which a key that is neither side's own sees a payment."""
+    return np.where(batch.debtor_holder >= 0, DEBTOR, CREDITOR).astype(np.int32)
+
+
+def _coded(batch: TransactionBatch, kind: int, side: Int32s) -> Int32s:
+    """The codes of the further keys of a kind other than pairs, shape (n, columns)."""
+    return _persons(batch, side) if kind == PERSON else _single(batch, kind, side)[:, None]
 
 
 def _single(batch: TransactionBatch, kind: int, side: Int32s) -> Int32s:
