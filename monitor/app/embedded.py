@@ -36,6 +36,7 @@ from monitor.app.profiles import ProfileFile, ProfileTimeline
 from monitor.app.recorded import Recorded
 from monitor.app.store import StoreFiles, data_folder
 from monitor.app.watching import WATCH_SECONDS, Watch, list_names, retained
+from monitor.casework.breaker import Breaker
 from monitor.casework.evidence import stored_alert
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
@@ -165,7 +166,7 @@ class EmbeddedRun:
         if changes:
             engine.use(inputs)
         self.live = LiveControl.restored(
-            self.store, RUN, self.loaded.program.rulebook, self.settings.inputs.breaker, details
+            self.store, RUN, self.loaded.program.rulebook, Breaker(self.settings.inputs.breaker), details
         )
         self.live.see_bank(engine.peers.snapshot)
         self.new_inputs += self.live.take_up(self.live.waiting(), position=self.position)

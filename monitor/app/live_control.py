@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from monitor.adapters.sql.orders import ORDER_INPUT, hidden_subjects, orders, taken_up
 from monitor.adapters.sql.store import CaseStore
-from monitor.casework.breaker import Breaker, BreakerSettings, Tripped
+from monitor.casework.breaker import Breaker, Tripped
 from monitor.casework.control import Control
 from monitor.casework.journal import Draft, canonical_json
 from monitor.casework.orders import Order
@@ -53,10 +53,9 @@ class LiveControl:
 
     @classmethod
     def restored(
-        cls, store: CaseStore, run: str, rulebook: Rulebook, settings: BreakerSettings, details: Mapping[str, object]
+        cls, store: CaseStore, run: str, rulebook: Rulebook, breaker: Breaker, details: Mapping[str, object]
     ) -> "LiveControl":
-        """The control as it was at the run's stored position."""
-        breaker = Breaker(settings)
+        """The control as it was at the run's stored position; ``breaker`` is a fresh one."""
         breaker.load(details.get(BREAKER_SAVED) or {})  # type: ignore[arg-type]
         live = cls(store, run, Control(frozenset(), breaker, hidden_subjects(store, run)))
         live.use(rulebook)

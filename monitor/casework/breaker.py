@@ -11,8 +11,10 @@ the breaker opens depends on the log alone and on no clock.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from monitor.casework.journal import canonical_json
+from monitor.domain.alert import Alert
 
 SHARE_DEFAULT_PPM = 10_000
 """One alert a day and rule for each hundred customers."""
@@ -67,6 +69,14 @@ class Breaker:
     customers: dict[int, int] = field(default_factory=dict)
     """Customers of the bank by the version of its snapshot; the versions of today and of this batch."""
 
+    def day_of(self, alert: Alert) -> int:
+        """The day to which an alert counts: the version of its bank snapshot."""
+        return alert.bank_snapshot or 0
+
+    def customers_on(self, day: int) -> int:
+        """How many customers the bank had on a day; 0 where that is not known."""
+        return self.customers.get(day, 0)
+
     def see_bank(self, version: int, customers: int) -> None:
         """A bank snapshot: a day begins. Those before the latest two are forgotten."""
         self.customers[version] = customers
@@ -76,7 +86,7 @@ class Breaker:
 
     def limit(self, rule: str, version: int) -> int:
         """New alerts that the rule may raise on the day of a bank snapshot."""
-        return self.settings.limit(rule, self.customers.get(version, 0))
+        return self.settings.limit(rule, self.customers_on(version))
 
     def decide(self, rule: str, *, version: int, is_new: bool) -> str:
         """What becomes of an alert: it passes, it is the one that opens the breaker, or the breaker is open."""
@@ -90,10 +100,10 @@ class Breaker:
             self.counts[rule] = (version, count + (not is_above), is_above)
         return TRIP if is_above else PASS
 
-    def save(self) -> dict[str, list[int]]:
+    def save(self) -> dict[str, Any]:
         """The counts as JSON values, for the position of the run."""
         return {rule: [day, count, int(is_open)] for rule, (day, count, is_open) in self.counts.items()}
 
-    def load(self, saved: Mapping[str, list[int]]) -> None:
+    def load(self, saved: Mapping[str, Any]) -> None:
         """Take over saved counts."""
         self.counts = {rule: (day, count, bool(is_open)) for rule, (day, count, is_open) in saved.items()}

@@ -78,12 +78,12 @@ class Control:
             if not suppression.samples(alert.alert_id):
                 return _suppressed(alert, suppression)
             shown = _sampled(shown, suppression)
-        version = alert.bank_snapshot or 0
-        outcome = self.breaker.decide(rule, version=version, is_new=shown.status == "new")
+        day = self.breaker.day_of(alert)
+        outcome = self.breaker.decide(rule, version=day, is_new=shown.status == "new")
         if outcome == PASS:
             return shown
         if outcome == TRIP:
-            limit, customers = self.breaker.limit(rule, version), self.breaker.customers.get(version, 0)
+            limit, customers = self.breaker.limit(rule, day), self.breaker.customers_on(day)
             tripped.append(Tripped(rule, alert.judged_at_us, alert.position, limit, customers))
         assert outcome in (TRIP, HELD)
         return replace(alert, status="shadow", marks=(*alert.marks, "breaker"))

@@ -2,7 +2,19 @@
 
 import typer
 
-from monitor.cli import cases, journal, lists, obligations, refused, rule_switches, rules, stream, suppressions, tune
+from monitor.cli import (
+    cases,
+    journal,
+    lists,
+    obligations,
+    refused,
+    rule_switches,
+    rules,
+    stream,
+    suppressions,
+    tune,
+    worker,
+)
 from monitor.cli.demo import demo
 from monitor.cli.evaluate import EPILOG as EVALUATE_EPILOG
 from monitor.cli.evaluate import evaluate
@@ -34,6 +46,7 @@ app.add_typer(lists.app, name="lists")
 app.add_typer(tune.app, name="tune")
 app.add_typer(refused.app, name="refused")
 app.add_typer(stream.topics, name="topics")
+app.add_typer(worker.app, name="worker")
 app.command("produce", epilog=stream.EXIT_STATUS)(stream.produce)
 app.command("settings")(stream.settings_command)
 app.add_typer(journal.app, name="journal")

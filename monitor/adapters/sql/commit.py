@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from monitor.adapters.sql.bulk import insert_rows, update_rows
 from monitor.adapters.sql.ledger import append_entries, in_chunks
 from monitor.adapters.sql.obligations import ObligationFold
+from monitor.adapters.sql.opening import RunMoved
 from monitor.adapters.sql.rows import (
     ALERT_COLUMNS,
     CASE_CHANGES,
@@ -60,9 +61,15 @@ def commit(
     policy: CaseworkPolicy,
     order: LearnedOrder,
     recorded_at_us: int,
+    is_in_order: bool = False,
+    expected: int | None = None,
 ) -> CommitResult:
     """Write it all through a connection whose transaction the caller ends. See ``CaseStore.commit_batch``."""
+    if expected is not None:
+        _expect(connection, position.run, expected)
     fresh = _fresh(connection, alerts)
+    if not is_in_order:
+        fresh.sort(key=log_order)
     owed = ObligationFold.of(connection, fresh)
     work = _Fold(_latest_cases(connection, fresh), owed, policy, order, position.run)
     for stored in fresh:
@@ -123,7 +130,7 @@ class _Fold:
 
 
 def _fresh(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> list[StoredAlert]:
-    """The alerts that are not there yet, each once, in the order of the log."""
+    """The alerts that are not there yet, each once, in the order given."""
     by_id: dict[str, StoredAlert] = {}
     for stored in alerts:
         by_id.setdefault(stored.alert.alert_id, stored)
@@ -131,10 +138,11 @@ def _fresh(connection: sa.Connection, alerts: Sequence[StoredAlert]) -> list[Sto
         query = sa.select(alert_table.c.alert_id).where(alert_table.c.alert_id.in_(some))
         for known in connection.execute(query).scalars().all():
             del by_id[known]
-    return sorted(by_id.values(), key=_log_order)
+    return list(by_id.values())
 
 
-def _log_order(stored: StoredAlert) -> tuple[int, str, str, str]:
+def log_order(stored: StoredAlert) -> tuple[int, str, str, str]:
+    """The order of the alerts of one log: position, rule, leg role, id."""
     alert = stored.alert
     return alert.position, alert.source.id, alert.leg_role, alert.alert_id
 
@@ -179,6 +187,16 @@ def _write_inputs(connection: sa.Connection, run: str, inputs: Sequence[LogInput
         )
         if connection.execute(sa.select(log_inputs.c.kind).where(key)).first() is None:
             connection.execute(log_inputs.insert(), [values | {"run": run, "recorded_at_us": recorded_at_us}])
+
+
+def _expect(connection: sa.Connection, run: str, expected: int) -> None:
+    query = sa.select(run_positions.c.log_position).where(run_positions.c.run == run)
+    stood = connection.execute(query).scalar() or 0
+    if stood != expected:
+        raise RunMoved(
+            f"The run {run!r} stands at {stood} and not at {expected}: another process has written it meanwhile. "
+            "Claim it again and go on from where it stands."
+        )
 
 
 def _write_position(

@@ -16,7 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as SqlTimeout
 from sqlalchemy.pool import QueuePool
 
 from monitor.adapters.sql import migration
@@ -28,6 +29,10 @@ CHECKPOINT = "wal_autocheckpoint=8192"
 """Pages in the log (32 MiB) from which a commit copies them into the database: what many commits touch, once."""
 CONNECTIONS_MAX = 4
 """Idle connections kept open."""
+CONNECT_SECONDS = 10
+"""How long PostgreSQL may take to answer a new connection."""
+KEEPALIVE = {"tcp_keepalives_idle": 15, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+"""After 30 s the server ends the session of a machine that is gone, and with it the claims of its processes."""
 _ADVISORY_LOCK = 0x414D4C01  # "AML", 1: one number for all writers of a store
 
 
@@ -39,8 +44,18 @@ class StoreBusy(StoreError):
     """Another process is writing and did not finish in time."""
 
 
+class RunMoved(StoreError):
+    """A run does not stand where the process that writes it believes."""
+
+
 class StoreMissing(StoreError):
     """There is no store at the given place."""
+
+
+UNAVAILABLE = (StoreError, OperationalError, InterfaceError, SqlTimeout)
+"""What a store raises while its database is gone, full, slow or busy: trying again later can succeed."""
+UNSTORABLE = (DataError, OverflowError)
+"""What a store raises for values that its database does not take: trying again cannot succeed."""
 
 
 def store_url(place: str | Path) -> sa.URL:
@@ -113,8 +128,9 @@ def _engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    milliseconds = int(busy_seconds * 1000)
-    engine = sa.create_engine(url, connect_args={"options": f"-c lock_timeout={milliseconds}"})
+    options = {"lock_timeout": int(busy_seconds * 1000)} | KEEPALIVE
+    words = " ".join(f"-c {name}={value}" for name, value in options.items())
+    engine = sa.create_engine(url, connect_args={"options": words, "connect_timeout": CONNECT_SECONDS})
     event.listen(engine, "begin", _begin_postgresql)
     return engine
 

@@ -38,9 +38,9 @@ from monitor.adapters.sql.fingerprint import fingerprint
 from monitor.adapters.sql.learning import order_in_force
 from monitor.adapters.sql.ledger import in_chunks, root_with_hash, verify
 from monitor.adapters.sql.obligations import record
-from monitor.adapters.sql.opening import BUSY_SECONDS, StoreBusy, StoreError, StoreMissing
+from monitor.adapters.sql.opening import BUSY_SECONDS, RunMoved, StoreBusy, StoreError, StoreMissing
 from monitor.adapters.sql.rows import position_of
-from monitor.adapters.sql.run_lock import RunLock, lock_run
+from monitor.adapters.sql.run_lock import RunClaims
 from monitor.adapters.sql.schema import alerts, log_inputs, run_counters, run_positions
 from monitor.casework.evidence import StoredAlert
 from monitor.casework.journal import Draft
@@ -49,7 +49,7 @@ from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.casework.verification import Verified
 
-__all__ = ["CaseStore", "CommitResult", "StoreBusy", "StoreError", "StoreMissing", "open_store"]
+__all__ = ["CaseStore", "CommitResult", "RunMoved", "StoreBusy", "StoreError", "StoreMissing", "open_store"]
 
 
 class CaseStore:
@@ -60,7 +60,7 @@ class CaseStore:
         self.name = name
         self.policy = policy
         self._busy_seconds = busy_seconds
-        self._run_locks: dict[str, RunLock] = {}
+        self._claims = RunClaims(engine, name)
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that sees one state of the store."""
@@ -71,13 +71,16 @@ class CaseStore:
         return opening.writing(self.engine, name=self.name, busy_seconds=self._busy_seconds)
 
     def claim_run(self, run: str) -> None:
-        """Become the one process that writes this run; the claim ends with :meth:`close` or with the process.
+        """Become the one process that writes this run, until :meth:`give_up_run`, :meth:`close` or death.
 
         Raises:
             StoreBusy: Another living process has claimed it.
         """
-        if run not in self._run_locks:
-            self._run_locks[run] = lock_run(self.engine, self.name, run)
+        self._claims.take(run)
+
+    def give_up_run(self, run: str) -> None:
+        """End the claim on a run, so that another process can have it."""
+        self._claims.give_up(run)
 
     def commit_batch(
         self,
@@ -88,6 +91,8 @@ class CaseStore:
         counters: Mapping[str, int] | None = None,
         inputs: Sequence[LogInput] = (),
         entries: Sequence[Draft] = (),
+        is_in_order: bool = False,
+        expected: int | None = None,
     ) -> CommitResult:
         """Store alerts, their cases and journal entries, inputs, counters and the position in one transaction.
 
@@ -99,8 +104,11 @@ class CaseStore:
             counters: Absolute values as of ``position``, at most 10,000 names of up to 200 characters.
             inputs: Inputs at log positions; one already there is passed over.
             entries: Further entries of the journal: what the run itself did.
+            is_in_order: The alerts come in the order in which they count, which several logs gave together.
+            expected: The log position at which the run must stand, 0 before its first commit; not looked at without.
 
         Raises:
+            RunMoved: The run does not stand at ``expected``: another process has written it. Nothing is stored.
             StoreBusy: Another writer does not finish in time.
         """
         with self.writing() as connection:
@@ -114,6 +122,8 @@ class CaseStore:
                 policy=self.policy,
                 order=order_in_force(connection),
                 recorded_at_us=recorded_at_us,
+                is_in_order=is_in_order,
+                expected=expected,
             )
 
     def record_obligations(self, folded: Sequence[Folded], *, run: str, recorded_at_us: int) -> None:
@@ -200,9 +210,7 @@ class CaseStore:
 
     def close(self) -> None:
         """Give up claims and connections."""
-        for lock in self._run_locks.values():
-            lock.release()
-        self._run_locks.clear()
+        self._claims.close()
         self.engine.dispose()
 
     def __enter__(self) -> "CaseStore":

@@ -1,0 +1,386 @@
+"""The casework worker: alerts from Kafka into alerts, cases and journal of the store, each once.
+
+::
+
+    topic alerts, partition 3 -> decode -> control -> one transaction: alerts, cases, journal, position of alerts-3
+                       |
+                       +-> topic refused: what cannot be read or stored
+
+Workers share the partitions as one consumer group. The store decides what is read: a worker claims the run of each
+partition that it is given, begins at the offset that stands in the store, and commits alerts and offset together. So a
+worker may die at any moment, and a record may come twice. The offsets in Kafka are written afterwards, to show the lag.
+
+Where the database is gone, full or slow, nothing is read, nothing is held, and each partition is claimed again after a
+pause that grows to :data:`PAUSE_MAX_SECONDS`. The same happens to a partition whose run another process still holds.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError as Code
+
+from monitor.adapters.kafka.refused_alerts import RefusedAlerts
+from monitor.adapters.kafka.topics import SECONDS, KafkaError
+from monitor.adapters.sql.opening import UNAVAILABLE
+from monitor.adapters.sql.store import CaseStore, StoreBusy, StoreError, open_store
+from monitor.app.inputs import GivenInputs, load_inputs
+from monitor.app.settings import InputsSettings, Settings
+from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
+from monitor.casework.policy import CaseworkPolicy
+
+GROUP = "aml-cases"
+ALERTS, REFUSED = "alerts", "refused"
+RECORDS_MAX = 500
+"""Records that are taken from the client's queue at once."""
+QUEUE_KBYTES = 16_384
+"""What the client reads ahead, over all partitions, KiB."""
+TICK_SECONDS = 0.1
+PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.25, 10.0
+PATIENCE_SECONDS = 5.0
+"""How long the database may take for one transaction before the worker calls itself not ready."""
+
+
+class Readiness(Protocol):
+    """Where a worker says whether it does its work."""
+
+    def ready(self, is_ready: bool, reason: str) -> None:
+        """Ready or not, and why not."""
+
+
+class Unwatched:
+    """Nobody asks."""
+
+    def ready(self, is_ready: bool, reason: str) -> None:
+        """Ready or not, and why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Where the worker reads and with whom it shares.
+
+    Attributes:
+        instance: A name that the worker keeps over restarts; it then gets its partitions back at once. Two living
+            workers must not have the same.
+        session_seconds: After how long a worker that died loses its partitions.
+    """
+
+    alerts: str = ALERTS
+    refused: str = REFUSED
+    name: str = GROUP
+    instance: str | None = None
+    session_seconds: float = 10.0
+
+    def consumer(self, client: Mapping[str, str]) -> dict[str, Any]:
+        """The settings of the consumer."""
+        session_ms = int(self.session_seconds * 1000)
+        named = {} if self.instance is None else {"group.instance.id": self.instance}
+        return {
+            **client, **named, "group.id": self.name, "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": False, "auto.offset.reset": "error", "queued.max.messages.kbytes": QUEUE_KBYTES,
+            "session.timeout.ms": session_ms, "heartbeat.interval.ms": session_ms // 4, "fetch.wait.max.ms": 100,
+            "log_level": 0,
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Partition:
+    """A partition that the group has given to this worker."""
+
+    number: int
+    run: AlertsRun | None = None
+    is_reading: bool = False
+    again_at: float = 0.0
+    pause: float = PAUSE_SECONDS
+    reason: str = "it is not claimed yet"
+    doubt: Doubt = field(default_factory=Doubt)
+
+
+class CasesWorker:
+    """One worker. :meth:`run` works until :meth:`stop`, SIGTERM or SIGINT.
+
+    Args:
+        settings: Of the surroundings.
+        readiness: Where it says whether it is ready.
+        group: Where it reads and with whom it shares.
+        say: Shows a line to whoever runs it.
+    """
+
+    def __init__(
+        self, settings: Settings, *, readiness: Readiness | None = None, group: Group | None = None,
+        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+    ) -> None:  # fmt: skip
+        self._settings, self._group = settings, group or Group()
+        self._readiness, self._say = readiness or Unwatched(), say
+        self._client = settings.kafka.client()
+        self._loaded = load_inputs(given_inputs(settings.inputs))
+        self._stopping = threading.Event()
+        self._partitions: dict[int, _Partition] = {}
+        self._is_assigned = False
+        self._told = ""
+        self._partitions_total = 0
+
+    def stop(self) -> None:
+        """End after the batch in hand."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            KafkaError: The topic is not there, is another than the store knows, or the brokers refuse the worker.
+            StoreError: A SQLite file cannot be opened. A server that does not answer is waited for.
+        """
+        with self._signals():
+            store = self._open_store()
+            if store is not None:
+                with store:
+                    self._work(store)
+
+    def _work(self, store: CaseStore) -> None:
+        self.store = store
+        self._refused = RefusedAlerts(self._client, self._group.refused)
+        self._consumer = Consumer(self._group.consumer(self._client))
+        try:
+            self._partitions_total = self._count_partitions()
+            self._consumer.subscribe(
+                [self._group.alerts], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+            while not self._stopping.is_set():
+                self._take_up()
+                self._take(self._messages())
+                self._tell()
+        finally:
+            self._consumer.close()
+            self._give_up(list(self._partitions))
+            self._readiness.ready(False, "it has stopped")
+
+    # Partitions come and go -------------------------------------------------------------------------------
+
+    def _assigned(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        """Partitions are ours: paused until their runs are claimed."""
+        consumer.incremental_assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in given])
+        consumer.pause([TopicPartition(each.topic, each.partition) for each in given])
+        for each in given:
+            self._partitions[each.partition] = _Partition(each.partition)
+        self._is_assigned = True
+
+    def _revoked(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        """Partitions go to another worker, or have gone. Nothing of theirs is open: a batch is committed or dropped."""
+        self._give_up([each.partition for each in taken])
+        consumer.incremental_unassign(taken)
+
+    def _give_up(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._partitions.pop(number, None)
+            self.store.give_up_run(run_name(number))
+
+    def _take_up(self) -> None:
+        """Claim the runs that are not, and read where they stand."""
+        for part in list(self._partitions.values()):
+            if part.is_reading or time.monotonic() < part.again_at:
+                continue
+            try:
+                if part.run is None:
+                    with self._patience():
+                        part.run = AlertsRun.claim(
+                            self.store, self._loaded, partition=part.number, partitions=self._partitions_total
+                        )
+                self._read_on(part, part.run)
+            except StoreBusy as error:
+                self._pause(part, str(error))
+            except UNAVAILABLE as error:
+                self._pause(part, str(error))
+                return  # Each attempt takes its time, and Kafka wants to be asked.
+            except KafkaException as error:
+                self._pause(part, error.args[0].str(), is_claimed=True)
+
+    def _read_on(self, part: _Partition, run: AlertsRun) -> None:
+        low, high = self._consumer.get_watermark_offsets(self._at(part), timeout=SECONDS, cached=False)
+        begin = run.offset or 0
+        if begin > high:
+            raise KafkaError(
+                f"{self._client['bootstrap.servers']}: topic {self._group.alerts}: partition {part.number} ends at "
+                f"{high}, and the store has read it to {begin}. The topic was made anew, or the store belongs to other "
+                "brokers. Name the brokers and the database that belong together."
+            )
+        if begin < low:
+            run.missing(low, at_us=_now_us())
+        self._consumer.seek(self._at(part, max(begin, low)))
+        self._consumer.resume([self._at(part)])
+        part.is_reading, part.reason = True, ""
+
+    def _pause(self, part: _Partition, reason: str, *, is_claimed: bool = False) -> None:
+        """Stop reading a partition, forget what was read, and try again later."""
+        if not is_claimed:
+            part.run = None
+            self.store.give_up_run(run_name(part.number))
+        with suppress(KafkaException):
+            self._consumer.pause([self._at(part)])
+        part.is_reading, part.reason = False, reason.partition("\n")[0]
+        part.again_at = time.monotonic() + part.pause
+        part.pause = min(2 * part.pause, PAUSE_MAX_SECONDS)
+
+    def _at(self, part: _Partition, offset: int | None = None) -> TopicPartition:
+        topic = self._group.alerts
+        return TopicPartition(topic, part.number) if offset is None else TopicPartition(topic, part.number, offset)
+
+    # Records ----------------------------------------------------------------------------------------------
+
+    def _messages(self) -> list[Message]:
+        first = self._consumer.poll(TICK_SECONDS)
+        return [] if first is None else [first, *self._consumer.consume(RECORDS_MAX - 1, timeout=0)]
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        records: dict[int, list[AlertsRecord]] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._fail(message)
+                continue
+            number, offset = message.partition(), message.offset()
+            assert number is not None
+            assert offset is not None
+            headers = {name: value for name, value in dict(message.headers() or {}).items() if isinstance(value, bytes)}
+            records.setdefault(number, []).append(AlertsRecord(offset, message.value() or b"", headers))
+        for number, some in records.items():
+            part = self._partitions.get(number)
+            if part is not None and part.is_reading:
+                self._commit(part, some)
+
+    def _fail(self, message: Message) -> None:
+        error, part = message.error(), self._partitions.get(message.partition() or 0)
+        assert error is not None
+        if error.code() == Code._AUTO_OFFSET_RESET and part is not None:
+            self._pause(part, "its next record is gone from the topic")
+        elif error.fatal():
+            raise KafkaError(f"{self._client['bootstrap.servers']}: {error.str()}.")
+        else:
+            self._say(f"{self._client['bootstrap.servers']}: {error.str()}.")
+
+    def _commit(self, part: _Partition, records: Sequence[AlertsRecord]) -> None:
+        """Commit records of one partition, batch by batch; at the first that fails the rest is dropped."""
+        run = part.run
+        assert run is not None
+        for batch in batches([each for each in records if each.offset >= (run.offset or 0)], part.doubt):
+            try:
+                self._refuse(part, batch)
+                with self._patience():
+                    run.commit(batch, recorded_at_us=_now_us(), refused=batch.refused)
+            except AlertUnstorable as error:
+                part.doubt.learn(batch, str(error))
+                self._pause(part, f"record {batch.records[0].offset} or one behind it cannot be stored: {error}")
+                part.again_at = 0.0
+                return
+            except (*UNAVAILABLE, KafkaError) as error:
+                self._pause(part, str(error))
+                return
+            part.pause = PAUSE_SECONDS
+            part.doubt.forget(run.offset or 0)
+            for line in run.messages:
+                self._say(f"{run.name}: {line}")
+            run.messages.clear()
+        with suppress(KafkaException):
+            self._consumer.commit(offsets=[self._at(part, run.offset)], asynchronous=True)
+
+    def _refuse(self, part: _Partition, batch: Batch) -> None:
+        for each in batch.refused:
+            self._refused.put(
+                each.record.value, reason=each.reason, detail=each.detail, topic=self._group.alerts,
+                partition=part.number, offset=each.record.offset,
+            )  # fmt: skip
+            self._say(
+                f"{run_name(part.number)}: record {each.record.offset} is refused ({each.reason}): {each.detail}. "
+                f"It lies in the topic {self._group.refused}."
+            )
+
+    # Surroundings -----------------------------------------------------------------------------------------
+
+    def _open_store(self) -> CaseStore | None:
+        """The open store; a server that does not answer is waited for. ``None`` if stopped meanwhile."""
+        place, pause = self._settings.database.url.get_secret_value(), PAUSE_SECONDS
+        policy = CaseworkPolicy(groups=self._loaded.groups.groups)
+        while not self._stopping.is_set():
+            try:
+                return open_store(place, create=True, policy=policy)
+            except StoreError as error:
+                if "://" not in place:
+                    raise
+                self._not_ready(str(error).partition("\n")[0])
+                self._stopping.wait(pause)
+                pause = min(2 * pause, PAUSE_MAX_SECONDS)
+        return None
+
+    def _count_partitions(self) -> int:
+        """How many partitions the topic has."""
+        where = self._client["bootstrap.servers"]
+        try:
+            topic = self._consumer.list_topics(self._group.alerts, timeout=SECONDS).topics[self._group.alerts]
+        except KafkaException as error:
+            raise KafkaError(
+                f"{where}: no broker answers ({error.args[0].str()}). Start one, or set AML_KAFKA_BOOTSTRAP."
+            ) from None
+        if topic.error is not None:
+            raise KafkaError(f"{where}: topic {self._group.alerts}: {topic.error.str()}. Make it:  aml topics create")
+        return len(topic.partitions)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop the worker, where it runs in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {each: signal.signal(each, lambda *_: self.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for each, handler in former.items():
+                signal.signal(each, handler)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Not ready while the database takes long for what is done inside."""
+        reason = f"the database has not answered for {PATIENCE_SECONDS:g} s"
+        late = threading.Timer(PATIENCE_SECONDS, self._readiness.ready, (False, reason))
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
+
+    def _tell(self) -> None:
+        """Say whether the worker is ready: all partitions that it has are claimed and read."""
+        waiting = [part for part in self._partitions.values() if not part.is_reading]
+        if waiting:
+            self._not_ready(f"{run_name(waiting[0].number)}: {waiting[0].reason}")
+        elif not self._is_assigned:
+            self._not_ready("no partition is assigned yet")
+        else:
+            self._readiness.ready(True, "")
+            if self._told:
+                self._say(f"Ready: {', '.join(map(run_name, sorted(self._partitions))) or 'no partition'}.")
+            self._told = ""
+
+    def _not_ready(self, reason: str) -> None:
+        self._readiness.ready(False, reason)
+        if reason != self._told:
+            self._say(f"Not ready: {reason}")
+        self._told = reason
+
+
+def given_inputs(given: InputsSettings) -> GivenInputs:
+    """What verdicts depend on, as the settings name it."""
+    return GivenInputs(
+        given.rules, given.lists, given.rates, given.entities, given.approve_examples, given.approvals,
+        models=given.models,
+    )  # fmt: skip
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
