@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from os import strerror
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,6 @@ from monitor.engine.binding import NamedList
 from monitor.engine.conversion import Rates as EngineRates
 from monitor.engine.engine import EngineInputs
 from monitor.intake.entities import BusinessCalendar, Entities, Entity, load_entities
-from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.rates import Rates, load_rates
 from monitor.rulebook import load
 from monitor.rulebook.approvals import (
@@ -53,10 +53,20 @@ class ApprovalsError(Exception):
     """The bank's approvals cannot be read; the message says where and why."""
 
 
+class Table(Protocol):
+    """A table of identifiers: that of an embedded run, or that of a partition of the streaming shell."""
+
+    @property
+    def tokens(self) -> Bytes16: ...
+    def kind(self, code: int) -> IdentifierKind: ...
+    def text(self, code: int) -> str: ...
+    def encode(self, kind: IdentifierKind, values: Sequence[str | None]) -> Int32s: ...
+
+
 class RunIdentifiers:
     """The identifier table as the engine asks for it."""
 
-    def __init__(self, table: IdentifierTable) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
         self._words: dict[int, str | None] = {}
 
@@ -82,7 +92,7 @@ class RunIdentifiers:
 class RunEntities:
     """Booking entities by code: country and calendar."""
 
-    def __init__(self, entities: Entities, identifiers: IdentifierTable) -> None:
+    def __init__(self, entities: Entities, identifiers: Table) -> None:
         codes = {name: int(identifiers.encode(IdentifierKind.ENTITY, [name])[0]) for name in sorted(entities.entities)}
         self.calendar = BusinessCalendar(entities.entities, codes)
         self.countries = {code: entities.entities[name].country for name, code in codes.items()}
@@ -261,7 +271,7 @@ def _is_live(rule: Rule, approve_examples: bool, approved: Approved) -> bool:
     return rule.id in approved.by_rule or approve_examples or not rule.approval.is_example
 
 
-def engine_inputs(loaded: LoadedInputs, identifiers: IdentifierTable) -> EngineInputs:
+def engine_inputs(loaded: LoadedInputs, identifiers: Table) -> EngineInputs:
     """The inputs, bound to the identifiers of the run."""
     entities = RunEntities(loaded.entities, identifiers)
     targets = {use.currency for use in loaded.program.fields if use.currency is not None}

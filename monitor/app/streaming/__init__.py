@@ -1,0 +1,1 @@
+"""The streaming shell: workers on Kafka around the engine that an embedded run has."""

@@ -1,0 +1,79 @@
+"""The log of legs as it stands at the brokers: how many partitions it has, and stretches of one to read again."""
+
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError as KafkaErrorCode
+from confluent_kafka.admin import AdminClient
+
+from monitor.adapters.kafka.topics import SECONDS, KafkaError
+
+KIND, FORMAT = "kind", "format"
+"""Headers of each record."""
+_RECORDS = 256
+
+
+def partitions_of(client: Mapping[str, str], topic: str) -> int:
+    """How many partitions a topic has.
+
+    Raises:
+        KafkaError: There is no such topic, or no broker answers.
+    """
+    where = client["bootstrap.servers"]
+    try:
+        listed = AdminClient({**client, "log_level": "0"}).list_topics(topic, timeout=SECONDS).topics[topic]
+    except KafkaException as error:
+        raise KafkaError(f"{where}: no broker answers ({error.args[0].str()}). Correct AML_KAFKA_BOOTSTRAP.") from None
+    if listed.error is not None:
+        raise KafkaError(f"{where}: topic {topic}: {listed.error.str()}. Make it:  aml topics create")
+    return len(listed.partitions)
+
+
+def stretch(
+    client: Mapping[str, str], topic: str, partition: int, start: int, stop: int
+) -> Iterator[list[tuple[int, str, bytes]]]:
+    """Records of one partition from offset ``start`` to before ``stop``: (offset, kind, value), some at a time.
+
+    What retention has removed is passed over.
+
+    Raises:
+        KafkaError: The brokers do not give them.
+    """
+    reader = Consumer(
+        {**client, "group.id": "aml-measuring", "enable.auto.commit": "false", "enable.partition.eof": "true",
+         "auto.offset.reset": "earliest", "log_level": "0"}
+    )  # fmt: skip
+    try:
+        reader.assign([TopicPartition(topic, partition, start)])
+        at = start
+        while at < stop:
+            messages = reader.consume(_RECORDS, timeout=SECONDS)
+            if not messages:
+                raise KafkaError(
+                    f"{topic}, partition {partition}: no record from offset {at} on came in {SECONDS:g} s."
+                )
+            found: list[tuple[int, str, bytes]] = []
+            for message in messages:
+                error = message.error()
+                if error is not None and error.code() != KafkaErrorCode._PARTITION_EOF:
+                    raise KafkaError(f"{topic}, partition {partition}, offset {at}: {error.str()}")
+                if error is not None:
+                    at = stop
+                else:
+                    offset = message.offset()
+                    assert offset is not None
+                    at = offset + 1
+                    if offset < stop:
+                        found.append((offset, kind_of(message.headers()), message.value() or b""))
+            if found:
+                yield found
+    finally:
+        reader.close()
+
+
+def kind_of(headers: object) -> str:
+    """The kind that a record's headers name; empty where they name none."""
+    for name, value in headers if isinstance(headers, list) else []:
+        if name == KIND and isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+    return ""

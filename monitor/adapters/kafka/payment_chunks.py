@@ -1,0 +1,277 @@
+"""Payments on their way from intake to scoring: the value of a record of kind ``payments`` in topic ``legs``.
+
+A chunk is two Arrow IPC streams, one after the other:
+
+1. *identifiers*: ``token`` (16 bytes), ``kind`` and ``text`` of each identifier that the payments name. The text of
+   personal kinds is null: who scores never sees it.
+2. *payments*: the columns of :class:`TransactionBatch` but ``position``, with identifiers as rows of (1), ``-1`` for
+   none; then ``source_partition`` and ``source_offset``, where the record stands in topic ``transactions``.
+
+A column that is unknown in every row is left out. The number of the format stands in the metadata of both streams.
+
+Identifiers stand in the order of their first occurrence, row by row and within a row in the order of the columns, so a
+chunk depends on its payments alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s, TransactionBatch
+from monitor.intake.identifiers import IdentifierTable
+
+KIND = "payments"
+FORMAT = 1
+
+_DTYPES = {Int16s: np.dtype(np.int16), Int32s: np.dtype(np.int32), Int64s: np.dtype(np.int64)}
+COLUMNS = {field.name: _DTYPES[field.type] for field in fields(TransactionBatch) if field.name != "position"}  # type: ignore[index]
+"""The columns of a batch that a chunk carries, with their types."""
+IDENTIFIERS = tuple(name for name, dtype in COLUMNS.items() if dtype == np.int32)
+"""Those that hold identifiers."""
+_UNKNOWN = {np.dtype(np.int16): -1, np.dtype(np.int32): -1, np.dtype(np.int64): UNKNOWN}
+_SOURCES = {"source_partition": np.dtype(np.int32), "source_offset": np.dtype(np.int64)}
+_TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in (COLUMNS | _SOURCES).items()}
+_TOKEN = pa.binary(TOKEN_BYTES)
+_METADATA = {b"kind": KIND.encode(), b"format": str(FORMAT).encode()}
+_IDENTIFIER_SCHEMA = pa.schema(
+    [pa.field("token", _TOKEN, False), pa.field("kind", pa.int8(), False), pa.field("text", pa.string())], _METADATA
+)
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+_KIND_MAX = max(IdentifierKind)
+_IS_PERSONAL = np.array([kind in PERSONAL_KINDS for kind in range(_KIND_MAX + 1)])
+
+
+class ChunkError(Exception):
+    """The bytes are no chunk of payments; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedBatch:
+    """Accepted payments and where each stands in topic ``transactions``. ``position`` of the batch is not sent."""
+
+    batch: TransactionBatch
+    source_partition: Int32s
+    source_offset: Int64s
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChunk:
+    """A chunk as read: m identifiers and n payments. The arrays are the reader's own."""
+
+    tokens: Bytes16
+    """Shape (m, 16)."""
+    kinds: npt.NDArray[np.int8]
+    texts: pa.Array
+    """Strings, null where the kind is personal."""
+    columns: dict[str, npt.NDArray[Any]]
+    """Those of :data:`COLUMNS`; identifiers are rows of ``tokens``, ``-1`` for none."""
+    source_partition: Int32s
+    source_offset: Int64s
+
+    def __len__(self) -> int:
+        return len(self.source_offset)
+
+    def batch(self, codes: Int32s, *, first_position: int) -> TransactionBatch:
+        """The payments as a batch.
+
+        Args:
+            codes: What the reader calls each identifier, shape (m,).
+            first_position: Position of the first payment; the others follow.
+        """
+        of_row = np.append(codes, np.int32(-1)).astype(np.int32)
+        known = {name: of_row[column] if name in IDENTIFIERS else column for name, column in self.columns.items()}
+        position = np.arange(first_position, first_position + len(self), dtype=np.int64)
+        return TransactionBatch(position=position, **known)
+
+
+class ChunkEncoder:
+    """Writes chunks of payments whose identifiers are in one table; the table may grow meanwhile.
+
+    Per identifier of the table it keeps 17 bytes, and the text where it is not personal.
+    """
+
+    def __init__(self, identifiers: IdentifierTable) -> None:
+        self._identifiers = identifiers
+        self._known = 0
+        self._kinds = np.zeros(0, np.int8)
+        self._starts = np.zeros(0, np.int64)
+        """Where a text begins in ``_text_bytes``."""
+        self._lengths = np.zeros(0, np.int32)
+        """Its bytes; 0 where it is personal."""
+        self._text_bytes, self._text_used = np.zeros(1 << 10, np.uint8), 0
+        self._row_of_code = np.full(1, -1, np.int32)
+        """Work space; the last place, which is that of code ``-1``, always holds ``-1``."""
+        self._headers: dict[tuple[str, ...], tuple[pa.Schema, bytes]] = {}
+        self._identifier_header = _IDENTIFIER_SCHEMA.serialize().to_pybytes()
+
+    def encode(self, payments: SourcedBatch, rows: Int64s, stops: Sequence[int]) -> list[bytes]:
+        """Chunks of some rows, in their order: one up to each of ``stops``, which ascend and end with all rows.
+
+        Several at once cost less than one by one: columns are gathered once.
+        """
+        self._learn()
+        columns = {name: getattr(payments.batch, name)[rows] for name in COLUMNS}
+        said = [name for name, dtype in COLUMNS.items() if (columns[name] != _UNKNOWN[dtype]).any()]
+        named = [name for name in said if name in IDENTIFIERS]
+        codes = np.stack([columns[name] for name in named], axis=1) if named else np.zeros((len(rows), 0), np.int32)
+        spans = list(zip((0, *stops), stops, strict=False))
+        local = np.empty((codes.shape[1], len(rows)), np.int32)
+        identifiers = []
+        for start, stop in spans:
+            first, numbers = self._numbered(codes[start:stop])
+            local[:, start:stop] = numbers.T
+            identifiers.append(self._identifiers_of(first))
+        columns |= dict(zip(named, local, strict=True))
+        columns |= {"source_partition": payments.source_partition[rows], "source_offset": payments.source_offset[rows]}
+        names = (*said, *_SOURCES)
+        schema, header = self._header(names)
+        whole = pa.record_batch([pa.array(columns[name], _TYPES[name]) for name in names], schema=schema)
+        return [
+            b"".join((self._identifier_header, each, _END_OF_STREAM, header, part.serialize(), _END_OF_STREAM))
+            for each, part in zip(identifiers, (whole.slice(a, b - a) for a, b in spans), strict=True)
+        ]
+
+    def _header(self, names: tuple[str, ...]) -> tuple[pa.Schema, bytes]:
+        if names not in self._headers:
+            if len(self._headers) > 1_000:
+                self._headers.clear()
+            schema = pa.schema([pa.field(name, _TYPES[name], False) for name in names], _METADATA)
+            self._headers[names] = schema, schema.serialize().to_pybytes()
+        return self._headers[names]
+
+    def _numbered(self, codes: Int32s) -> tuple[Int32s, Int32s]:
+        """The codes that occur, in the order of their first occurrence, and for each place which of them it is."""
+        row_of = self._row_of_code
+        known = codes[codes >= 0]
+        order = np.arange(len(known), dtype=np.int32)
+        row_of[known[::-1]] = order[::-1]  # Of several the last one stays, which is the first occurrence.
+        first = known[row_of[known] == order]
+        row_of[first] = order[: len(first)]
+        return first, row_of[codes]
+
+    def _identifiers_of(self, codes: Int32s) -> pa.Buffer:
+        kinds, lengths = self._kinds[codes], self._lengths[codes]
+        offsets = np.zeros(len(codes) + 1, np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        places = np.repeat(self._starts[codes] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        is_given = np.packbits(~_IS_PERSONAL[kinds], bitorder="little")
+        buffers = [pa.py_buffer(is_given), pa.py_buffer(offsets), pa.py_buffer(self._text_bytes[places])]
+        tokens = pa.py_buffer(np.ascontiguousarray(self._identifiers.tokens[codes]))
+        columns = [
+            pa.Array.from_buffers(_TOKEN, len(codes), [None, tokens]),
+            pa.array(kinds, pa.int8()),
+            pa.Array.from_buffers(pa.string(), len(codes), buffers),
+        ]
+        return pa.record_batch(columns, schema=_IDENTIFIER_SCHEMA).serialize()
+
+    def _learn(self) -> None:
+        """Take up what the table has gained."""
+        first, count = self._known, len(self._identifiers)
+        if count == first:
+            return
+        kinds, offsets, texts = self._identifiers.export(first)
+        lengths = np.where(_IS_PERSONAL[kinds], 0, np.diff(offsets)).astype(np.int32)
+        if count >= len(self._kinds):
+            size = 2 * count
+            self._kinds, self._starts, self._lengths = (
+                np.concatenate((old[:first], np.zeros(size - first, old.dtype)))
+                for old in (self._kinds, self._starts, self._lengths)
+            )
+            self._row_of_code = np.full(size + 1, -1, np.int32)
+        is_given = np.repeat(lengths > 0, np.diff(offsets))
+        given = np.frombuffer(texts, np.uint8)[is_given]
+        used = self._text_used + len(given)
+        if used > len(self._text_bytes):
+            grown = np.zeros(2 * used, np.uint8)
+            grown[: self._text_used] = self._text_bytes[: self._text_used]
+            self._text_bytes = grown
+        self._text_bytes[self._text_used : used] = given
+        self._kinds[first:count], self._lengths[first:count] = kinds, lengths
+        self._starts[first:count] = self._text_used + np.cumsum(lengths) - lengths
+        self._text_used, self._known = used, count
+
+
+def encode(payments: SourcedBatch, identifiers: IdentifierTable, rows: Int64s) -> bytes:
+    """One chunk of some rows; who writes many keeps a :class:`ChunkEncoder`."""
+    return ChunkEncoder(identifiers).encode(payments, rows, [len(rows)])[0]
+
+
+def decode(value: bytes) -> PaymentChunk:
+    """Read a chunk.
+
+    Raises:
+        ChunkError: The bytes are damaged, or of another format.
+    """
+    try:
+        source = pa.BufferReader(value)
+        identifiers = _read(source, "identifiers")
+        _check_schema(identifiers, ["token", "kind", "text"], {each.name: each.type for each in _IDENTIFIER_SCHEMA})
+        payments = _read(source, "payments")
+        names = [name for name in COLUMNS if name in payments.schema.names]
+        _check_schema(payments, [*names, *_SOURCES], _TYPES)
+        if source.tell() != len(value):
+            raise ChunkError(f"{len(value) - source.tell()} bytes follow its end")
+        return _chunk(identifiers, payments)
+    except (pa.ArrowException, OSError, ValueError, ChunkError) as error:
+        raise ChunkError(f"the value of {len(value)} bytes is no chunk of payments: {error}") from error
+
+
+def _read(source: pa.BufferReader, what: str) -> pa.RecordBatch:
+    """The one batch of the stream that begins here, checked in itself."""
+    reader = pa.ipc.open_stream(source)
+    metadata = reader.schema.metadata or {}
+    found = metadata.get(b"format", b"").decode("ascii", "replace")
+    if found != str(FORMAT) or metadata.get(b"kind") != KIND.encode():
+        kind = metadata.get(b"kind", b"").decode("ascii", "replace")
+        raise ChunkError(f"kind {kind!r} in format {found!r}, but {KIND!r} in format '{FORMAT}' is read here")
+    batches = list(reader)
+    if len(batches) != 1:
+        raise ChunkError(f"{len(batches)} batches of {what} instead of one")
+    batches[0].validate(full=True)
+    return batches[0]
+
+
+def _check_schema(batch: pa.RecordBatch, names: Sequence[str], types: dict[str, pa.DataType]) -> None:
+    if batch.schema.names != list(names):
+        raise ChunkError(f"the columns are {', '.join(batch.schema.names)}")
+    for name, column in zip(names, batch.columns, strict=True):
+        if column.type != types[name] or (name != "text" and column.null_count):
+            raise ChunkError(f"column {name} is {column.type} with {column.null_count} nulls, {types[name]} is right")
+
+
+def _chunk(identifiers: pa.RecordBatch, payments: pa.RecordBatch) -> PaymentChunk:
+    m, n = identifiers.num_rows, payments.num_rows
+    kinds = _copy(identifiers.column("kind"), np.dtype(np.int8))
+    if m and not (kinds.min() >= 1 and kinds.max() <= _KIND_MAX):
+        raise ChunkError(f"kinds of identifiers are from 1 to {_KIND_MAX}, these from {kinds.min()} to {kinds.max()}")
+    texts = identifiers.column("text")
+    if not np.array_equal(np.asarray(texts.is_null()), _IS_PERSONAL[kinds]):
+        raise ChunkError("a text is given for a personal identifier, or missing for another one")
+    given = dict(zip(payments.schema.names, payments.columns, strict=True))
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for name, dtype in COLUMNS.items():
+        if name not in given:
+            columns[name] = np.full(n, _UNKNOWN[dtype], dtype)
+            continue
+        column = columns[name] = _copy(given[name], dtype)
+        if n and dtype == np.int32 and not (column.min() >= -1 and column.max() < m):
+            raise ChunkError(f"{name} names the identifiers from {column.min()} to {column.max()} of {m}")
+    _, data = identifiers.column("token").buffers()
+    start = identifiers.column("token").offset * TOKEN_BYTES
+    tokens = np.frombuffer(data, np.uint8, m * TOKEN_BYTES, start) if m else np.zeros(0, np.uint8)
+    sources = {name: _copy(given[name], dtype) for name, dtype in _SOURCES.items()}
+    return PaymentChunk(tokens.reshape(m, TOKEN_BYTES).copy(), kinds, texts, columns, **sources)
+
+
+def _copy(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers in memory of their own: aligned, and writable, as compiled kernels expect them."""
+    return np.array(column.to_numpy(zero_copy_only=True), dtype)

@@ -1,0 +1,52 @@
+"""A Faust application with the settings of the streaming shell."""
+
+import ssl
+from typing import Any
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+
+from monitor.app.settings import KafkaSettings
+
+
+def credentials(kafka: KafkaSettings) -> Any:
+    """How Faust proves who it is; ``None`` without TLS and SASL."""
+    context = None
+    if kafka.protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=str(kafka.ca) if kafka.ca else None)
+        if kafka.certificate is not None:
+            context.load_cert_chain(str(kafka.certificate), str(kafka.key))
+    if kafka.protocol.startswith("SASL"):
+        assert kafka.password is not None
+        return SASLCredentials(
+            username=kafka.user,
+            password=kafka.password.get_secret_value(),
+            ssl_context=context,
+            mechanism=kafka.mechanism,
+        )
+    return None if context is None else SSLCredentials(context=context)
+
+
+def make_app(group: str, kafka: KafkaSettings, *, commit_seconds: float) -> faust.App:
+    """An application that keeps no tables and commits what was acknowledged.
+
+    Args:
+        group: The consumer group, and the name of the application.
+        kafka: How to reach the brokers.
+        commit_seconds: How often acknowledged offsets are committed.
+    """
+    return faust.App(
+        group,
+        broker=[f"kafka://{each.strip()}" for each in kafka.bootstrap.split(",")],
+        broker_credentials=credentials(kafka),
+        broker_commit_interval=commit_seconds,
+        consumer_auto_offset_reset="earliest",
+        key_serializer="raw",
+        value_serializer="raw",
+        producer_acks=-1,
+        store="memory://",
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )

@@ -1,0 +1,252 @@
+"""One partition of the log of legs: its records in, alerts out. A function of the log, whoever runs it.
+
+::
+
+    payments ─► codes of this partition ─► runs between profile versions ─► engine.step ─► alerts
+    profiles ─► versions in force from here on
+
+A partition keeps everything that its verdicts depend on, so they are the same in every process, however the log was cut
+and whenever its state was saved and loaded. It knows neither Kafka nor the clock on the wall: a shell hands it records,
+sends what it raises, and saves what :meth:`Partition.save` gives.
+
+Positions within the engine are rows of this partition, from 0 on; outside they are ``number * 2**40 + row``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from monitor.adapters.kafka.payment_chunks import COLUMNS, IDENTIFIERS, ChunkError, PaymentChunk, decode
+from monitor.app.inputs import LoadedInputs, engine_inputs
+from monitor.app.streaming.token_table import TokenTable
+from monitor.domain.alert import Alert
+from monitor.domain.refusal import Reason
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.engine import admission, state
+from monitor.engine.engine import Engine, Step
+
+PAYMENTS, PROFILES = "payments", "profiles"
+POSITIONS = 1 << 40
+"""Positions of one partition: the first of partition n is ``n * POSITIONS``."""
+ROWS_MAX = 65_536
+"""Most payments that are judged at once."""
+_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Blocked(Exception):
+    """The next record cannot be taken now; nothing of it was. The message says why."""
+
+
+class Profiles(Protocol):
+    """The profiles in force in one partition."""
+
+    table: Any
+
+    def apply(self, value: bytes, table: TokenTable) -> None:
+        """Take over the announcements of a record; raises :class:`Blocked` where their profiles cannot be read."""
+
+    def runs(self, batch: TransactionBatch, clock_us: int) -> Any:
+        """The batch in runs within which no version takes effect, each with the clock behind it."""
+
+    def save(self) -> Arrays: ...
+    def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None: ...
+
+
+class LogRecord(msgspec.Struct, frozen=True):
+    """A record of the log: where it stands, what it is and holds."""
+
+    offset: int
+    kind: str
+    value: bytes
+
+
+class RefusedPayment(msgspec.Struct, frozen=True):
+    """A payment that only the engine could refuse: where its record stands among the transactions, and why."""
+
+    source_partition: int
+    source_offset: int
+    reason: Reason
+
+
+@dataclass(slots=True)
+class Judged:
+    """What records led to. ``outcomes`` counts payments by outcome of :mod:`monitor.engine.admission`."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    refused: list[RefusedPayment] = field(default_factory=list)
+    damaged: list[tuple[int, str]] = field(default_factory=list)
+    """Offsets of records that could not be read, with the fact."""
+    outcomes: Int64s = field(default_factory=lambda: np.zeros(5, np.int64))
+    late: int = 0
+    legs: int = 0
+    records: int = 0
+    blocked: str | None = None
+    """Why the record behind those taken waits."""
+
+
+class Partition:
+    """The state of one partition, and how its log changes it.
+
+    Args:
+        number: Which partition of the log it is.
+        partitions: How many the log has.
+        loaded: Rules and all other inputs of verdicts.
+        key: The key of the tokens.
+        profiles: An empty set of profiles.
+    """
+
+    def __init__(
+        self, number: int, partitions: int, loaded: LoadedInputs, key: bytes, profiles: Profiles
+    ) -> None:  # fmt: skip
+        self.number, self.partitions, self.loaded, self.profiles = number, partitions, loaded, profiles
+        self.tokens = TokenTable(key)
+        self.engine = Engine(loaded.program, engine_inputs(loaded, self.tokens))
+        self.offset = 0
+        """The next offset of the log."""
+        self.rows = 0
+        """Payments so far, and so the position of the next."""
+        self.clock_us = UNKNOWN
+
+    @property
+    def layout(self) -> str:
+        """Equal for partitions that can exchange their state: the same place in the log under the same rules."""
+        return sha256(f"{self.number}/{self.partitions}/{state.layout_key(self.engine)}".encode()).hexdigest()
+
+    def step(self, records: Sequence[LogRecord]) -> Judged:
+        """Take the records over in their order, without those that were taken before.
+
+        Where one is blocked, those before it are taken and ``blocked`` says why; hand it in again later.
+        """
+        judged, waiting = Judged(), _Waiting()
+        for record in records:
+            if record.offset < self.offset:
+                judged.records += 1
+                continue
+            try:
+                self._take(record, judged, waiting)
+            except Blocked as blocked:
+                judged.blocked = str(blocked)
+                break
+            self.offset = record.offset + 1
+            judged.records += 1
+        self._judge(waiting, judged)
+        return judged
+
+    def _take(self, record: LogRecord, judged: Judged, waiting: "_Waiting") -> None:
+        if record.kind == PAYMENTS:
+            try:
+                chunk = decode(record.value)
+            except ChunkError as error:
+                judged.damaged.append((record.offset, str(error)))
+                return
+            if waiting.rows + len(chunk) > ROWS_MAX:
+                self._judge(waiting, judged)
+            waiting.add(chunk)
+        elif record.kind == PROFILES:
+            self._judge(waiting, judged)
+            self.profiles.apply(record.value, self.tokens)
+        else:
+            judged.damaged.append((record.offset, f"no record of the log is of kind {record.kind!r}"))
+
+    def _judge(self, waiting: "_Waiting", judged: Judged) -> None:
+        """Judge the payments that wait, as one batch."""
+        if not waiting.rows:
+            return
+        batch, sources = waiting.batch(self.tokens, self.rows)
+        waiting.clear()
+        self.rows += len(batch)
+        start = 0
+        for run, clock_us in self.profiles.runs(batch, self.clock_us):
+            stepped = self.engine.step(run, self.profiles.table)
+            self.clock_us = clock_us
+            judged.alerts += [self._outside(alert) for alert in stepped.alerts]
+            judged.outcomes += np.bincount(stepped.outcome, minlength=len(judged.outcomes))
+            judged.late += int((stepped.is_late & (stepped.outcome == admission.JUDGED)).sum())
+            judged.legs += stepped.legs
+            judged.refused += _refused(stepped, sources[start : start + len(run)])
+            start += len(run)
+
+    def _outside(self, alert: Alert) -> Alert:
+        """The alert with positions that are unique in the bank."""
+        first = self.number * POSITIONS
+        return msgspec.structs.replace(
+            alert, position=first + alert.position, transactions=tuple(first + each for each in alert.transactions)
+        )
+
+    def save(self) -> Arrays:
+        """The whole state as arrays, valid until the next step."""
+        arrays: Arrays = {f"engine.{name}": values for name, values in state.save(self.engine).items()}
+        arrays |= {f"tokens.{name}": values for name, values in self.tokens.save().items()}
+        arrays |= {f"profiles.{name}": values for name, values in self.profiles.save().items()}
+        arrays["rows"] = np.array([self.rows], np.int64)
+        return arrays
+
+    def load(self, arrays: Mapping[str, npt.NDArray[Any]], *, offset: int, clock_us: int) -> None:
+        """Take over the state that a partition with the same :attr:`layout` saved at an offset."""
+        self.tokens.load(_under("tokens.", arrays))
+        self.engine.use(engine_inputs(self.loaded, self.tokens))  # Its words have the codes of the saved table.
+        state.load(self.engine, _under("engine.", arrays))
+        self.profiles.load(_under("profiles.", arrays))
+        self.rows, self.offset, self.clock_us = int(arrays["rows"][0]), offset, clock_us
+
+
+class _Texts(msgspec.Struct, frozen=True):
+    """The texts of a chunk by row."""
+
+    texts: Any
+
+    def __call__(self, row: int) -> str | None:
+        text: str | None = self.texts[row].as_py()
+        return text
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Chunks that were read and not judged yet."""
+
+    chunks: list[PaymentChunk] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, chunk: PaymentChunk) -> None:
+        self.chunks.append(chunk)
+        self.rows += len(chunk)
+
+    def clear(self) -> None:
+        self.chunks, self.rows = [], 0
+
+    def batch(self, table: TokenTable, first: int) -> tuple[TransactionBatch, Int64s]:
+        """The payments with the codes of a table, and their sources (partition, offset), shape (n, 2)."""
+        codes = [
+            np.append(table.add(each.tokens, each.kinds, _Texts(each.texts)), np.int32(-1)) for each in self.chunks
+        ]
+
+        def column(name: str) -> npt.NDArray[Any]:
+            parts = [each.columns[name] for each in self.chunks]
+            if name in IDENTIFIERS:
+                parts = [own[part] for own, part in zip(codes, parts, strict=True)]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+        position = np.arange(first, first + self.rows, dtype=np.int64)
+        sources = [np.column_stack([each.source_partition, each.source_offset]) for each in self.chunks]
+        batch = TransactionBatch(position=position, **{name: column(name) for name in COLUMNS})
+        return batch, np.concatenate(sources).astype(np.int64)
+
+
+def _refused(step: Step, sources: Int64s) -> list[RefusedPayment]:
+    rows = np.flatnonzero(np.isin(step.outcome, list(_REASONS)))
+    return [
+        RefusedPayment(partition, offset, _REASONS[outcome])
+        for (partition, offset), outcome in zip(sources[rows].tolist(), step.outcome[rows].tolist(), strict=True)
+    ]
+
+
+def _under(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,337 @@
+"""``aml worker score``: partitions of the log of legs judged by the engine, assigned by Faust.
+
+::
+
+    legs ─► Faust agent ─► waiting ─► Partition.step (a thread) ─► alerts, acknowledged by the brokers
+                                            │                            │
+                                            └── every snapshot_seconds: state written whole, then offsets committed
+
+An offset is committed only when a snapshot at or behind it is whole in the store folder and all alerts before it are
+acknowledged. So after a kill a partition begins at its newest snapshot and judges again what came after: the same
+alerts with the same ids, which casework inserts once. Where no snapshot fits, because the rules are others, the log up
+to the committed offset is measured again and raises nothing. A partition that stays through a rebalance keeps its state
+in memory; only what moved is restored.
+
+Faust does assignment, rebalancing and producing. What its agent would do with each message is done here for all
+messages that wait, in one step.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+from faust.types import TP
+from faust.types import Message as FaustMessage
+
+from monitor.adapters.kafka import alert_records, legs_log
+from monitor.adapters.kafka.legs_log import FORMAT, KIND
+from monitor.adapters.snapshots import SnapshotStore
+from monitor.app.inputs import load_inputs
+from monitor.app.settings import Settings
+from monitor.app.streaming.faust_app import make_app
+from monitor.app.streaming.partition import Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.worker_inputs import given_inputs
+from monitor.domain.alert import Alert
+from monitor.engine import state
+
+GROUP = "aml-score"
+WAITING_MAX = 256
+"""Most records that wait in memory; Faust stops reading where there are more."""
+UNSENT_MAX = 1_000
+"""Most records of alerts that the brokers have not acknowledged; judging waits where there are more."""
+RETRY_SECONDS = 0.5
+COMMIT_SECONDS = 1.0
+_NO_LIMIT = 1 << 62
+
+log = logging.getLogger(__name__)
+
+
+class ScoringTopics(msgspec.Struct, frozen=True):
+    """Names of the topics that a scoring worker uses."""
+
+    legs: str = "legs"
+    alerts: str = "alerts"
+    refused: str = "refused"
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition that this worker holds, and what is not committed of it."""
+
+    partition: Partition
+    snapshots: SnapshotStore
+    saved_offset: int
+    saved_at: float = field(default_factory=time.monotonic)
+    unacknowledged: list[FaustMessage] = field(default_factory=list)
+    """Messages in the order of the log, without their values."""
+    is_joined: bool = False
+    """Whether the state has met the first record that the brokers gave."""
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    """The state of a partition at an offset."""
+
+    arrays: Any
+    offset: int
+    clock_us: int
+    layout: str
+
+    def write(self, store: SnapshotStore) -> None:
+        """Write it whole or not at all."""
+        store.write(
+            self.arrays,
+            position=self.offset,
+            clock_us=self.clock_us,
+            layout=self.layout,
+            format_version=state.FORMAT,
+        )
+
+
+def _copied(partition: Partition) -> _Saved:
+    arrays = {name: values.copy() for name, values in partition.save().items()}
+    return _Saved(arrays, partition.offset, partition.clock_us, partition.layout)
+
+
+class ScoringWorker:
+    """Judges the partitions that Faust assigns, until it is stopped.
+
+    Args:
+        settings: All settings.
+        new_profiles: Makes the empty profiles of a partition.
+        topics: Names of topics.
+        group: The consumer group.
+        on_judged: Told of each step: the partition, what it led to and the seconds it took.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        new_profiles: Callable[[], Profiles],
+        *,
+        topics: ScoringTopics | None = None,
+        group: str = GROUP,
+        on_judged: Callable[[int, Judged, float], None] = lambda number, judged, seconds: None,
+    ) -> None:
+        self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
+        self._new_profiles, self._on_judged = new_profiles, on_judged
+        self.loaded = load_inputs(given_inputs(settings))
+        self._key = settings.store.key()
+        client = settings.kafka.client()
+        self._partitions = legs_log.partitions_of(client, self.topics.legs)
+        self._alert_partitions = legs_log.partitions_of(client, self.topics.alerts)
+        self._held: dict[int, _Held] = {}
+        self._assigned: set[int] = set()
+        self._generation = 0
+        self._unsent: set[asyncio.Future[Any]] = set()
+        self._judging = ThreadPoolExecutor(1, "judging")
+        self._writing = ThreadPoolExecutor(1, "writing")
+        self._saving: asyncio.Task[None] | None = None
+        self._crash: asyncio.Task[None] | None = None
+        self.app = make_app(group, settings.kafka, commit_seconds=COMMIT_SECONDS)
+        self._waiting: asyncio.Queue[FaustMessage | None] | None = None
+        legs = self.app.topic(
+            self.topics.legs, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
+        )
+        self.app.agent(legs, name="score")(self._read)
+        self.app.task(self._judge_all)
+        self.app.on_partitions_revoked.connect(self._on_revoked)
+        self.app.on_partitions_assigned.connect(self._on_assigned)
+        self.app.on_before_shutdown.connect(self._on_shutdown)
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        from faust.worker import Worker
+
+        Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+    # Reading ----------------------------------------------------------------------------------------------
+
+    @property
+    def _queue(self) -> "asyncio.Queue[FaustMessage | None]":
+        if self._waiting is None:
+            self._waiting = asyncio.Queue(WAITING_MAX)
+        return self._waiting
+
+    async def _read(self, stream: Any) -> None:
+        """The agent: hands each message on; what waits too long stops the reading."""
+        async for event in stream.noack().events():
+            await self._queue.put(event.message)
+
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        """What waits comes again from the committed offset; the state stays, in case the partition does."""
+        self._generation += 1
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        for held in self._held.values():
+            held.unacknowledged.clear()
+
+    async def _on_assigned(self, _app: Any, /, *given: Any, **_: Any) -> None:
+        assigned: set[TP] = given[0]
+        self._assigned = {each.partition for each in assigned if each.topic == self.topics.legs}
+        for number in set(self._held) - self._assigned:
+            del self._held[number]
+        await self._queue.put(None)  # Restore those that are new, before their first record comes.
+
+    # Judging ----------------------------------------------------------------------------------------------
+
+    async def _judge_all(self) -> None:
+        """Take all that waits, partition by partition, for ever."""
+        async for generation, messages in self._waves():
+            for number in sorted(self._assigned - set(self._held)):
+                await self._hold(number)
+            by_partition: dict[int, list[FaustMessage]] = defaultdict(list)
+            for message in messages:
+                by_partition[message.partition].append(message)
+            for number, some in by_partition.items():
+                held = self._held.get(number)
+                if held is not None and generation == self._generation:
+                    await self._take(held, some, generation)
+            await self._save_what_is_due()
+
+    async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
+        while True:
+            try:
+                first = await asyncio.wait_for(self._queue.get(), timeout=1.0)
+            except TimeoutError:
+                yield self._generation, []
+                continue
+            generation, found = self._generation, [first]
+            while not self._queue.empty():
+                found.append(self._queue.get_nowait())
+            yield generation, [each for each in found if each is not None]
+
+    async def _take(self, held: _Held, messages: list[FaustMessage], generation: int) -> None:
+        """Judge the records of one partition; waits where one is blocked."""
+        records = [_record(each) for each in messages]
+        if not held.is_joined:
+            await self._join(held, records[0].offset)
+        while records and generation == self._generation:
+            start = time.perf_counter()
+            judged = await self._in_thread(partial(held.partition.step, records))
+            self._on_judged(held.partition.number, judged, time.perf_counter() - start)
+            await self._send(held.partition.number, judged)
+            records = records[judged.records :]
+            if judged.blocked is not None:
+                log.warning("partition waits", extra={"partition": held.partition.number, "why": judged.blocked})
+                await asyncio.sleep(RETRY_SECONDS)
+        if generation == self._generation:
+            for each in messages:
+                each.value = None
+            held.unacknowledged += messages
+
+    async def _send(self, number: int, judged: Judged) -> None:
+        """Hand what a step raised to the brokers; waits only where too much is not acknowledged."""
+        by_home: dict[int, list[Alert]] = defaultdict(list)
+        for alert in judged.alerts:
+            by_home[_home(alert.subject.token, self._alert_partitions)].append(alert)
+        headers = [(KIND, alert_records.KIND.encode()), (FORMAT, alert_records.FORMAT)]
+        if (bank := self._held[number].partition.engine.peers.snapshot) is not None:
+            headers.append((alert_records.BANK_CUSTOMERS, str(bank.customers).encode()))
+        for home, alerts in by_home.items():
+            await self._produce(self.topics.alerts, alert_records.encode(alerts), home, headers)
+        while len(self._unsent) > UNSENT_MAX:
+            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _produce(self, topic: str, value: bytes, partition: int | None, headers: Any) -> None:
+        sent: Awaitable[Any] = await self.app.producer.send(topic, None, value, partition, None, headers)
+        future = asyncio.ensure_future(sent)
+        self._unsent.add(future)
+        future.add_done_callback(self._sent)
+
+    def _sent(self, future: "asyncio.Future[Any]") -> None:
+        self._unsent.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            # What was judged is not known outside: begin again at the last snapshot.
+            self._crash = asyncio.ensure_future(self.app.crash(error))
+
+    # Restoring --------------------------------------------------------------------------------------------
+
+    async def _hold(self, number: int) -> None:
+        """Take a partition over: its newest snapshot, or an empty state."""
+        self._held[number] = await self._in_thread(lambda: self._restored(number))
+
+    def _restored(self, number: int) -> _Held:
+        partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles())
+        store = SnapshotStore(self.settings.store.folder / f"{self.topics.legs}-{number}")
+        found = store.newest(layout=partition.layout, at_most=_NO_LIMIT)
+        if found is not None:
+            partition.load(found.arrays, offset=found.position, clock_us=found.clock_us)
+        return _Held(partition, store, partition.offset)
+
+    async def _join(self, held: _Held, first: int) -> None:
+        """Bring the state to the first record that the brokers gave; all alerts before it are known outside."""
+        if held.partition.offset < first:
+            client, topic = self.settings.kafka.client(), self.topics.legs
+            await self._in_thread(lambda: _measure_again(held.partition, client, topic, first))
+        held.is_joined = True
+
+    # Saving -----------------------------------------------------------------------------------------------
+
+    async def _save_what_is_due(self) -> None:
+        """Save the partition that waits longest, if it is due; one at a time."""
+        if self._saving is not None and not self._saving.done():
+            return
+        due = [
+            held
+            for held in self._held.values()
+            if held.partition.offset > held.saved_offset
+            and time.monotonic() - held.saved_at >= self.settings.worker.snapshot_seconds
+        ]
+        if due:
+            held = min(due, key=lambda each: each.saved_at)
+            # Copied here, between two steps: what the state covers has been handed to the brokers.
+            saved = await self._in_thread(lambda: _copied(held.partition))
+            self._saving = asyncio.ensure_future(self._save(held, saved, list(self._unsent), self._generation))
+
+    async def _save(self, held: _Held, saved: _Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
+        """Write a state whole, then let Faust commit what it covers."""
+        held.saved_at = time.monotonic()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
+        except OSError as error:  # The disk is full, or the folder is away: go on, and commit nothing.
+            log.error("snapshot failed", extra={"partition": held.partition.number, "why": str(error)})
+            return
+        if unsent and any(
+            isinstance(each, BaseException) for each in await asyncio.gather(*unsent, return_exceptions=True)
+        ):
+            return  # The worker ends; see ``_sent``.
+        held.saved_offset = saved.offset
+        if generation == self._generation:
+            covered = [each for each in held.unacknowledged if each.offset < saved.offset]
+            held.unacknowledged = held.unacknowledged[len(covered) :]
+            for message in covered:
+                message.ack(self.app.consumer)
+
+    async def _on_shutdown(self, *_: Any, **__: Any) -> None:
+        """Save every partition: who takes over has nothing to judge again."""
+        for held in list(self._held.values()):
+            if held.partition.offset > held.saved_offset:
+                await self._save(held, _copied(held.partition), list(self._unsent), self._generation)
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._judging, work)
+
+
+def _home(token: str, partitions: int) -> int:
+    return int.from_bytes(bytes.fromhex(token)[:8]) % partitions
+
+
+def _record(message: FaustMessage) -> LogRecord:
+    kind = dict(message.headers or {}).get(KIND, b"")
+    return LogRecord(message.offset, kind.decode("utf-8", "replace"), message.value or b"")
+
+
+def _measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> None:
+    """Take the log up to an offset over without raising anything."""
+    for records in legs_log.stretch(client, topic, partition.number, partition.offset, until):
+        partition.step([LogRecord(offset, kind, value) for offset, kind, value in records])
+    partition.engine.undecided[:] = 0
+    partition.engine.hits[:] = 0
+    partition.offset = max(partition.offset, until)

@@ -1,0 +1,166 @@
+"""Scoring workers at a real broker: killed, joined and left, they raise what an undisturbed engine raises."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from monitor.adapters.kafka.alert_records import decode
+from monitor.adapters.kafka.topics import Topic, TopicAdmin
+from monitor.app.inputs import load_inputs
+from monitor.app.settings import load_settings
+from monitor.app.streaming.partition import LogRecord, Partition
+from monitor.app.streaming.worker_inputs import given_inputs
+from monitor.domain.alert import Alert
+from tests.app.embedded_stores import ROOT, simulated
+from tests.streaming.legs_stream import KEY, LegsStream
+from tests.streaming.no_profiles import NoProfiles
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 4
+INPUTS = {"AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off"}
+
+
+@dataclass
+class Cluster:
+    """Topics of one test, and the workers on them."""
+
+    client: dict[str, str]
+    env: dict[str, str]
+    group: str = field(default_factory=lambda: uuid4().hex)
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def topics(self) -> tuple[str, str, str]:
+        return f"{self.group}-legs", f"{self.group}-alerts", f"{self.group}-refused"
+
+    def make_topics(self) -> None:
+        wanted = {name: Topic(partitions=PARTITIONS, purpose="a test") for name in self.topics}
+        TopicAdmin(self.client).create(wanted, replication=1)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.streaming.child_score", self.group, *self.topics],
+            cwd=ROOT, env=os.environ | self.env,
+        )  # fmt: skip
+        self.workers.append(worker)
+        return worker
+
+    def stop(self, worker: subprocess.Popen[bytes], how: signal.Signals) -> None:
+        worker.send_signal(how)
+        worker.wait(60)
+        self.workers.remove(worker)
+
+    def produce(self, number: int, records: list[LogRecord]) -> None:
+        producer = Producer({**self.client, "acks": "all", "enable.idempotence": "true", "log_level": "0"})
+        for record in records:
+            headers = [("kind", record.kind.encode()), ("format", b"1")]
+            producer.produce(self.topics[0], record.value, partition=number, headers=headers)
+        assert producer.flush(30) == 0
+
+    def alerts(self) -> dict[str, Alert]:
+        """All alerts so far by id; those that come again must be the same."""
+        found: dict[str, Alert] = {}
+        reader = Consumer({**self.client, "group.id": uuid4().hex, "enable.partition.eof": "true", "log_level": "0"})
+        reader.assign([TopicPartition(self.topics[1], number, 0) for number in range(PARTITIONS)])
+        ends = 0
+        while ends < PARTITIONS:
+            message: Any = reader.poll(20)
+            assert message is not None
+            if message.error() is not None:
+                ends += 1
+                continue
+            for alert in decode(message.value()):
+                assert found.setdefault(alert.alert_id, alert) == alert
+        reader.close()
+        return found
+
+    def wait_for(self, wanted: dict[str, Alert], seconds: float = 120) -> None:
+        """Wait until as many alerts are there as are wanted, and compare."""
+        until = time.monotonic() + seconds
+        while len(found := self.alerts()) < len(wanted) and time.monotonic() < until:
+            assert all(worker.poll() is None for worker in self.workers), "a worker ended by itself"
+            time.sleep(0.5)
+        assert found == wanted
+
+
+@dataclass(frozen=True)
+class Log:
+    """What each partition of the log holds, and the alerts of undisturbed partitions over it."""
+
+    records: list[list[LogRecord]]
+    alerts: dict[str, Alert]
+    env: dict[str, str]
+    """Settings that name rates and entities."""
+
+
+@contextmanager
+def cluster(bootstrap: str, folder: Path, log: Log, *, snapshot_seconds: float = 1.0) -> Iterator[Cluster]:
+    env = INPUTS | log.env | {
+        "AML_KAFKA_BOOTSTRAP": bootstrap, "AML_STORE_FOLDER": str(folder / "store"),
+        "AML_STORE_TOKEN_KEY": KEY.hex(), "AML_WORKER_PORT": "0",
+        "AML_WORKER_SNAPSHOT_SECONDS": str(snapshot_seconds),
+    }  # fmt: skip
+    one = Cluster({"bootstrap.servers": bootstrap}, env)
+    one.make_topics()
+    try:
+        yield one
+    finally:
+        for worker in one.workers:
+            worker.kill()
+            worker.wait()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    """A bank of its own in each partition, and a second delivery of some of its records."""
+    logs, alerts, sources = [], {}, [
+        simulated(tmp_path_factory.mktemp("bank"), customers=120, days=40, seed=50 + number)
+        for number in range(PARTITIONS)
+    ]  # fmt: skip
+    env = {"AML_INPUTS_RATES": str(sources[0].rates), "AML_INPUTS_ENTITIES": str(sources[0].entities)}
+    loaded = load_inputs(given_inputs(load_settings(INPUTS | env)))
+    for number, source in enumerate(sources):
+        values = [each.value for each in LegsStream.of(source.payments, loaded).records(rows=60)]
+        values = [*values[:30], *values[20:40], *values[30:]]
+        records = [LogRecord(offset, "payments", value) for offset, value in enumerate(values)]
+        partition = Partition(number, PARTITIONS, loaded, KEY, NoProfiles())
+        alerts |= {each.alert_id: each for each in partition.step(records).alerts}
+        logs.append(records)
+    assert len(alerts) > 40
+    return Log(logs, alerts, env)
+
+
+def test_workers_that_are_killed_join_and_leave_raise_what_undisturbed_ones_raise(
+    recorded: Log, kafka_bootstrap: str, tmp_path: Path
+):
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    with cluster(kafka_bootstrap, tmp_path, recorded) as one:
+        one.start()
+        longest = max(len(records) for records in recorded.records)
+        kills, step = 0, max(1, longest // 14)
+        for start in range(0, longest, step):
+            for number, records in enumerate(recorded.records):
+                one.produce(number, records[start : start + step])
+            time.sleep(rng.uniform(0.2, 2.5))
+            if one.workers and rng.random() < 0.75:
+                kills += 1
+                one.stop(rng.choice(one.workers), rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+            while len(one.workers) < 1 or (len(one.workers) < 3 and rng.random() < 0.3):
+                one.start()
+        assert kills > 3
+        one.wait_for(recorded.alerts)
