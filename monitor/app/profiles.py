@@ -6,7 +6,7 @@ clock passes it. So the engine never sees a profile before it was recorded, howe
 and openings of accounts and joint holders belong to the version that names them, and end with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -64,7 +64,7 @@ class ProfileTimeline:
 
         order = np.lexsort((joined("version"), joined("recorded_at_us")))
         self.recorded_us, self.codes = joined("recorded_at_us")[order], joined("customer")[order].astype(np.int32)
-        self.values = _values(joined)[order]
+        self.values = profile_rows(joined)[order]
         customers, number = np.unique(self.codes, return_inverse=True)
         self.customer, self.in_force = number, np.full(len(customers), -1, np.int64)
         entry_start, entries = _sorted_spans(joined("accounts"), order)
@@ -128,11 +128,11 @@ def _sorted_spans(counts: Int64s, order: Int64s) -> tuple[Int64s, Int64s]:
     return edges, np.repeat(starts - edges[:-1], sorted_counts) + np.arange(int(edges[-1]))
 
 
-def _values(joined) -> Int64s:  # type: ignore[no-untyped-def]
-    """Rows in the order of :data:`PROFILE_COLUMNS`."""
+def profile_rows(joined: Callable[[str], Int64s]) -> Int64s:
+    """Rows in the order of :data:`PROFILE_COLUMNS`, from columns of :class:`ProfileColumns` by name."""
 
     def known(name: str) -> Int64s:
-        column: Int64s = joined(name)
+        column = joined(name)
         return np.where(column == -1, UNKNOWN, column)
 
     income, birth = joined("income_minor"), joined("birth_day")

@@ -2,18 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from monitor.app.settings import Settings, SettingsError, load_settings, shown
 from monitor.cli.desk_session import fail
-from monitor.intake.lines import SourceDamaged, read_lines
+from monitor.intake.lines import STANDARD_INPUT, SourceDamaged, read_lines
+from monitor.intake.profiles import profile_lines
 from monitor.intake.records import SourcePosition
 from monitor.intake.yaml_files import YamlFileError
 
@@ -40,7 +42,7 @@ topics = typer.Typer(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """What goes wrong inside ends the program with a message and an exit status."""
     try:
         from monitor.adapters.kafka.topics import KafkaError
@@ -49,13 +51,14 @@ def _told() -> Iterator[None]:
         raise
     try:
         yield
-    except (SettingsError, YamlFileError, KafkaError, SourceDamaged) as error:
+    except (SettingsError, YamlFileError, KafkaError, SourceDamaged, RecordWithoutKey) as error:
         fail(str(error), 2)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}. Correct the path.", 2)
 
 
-def _settings(file: Path | None) -> Settings:
+def read_settings(file: Path | None) -> Settings:
+    """The settings in force."""
     return load_settings(os.environ, file)
 
 
@@ -66,10 +69,10 @@ def create_command(
     replication: Annotated[int, typer.Option(min=1, metavar="N", help="copies of each partition")] = 1,
 ) -> None:
     """Make the topics that are not there. What is there is never changed."""
-    with _told():
+    with told():
         from monitor.adapters.kafka.topics import TopicAdmin, read_topics
 
-        admin = TopicAdmin(_settings(settings).kafka.client())
+        admin = TopicAdmin(read_settings(settings).kafka.client())
         made = admin.create(read_topics(wanted), replication=replication)
     typer.echo(f"Made {', '.join(made)}." if made else "All topics are there.")
 
@@ -77,11 +80,11 @@ def create_command(
 @topics.command("check", epilog=EXIT_STATUS)
 def check_command(settings: SettingsFile = None, wanted: TopicsFile = TOPICS) -> None:
     """Say where topics are not as they should be."""
-    with _told():
+    with told():
         from monitor.adapters.kafka.topics import TopicAdmin, read_topics
 
         topics = read_topics(wanted)
-        found = TopicAdmin(_settings(settings).kafka.client()).differences(topics)
+        found = TopicAdmin(read_settings(settings).kafka.client()).differences(topics)
     for difference in found:
         typer.echo(str(difference))
     if found:
@@ -95,13 +98,24 @@ def produce(
     rate: Annotated[
         float | None, typer.Option(min=0.001, metavar="N", help="records a second (default: as fast as they are taken)")
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD", help="the text of this field is the record's key; customer for profiles"),
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Send a file of payments into a topic, at a stated rate and in open loop."""
-    with _told():
+    """Send a file of records into a topic, at a stated rate and in open loop.
+
+    \b
+    examples:
+      aml produce transactions.jsonl --rate 20000
+      aml produce profiles.jsonl --topic profiles --key customer
+    """
+    with told():
         from monitor.adapters.kafka.producing import OpenLoop
 
-        done = OpenLoop(_settings(settings).kafka.client(), topic, rate=rate).send(_records(file))
+        records = _records(file) if key is None else _keyed_records(file, key)
+        done = OpenLoop(read_settings(settings).kafka.client(), topic, rate=rate).send(records)
     per_second = done.acknowledged / done.seconds if done.seconds else 0.0
     typer.echo(f"{done.acknowledged:,} records into {topic} in {done.seconds:.1f} s, {per_second:,.0f} a second.")
     if rate is not None and done.behind_s > 1.0:
@@ -113,7 +127,7 @@ def produce(
 def settings_command(settings: SettingsFile = None) -> None:
     """The settings in force: the environment before the file before the defaults. Secrets are hidden."""
     try:
-        found = shown(_settings(settings))
+        found = shown(read_settings(settings))
     except (SettingsError, YamlFileError) as error:
         fail(str(error), 2)
         raise
@@ -123,8 +137,31 @@ def settings_command(settings: SettingsFile = None) -> None:
     Console(highlight=False).print(table)
 
 
-def _records(file: str) -> Iterator[bytes]:
+class RecordWithoutKey(Exception):
+    """A record has no text to be keyed by; the message says where."""
+
+
+def _records(file: str) -> Iterator[tuple[bytes | None, bytes]]:
     for chunk in read_lines(file, start=SourcePosition(0, 0)):
         for line in (chunk.lines or b"").split(b"\n"):
             if line.strip():
-                yield line
+                yield None, line
+
+
+def _keyed_records(file: str, field: str) -> Iterable[tuple[bytes, bytes]]:
+    """Records and the text of a field of each; up to a mebibyte long, as profiles can be.
+
+    Raises:
+        RecordWithoutKey: One has none.
+    """
+    read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+    read_text = msgspec.json.Decoder(Annotated[str, msgspec.Meta(min_length=1)]).decode
+    for number, line in profile_lines(Path("/dev/stdin" if file == STANDARD_INPUT else file)):
+        try:
+            key = read_text(read_fields(line)[field])
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+            raise RecordWithoutKey(
+                f"{file}:{number}: there is no text {field!r} to key the record by; those before it were sent. "
+                "Correct the record, or name another field with --key."
+            ) from None
+        yield key.encode(), line.rstrip(b"\r\n")

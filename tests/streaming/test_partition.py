@@ -21,7 +21,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedInputs, LegsSt
 
 
 def partition(loaded: LoadedInputs, number: int = 0) -> Partition:
-    return Partition(number, 1, loaded, KEY, NoProfiles())
+    return Partition(number, 1, loaded, KEY, NoProfiles)
 
 
 def judged(part: Partition, records: list[LogRecord], size: int) -> list[Alert]:

@@ -136,7 +136,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Log:
         values = [each.value for each in LegsStream.of(source.payments, loaded).records(rows=60)]
         values = [*values[:30], *values[20:40], *values[30:]]
         records = [LogRecord(offset, "payments", value) for offset, value in enumerate(values)]
-        partition = Partition(number, PARTITIONS, loaded, KEY, NoProfiles())
+        partition = Partition(number, PARTITIONS, loaded, KEY, NoProfiles)
         alerts |= {each.alert_id: each for each in partition.step(records).alerts}
         logs.append(records)
     assert len(alerts) > 40

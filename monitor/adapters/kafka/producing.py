@@ -45,39 +45,48 @@ class OpenLoop:
         )  # fmt: skip
         self.produced = Produced()
 
-    def send(self, records: Iterable[bytes], on_progress: Callable[[Produced], bool] = lambda done: True) -> Produced:
+    def send(
+        self,
+        records: Iterable[bytes | tuple[bytes | None, bytes]],
+        on_progress: Callable[[Produced], bool] = lambda done: True,
+    ) -> Produced:
         """Send all records and wait until every one is acknowledged; stops where ``on_progress`` answers False.
+
+        A record is its bytes, or its key and its bytes.
 
         Raises:
             KafkaError: A record was not taken. Those before it may have been.
         """
         done, began = self.produced, time.perf_counter()
         began_us = time.time_ns() // 1_000
-        for number, record in enumerate(records):
-            due = number / self._rate if self._rate else time.perf_counter() - began
-            if (wait := due - (time.perf_counter() - began)) > 0:
-                self._producer.poll(0)
-                time.sleep(wait)
-            else:
-                done.behind_s = max(done.behind_s, -wait)
-            self._put(record, began_us + int(due * 1e6))
-            done.sent += 1
-            if number % 1_000 == 0 and not on_progress(done):
-                break
-            if self._failed:
-                break
-        left = self._producer.flush(timeout=4 * SECONDS)
+        try:
+            for number, record in enumerate(records):
+                due = number / self._rate if self._rate else time.perf_counter() - began
+                if (wait := due - (time.perf_counter() - began)) > 0:
+                    self._producer.poll(0)
+                    time.sleep(wait)
+                else:
+                    done.behind_s = max(done.behind_s, -wait)
+                key, value = record if isinstance(record, tuple) else (None, record)
+                self._put(key, value, began_us + int(due * 1e6))
+                done.sent += 1
+                if number % 1_000 == 0 and not on_progress(done):
+                    break
+                if self._failed:
+                    break
+        finally:  # Where a record cannot be read, those before it are taken too.
+            left = self._producer.flush(timeout=4 * SECONDS)
         done.seconds = time.perf_counter() - began
         if self._failed or left:
             why = self._failed or f"{left} records were not acknowledged in time"
             raise KafkaError(f"{self._where}: topic {self._topic}: {why}. {done.acknowledged} were taken.")
         return done
 
-    def _put(self, record: bytes, intended_us: int) -> None:
+    def _put(self, key: bytes | None, value: bytes, intended_us: int) -> None:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value=record, headers={INTENDED: str(intended_us)}, on_delivery=self._delivered
+                    self._topic, value, key, headers={INTENDED: str(intended_us)}, on_delivery=self._delivered
                 )
                 return
             except BufferError:  # Only this waits: memory does not grow while the brokers are slow.

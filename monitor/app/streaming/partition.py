@@ -12,7 +12,7 @@ sends what it raises, and saves what :meth:`Partition.save` gives.
 Positions within the engine are rows of this partition, from 0 on; outside they are ``number * 2**40 + row``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
@@ -30,10 +30,13 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.engine import admission, state
 from monitor.engine.engine import Engine, Step
+from monitor.engine.profiles import ProfileTable
 
 PAYMENTS, PROFILES = "payments", "profiles"
 POSITIONS = 1 << 40
 """Positions of one partition: the first of partition n is ``n * POSITIONS``."""
+DEGRADED = "degraded"
+"""Mark of an alert that was raised without the profile version that should have been in force."""
 ROWS_MAX = 65_536
 """Most payments that are judged at once."""
 _REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
@@ -45,15 +48,25 @@ class Blocked(Exception):
     """The next record cannot be taken now; nothing of it was. The message says why."""
 
 
+class Damaged(Exception):
+    """The record cannot be read; the message says why."""
+
+
 class Profiles(Protocol):
     """The profiles in force in one partition."""
 
-    table: Any
+    @property
+    def table(self) -> ProfileTable:
+        """Those in force."""
 
-    def apply(self, value: bytes, table: TokenTable) -> None:
-        """Take over the announcements of a record; raises :class:`Blocked` where their profiles cannot be read."""
+    @property
+    def degraded(self) -> frozenset[bytes]:
+        """Tokens of customers who are judged without the version that should be in force."""
 
-    def runs(self, batch: TransactionBatch, clock_us: int) -> Any:
+    def apply(self, value: bytes) -> None:
+        """Take over the announcements of a record; raises :class:`Blocked` or :class:`Damaged`, and changes nothing."""
+
+    def runs(self, batch: TransactionBatch, clock_us: int) -> Iterator[tuple[TransactionBatch, int]]:
         """The batch in runs within which no version takes effect, each with the clock behind it."""
 
     def save(self) -> Arrays: ...
@@ -100,14 +113,20 @@ class Partition:
         partitions: How many the log has.
         loaded: Rules and all other inputs of verdicts.
         key: The key of the tokens.
-        profiles: An empty set of profiles.
+        new_profiles: Makes the empty profiles of a partition over its codes.
     """
 
     def __init__(
-        self, number: int, partitions: int, loaded: LoadedInputs, key: bytes, profiles: Profiles
-    ) -> None:  # fmt: skip
-        self.number, self.partitions, self.loaded, self.profiles = number, partitions, loaded, profiles
+        self,
+        number: int,
+        partitions: int,
+        loaded: LoadedInputs,
+        key: bytes,
+        new_profiles: Callable[[TokenTable], Profiles],
+    ) -> None:
+        self.number, self.partitions, self.loaded = number, partitions, loaded
         self.tokens = TokenTable(key)
+        self.profiles = new_profiles(self.tokens)
         self.engine = Engine(loaded.program, engine_inputs(loaded, self.tokens))
         self.offset = 0
         """The next offset of the log."""
@@ -135,6 +154,8 @@ class Partition:
             except Blocked as blocked:
                 judged.blocked = str(blocked)
                 break
+            except (ChunkError, Damaged) as error:
+                judged.damaged.append((record.offset, str(error)))
             self.offset = record.offset + 1
             judged.records += 1
         self._judge(waiting, judged)
@@ -142,19 +163,15 @@ class Partition:
 
     def _take(self, record: LogRecord, judged: Judged, waiting: "_Waiting") -> None:
         if record.kind == PAYMENTS:
-            try:
-                chunk = decode(record.value)
-            except ChunkError as error:
-                judged.damaged.append((record.offset, str(error)))
-                return
+            chunk = decode(record.value)
             if waiting.rows + len(chunk) > ROWS_MAX:
                 self._judge(waiting, judged)
             waiting.add(chunk)
         elif record.kind == PROFILES:
             self._judge(waiting, judged)
-            self.profiles.apply(record.value, self.tokens)
+            self.profiles.apply(record.value)
         else:
-            judged.damaged.append((record.offset, f"no record of the log is of kind {record.kind!r}"))
+            raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
     def _judge(self, waiting: "_Waiting", judged: Judged) -> None:
         """Judge the payments that wait, as one batch."""
@@ -175,10 +192,14 @@ class Partition:
             start += len(run)
 
     def _outside(self, alert: Alert) -> Alert:
-        """The alert with positions that are unique in the bank."""
-        first = self.number * POSITIONS
+        """The alert with positions that are unique in the bank, and marked where its customer's profile is missing."""
+        first, degraded = self.number * POSITIONS, self.profiles.degraded
+        is_degraded = bool(degraded) and bytes.fromhex(alert.subject.token) in degraded
         return msgspec.structs.replace(
-            alert, position=first + alert.position, transactions=tuple(first + each for each in alert.transactions)
+            alert,
+            position=first + alert.position,
+            transactions=tuple(first + each for each in alert.transactions),
+            marks=(*alert.marks, DEGRADED) if is_degraded else alert.marks,
         )
 
     def save(self) -> Arrays:

@@ -37,6 +37,7 @@ from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.partition import Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
 from monitor.engine import state
@@ -113,7 +114,7 @@ class ScoringWorker:
     def __init__(
         self,
         settings: Settings,
-        new_profiles: Callable[[], Profiles],
+        new_profiles: Callable[[TokenTable], Profiles],
         *,
         topics: ScoringTopics | None = None,
         group: str = GROUP,
@@ -258,7 +259,7 @@ class ScoringWorker:
         self._held[number] = await self._in_thread(lambda: self._restored(number))
 
     def _restored(self, number: int) -> _Held:
-        partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles())
+        partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
         store = SnapshotStore(self.settings.store.folder / f"{self.topics.legs}-{number}")
         found = store.newest(layout=partition.layout, at_most=_NO_LIMIT)
         if found is not None:
