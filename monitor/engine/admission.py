@@ -14,6 +14,10 @@ changes nothing.
 
 Who holds an account can change between a payment and its reversal. So each leg of a further holder is remembered as
 long as the payment's id, and a reversal reaches exactly the holders whose windows the payment entered.
+
+Of several partitions each admits what comes to it, and emits legs of the keys that it owns
+(:mod:`monitor.engine.ownership`). It refuses as too late by the clocks of holders that it owns. Of other holders it
+knows the latest payment that came here, by which ids are forgotten: never sooner than if it had seen all.
 """
 
 from dataclasses import dataclass
@@ -22,13 +26,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from monitor.domain.partitions import Partition
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
-from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, FurtherKeys
+from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, Bools, FurtherKeys
 from monitor.engine.growing import extended
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
+from monitor.engine.ownership import Ownership
 from monitor.engine.profiles import HOLDERS_MAX, JointHolders
 from monitor.rulebook.dispatch import CLASSES
 
@@ -36,6 +42,7 @@ Rows = npt.NDArray[np.int64]
 
 LATENESS_MAX_US = 35 * DAY_US
 EVERY_CLASS = np.ones(CLASSES, np.bool_)
+ALL_KEYS = Partition()
 JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK = range(5)
 """Outcomes of a transaction; TAKEN_BACK: a reversal or return, which is not judged itself."""
 
@@ -106,7 +113,8 @@ class Legs:
     """Legs of a batch in the order of the log, columns of length m.
 
     ``transaction`` is the row of the batch, ``kind`` the kind of key (HOLDER and beyond), ``row`` its row in that key
-    space, ``account_row`` that of the account (``-1`` where none, and for the second holder of a joint account).
+    space, ``account_row`` that of the account (``-1`` where none, and for the second holder of a joint account). A leg
+    of kind ACCOUNT only enters the account's windows: its holder is judged in another partition.
     ``operation`` 1 takes the event of position ``target`` out instead of judging. ``before_us`` is
     the judged time of the key's latest booked leg before this one, or NEVER.
     """
@@ -179,15 +187,26 @@ def _judge_pair(code, i, side, judged_us, is_booked, spaces, counts, wide, small
 
 
 @inlined
-def _is_forgotten(seen, at, row_of, clock_us, retention_us):
+def _enter_account(code, i, side, time_us, spaces, counts, wide, small, n):
+    """Emit the leg of an account whose holder is judged elsewhere; returns the number of legs."""
+    row = _row(code, spaces.row_of[ACCOUNT], spaces.code_of[ACCOUNT], counts, ACCOUNT)
+    judged_us = max(time_us, spaces.clock_us[ACCOUNT][row])
+    spaces.clock_us[ACCOUNT][row] = judged_us
+    return _emit(wide, small, n, i, side, ACCOUNT, row, row, judged_us, NEVER, 0, 0)
+
+
+@inlined
+def _is_forgotten(seen, at, row_of, clock_us, elsewhere_us, retention_us):
     """Whether the clock of its first holder has passed an id by more than the retention."""
     code = seen[at, _HOLDERS] >> 32
     if code < 0:
         code = np.int64(np.int32(seen[at, _HOLDERS] & 0xFFFFFFFF))
     is_forgotten = False
+    last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
     if code >= 0 and row_of[code] >= 0:
-        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
         is_forgotten = clock_us[row_of[code]] - last_us > retention_us
+    elif code >= 0 and code < len(elsewhere_us) and elsewhere_us[code] != NEVER:
+        is_forgotten = elsewhere_us[code] - last_us > retention_us
     return is_forgotten
 
 
@@ -242,6 +261,8 @@ def _admit(
     joint_start: Int32s,
     joint_stop: Int32s,
     joint_holder: Int32s,
+    is_owned: Bools,
+    elsewhere_us: Int64s,
     counts: Int64s,
     seen: Rows,
     shared: Rows,
@@ -255,9 +276,12 @@ def _admit(
     """Decide each transaction in order and emit legs; returns the number of legs.
 
     ``person`` is the first of the four columns of persons among the further keys, ``-1`` where there are none.
-    ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added.
+    ``is_owned`` says by code whether a key is of this partition; empty where all are. ``elsewhere_us`` is by code the
+    latest payment here of a holder that is not.
+    ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added. A
+    reversal is counted where its first holder is owned.
     """
-    n = 0
+    n, owns_all = 0, len(is_owned) == 0
     row_of, code_of, clock_us = spaces.row_of, spaces.code_of, spaces.clock_us
     row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
     row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
@@ -282,7 +306,7 @@ def _admit(
                     if keep_accounts and account >= 0 and row_of_1[account] >= 0:
                         prefetch(clock_1, np.int64(row_of_1[account]))
         at = find(seen, id_hi[i], id_lo[i])
-        if at >= 0 and not _is_forgotten(seen, at, row_of_0, clock_0, retention_us):
+        if at >= 0 and not _is_forgotten(seen, at, row_of_0, clock_0, elsewhere_us, retention_us):
             outcome[i] = DUPLICATE if seen[at, _DIGEST] == digest[i] else DIFFERS
             continue
         time_us = booked_us[i]
@@ -306,10 +330,12 @@ def _admit(
         _keep_further(seen, at, extra_codes, i)
         if has_original[i]:
             origin = find(seen, reverses_hi[i], reverses_lo[i])
-            if origin < 0 or _is_forgotten(seen, origin, row_of_0, clock_0, retention_us):
-                tallies[2] += 1
+            first = holders[i, 0] if holders[i, 0] >= 0 else holders[i, 1]
+            counted = 1 if owns_all or (first >= 0 and is_owned[first]) else 0
+            if origin < 0 or _is_forgotten(seen, origin, row_of_0, clock_0, elsewhere_us, retention_us):
+                tallies[2] += counted
             else:
-                tallies[1] += 1
+                tallies[1] += counted
                 target = seen[origin, _POSITION] >> _DAY_BITS
                 payee = np.int64(np.int32(seen[origin, _ACCOUNTS] & 0xFFFFFFFF))
                 if payee < 0:
@@ -320,10 +346,14 @@ def _admit(
                     word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
                     code = word >> 32 if side == 0 else np.int64(np.int32(word & 0xFFFFFFFF))
                     account = other >> 32 if side == 0 else np.int64(np.int32(other & 0xFFFFFFFF))
-                    if code < 0 or row_of_0[code] < 0:
+                    # Keys of others have no rows here.
+                    if code < 0 or (owns_all and row_of_0[code] < 0):
                         continue
                     account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
-                    n = _emit(wide, small, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
+                    if row_of_0[code] >= 0:
+                        n = _emit(wide, small, n, i, side, HOLDER, row_of_0[code], account_row, 0, NEVER, 1, target)
+                    elif account_row >= 0:
+                        n = _emit(wide, small, n, i, side, ACCOUNT, account_row, account_row, 0, NEVER, 1, target)
                     held = find(shared, target, number)
                     while held >= 0 and shared[held, _HOLDER_AND_SIDE] & 1 == side:
                         row = row_of_0[shared[held, _HOLDER_AND_SIDE] >> 1]
@@ -351,27 +381,35 @@ def _admit(
             code, account = holders[i, side], accounts[i, side]
             if code < 0:
                 continue
-            row = _row(code, row_of_0, code_of[HOLDER], counts, HOLDER)
-            account_row = _row(account, row_of_1, code_of[ACCOUNT], counts, ACCOUNT) if keep_accounts else -1
-            judged_us = max(time_us, clock_0[row])
-            if account_row >= 0:
-                judged_us = max(judged_us, clock_1[account_row])
-                clock_1[account_row] = judged_us
-            is_late[i] |= judged_us > time_us
-            n = _emit(wide, small, n, i, side, HOLDER, row, account_row, judged_us, last_0[row], 0, 0)
-            clock_0[row] = judged_us
-            if side == DEBTOR:
-                debtor_judged_us = judged_us
+            is_here = owns_all or is_owned[code]
+            if is_here:
+                row = _row(code, row_of_0, code_of[HOLDER], counts, HOLDER)
+                account_row = _row(account, row_of_1, code_of[ACCOUNT], counts, ACCOUNT) if keep_accounts else -1
+                judged_us = max(time_us, clock_0[row])
+                if account_row >= 0:
+                    judged_us = max(judged_us, clock_1[account_row])
+                    clock_1[account_row] = judged_us
+                is_late[i] |= judged_us > time_us
+                n = _emit(wide, small, n, i, side, HOLDER, row, account_row, judged_us, last_0[row], 0, 0)
+                clock_0[row] = judged_us
+                if side == DEBTOR:
+                    debtor_judged_us = judged_us
+                else:
+                    creditor_judged_us = judged_us
+                if is_booked:
+                    last_0[row] = judged_us
+                if person >= 0 and extra_codes[i, person + side] >= 0:
+                    n = _judge(code, i, side, PERSON, time_us, is_booked, spaces, counts, is_late, wide, small, n)
             else:
-                creditor_judged_us = judged_us
-            if is_booked:
-                last_0[row] = judged_us
-            if person >= 0 and extra_codes[i, person + side] >= 0:
-                n = _judge(code, i, side, PERSON, time_us, is_booked, spaces, counts, is_late, wide, small, n)
+                elsewhere_us[code] = max(elsewhere_us[code], time_us)
             if account >= 0 and account < len(joint_start):
+                is_entered = is_here or not keep_accounts
                 for k in range(joint_start[account], joint_stop[account]):
-                    if joint_holder[k] == code:
+                    if joint_holder[k] == code or not (owns_all or is_owned[joint_holder[k]]):
                         continue
+                    if not is_entered:
+                        n = _enter_account(account, i, side, time_us, spaces, counts, wide, small, n)
+                        is_entered = True
                     held = -1 - find(shared, position[i], number)
                     shared[held, _OF_POSITION], shared[held, _NUMBER] = position[i], number
                     shared[held, _HOLDER_AND_SIDE] = (np.int64(joint_holder[k]) << 1) | side
@@ -400,11 +438,11 @@ def _admit(
 
 @kernel
 def _still_needed(
-    seen: Rows, row_of: Int32s, clock_us: Int64s, retention_us: int, keep: npt.NDArray[np.bool_]
-) -> None:  # fmt: skip
+    seen: Rows, row_of: Int32s, clock_us: Int64s, elsewhere_us: Int64s, retention_us: int, keep: Bools
+) -> None:
     """Clear ``keep`` where an id has been forgotten."""
     for at in range(len(seen)):
-        if seen[at, 0] != EMPTY and _is_forgotten(seen, at, row_of, clock_us, retention_us):
+        if seen[at, 0] != EMPTY and _is_forgotten(seen, at, row_of, clock_us, elsewhere_us, retention_us):
             keep[at] = False
 
 
@@ -433,6 +471,7 @@ class Admission:
         lateness_us: int = LATENESS_MAX_US,
         window_us: int = 0,
         asked_of_pairs: npt.NDArray[np.bool_] = EVERY_CLASS,
+        partition: Partition = ALL_KEYS,
     ) -> None:
         self.extra_kinds, self.keep_accounts, self.lateness_us = extra_kinds, keep_accounts, lateness_us
         self.further = FurtherKeys(extra_kinds, asked_of_pairs)
@@ -442,18 +481,27 @@ class Admission:
         self.seen, self.seen_used = new_table(4096, _FURTHER + (len(self.column_kinds) + 1) // 2), 0
         self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
+        self.ownership = Ownership(partition)
+        self.elsewhere_us = np.zeros(0, np.int64)
+        """By code, the latest payment here of a holder of another partition."""
 
     def admit(self, batch: TransactionBatch, joint: JointHolders) -> Admitted:
-        """Admit a batch; ``joint`` names the holders of joint accounts as they are in force."""
+        """Admit a batch; ``joint`` names the holders of joint accounts as they are in force.
+
+        Of several partitions, the ownership of all codes must be known.
+        """
         n = len(batch)
         holders = np.column_stack((batch.debtor_holder, batch.creditor_holder))
         accounts = np.column_stack((batch.debtor_account, batch.creditor_account))
-        extra_codes, extra_sides = self.further.of(batch)
+        is_owned = self.ownership.is_owned
+        extra_codes, extra_sides = self.further.of(batch, is_owned)
         is_code = np.array(self.column_kinds, np.int64) != PAIR
         further_codes = extra_codes[:, is_code].max(initial=-1)
         codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), further_codes)) + 1
         # A reversal can name an original of an earlier batch, whose codes are not in this one.
         self.codes = codes = max(codes, joint.codes, self.codes)
+        if codes > len(self.elsewhere_us) and not self.ownership.is_of_all:
+            self.elsewhere_us = extended(self.elsewhere_us, 2 * codes, NEVER)
         has_original = batch.reverses_hi != UNKNOWN
         further = int(joint.counts(accounts).sum())
         for kind in (HOLDER, *((ACCOUNT,) if self.keep_accounts else ()), *self.extra_kinds):
@@ -474,7 +522,7 @@ class Admission:
             self.column_kinds.index(PERSON) if PERSON in self.column_kinds else -1,
             self.lateness_us, self.retention_us, self.keep_accounts,
             Spaces(*(tuple(getattr(space, name) for space in self.spaces) for name in Spaces._fields)),
-            joint.start, joint.stop, joint.holder, counts, self.seen,
+            joint.start, joint.stop, joint.holder, is_owned, self.elsewhere_us, counts, self.seen,
             self.shared, tallies, outcome, is_late, wide, small, taken_back,
         )  # fmt: skip
         for space, count in zip(self.spaces, counts, strict=True):
@@ -493,5 +541,5 @@ class Admission:
         if not is_full(table, used, coming):
             return table, used
         holder, keep = self.spaces[HOLDER], np.ones(len(table), np.bool_)
-        _still_needed(table, holder.row_of, holder.clock_us, self.retention_us, keep)
+        _still_needed(table, holder.row_of, holder.clock_us, self.elsewhere_us, self.retention_us, keep)
         return regrown(table, used, coming, keep)

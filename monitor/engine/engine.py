@@ -16,6 +16,7 @@ import numpy.typing as npt
 from monitor.domain.alert import Alert
 from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
+from monitor.domain.partitions import Partition
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, MODELS_OFF, SELDOM_GIVEN
@@ -32,6 +33,7 @@ from monitor.engine.firsts import Firsts
 from monitor.engine.flow import FlowTable, Traced, payments_of
 from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS, PAIR
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
+from monitor.engine.ownership import NOWHERE, Destinations
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
 from monitor.engine.table import WindowTable
@@ -104,12 +106,22 @@ class Step:
     reversals_without_original: int
     matches_without_subject: int = 0
     """Conditions that held for a leg that has no such party, for example no account."""
+    forward: Destinations = NOWHERE
+    """Payments of the batch that must go on, as whole rows, to partitions where further holders of an account live."""
 
 
 class Engine:
-    """State of one partition, and the rulebook in force."""
+    """State of one partition, and the rulebook in force.
 
-    def __init__(self, program: Program, inputs: EngineInputs, *, lateness_us: int = admission.LATENESS_MAX_US) -> None:
+    Of several partitions it judges the legs of the keys that live in its own (:mod:`monitor.engine.ownership`); it must
+    be given every payment that :func:`~monitor.engine.ownership.destinations` or another engine's :attr:`Step.forward`
+    send there.
+    """
+
+    def __init__(
+        self, program: Program, inputs: EngineInputs, *, lateness_us: int = admission.LATENESS_MAX_US,
+        partition: Partition = admission.ALL_KEYS,
+    ) -> None:  # fmt: skip
         self.program, self.inputs = program, inputs
         self.bound: Bound = bind(program, encode=inputs.identifiers.code, lists=inputs.lists)
         keep_accounts = any(layout.by == "account" for layout in self.bound.layouts)
@@ -119,6 +131,7 @@ class Engine:
             lateness_us=lateness_us,
             window_us=max(int(layout.shape.overs_us.max()) for layout in self.bound.layouts),
             asked_of_pairs=self.bound.is_looked_at[PAIR],
+            partition=partition,
         )
         layouts = self.bound.layouts
         self.tables = [WindowTable(layout) for layout in layouts]
@@ -166,9 +179,17 @@ class Engine:
             profiles: The profiles in force at these positions.
         """
         self.firsts.forget(self.admission.spaces, len(batch))
+        ownership = self.admission.ownership
+        if not ownership.is_of_all:
+            ownership.learn(self.inputs.identifiers.tokens)
         admitted = self.admission.admit(batch, profiles.joint)
         result = Step(admitted.outcome, admitted.is_late, [], [], len(admitted.legs), admitted.reversals_found,
                       admitted.reversals_without_original)  # fmt: skip
+        if not ownership.is_of_all:
+            result.forward = ownership.forward(
+                batch, admitted.outcome == admission.JUDGED, profiles.joint, self.inputs.identifiers.tokens,
+                self.bound.extra_kinds,
+            )  # fmt: skip
         traced = None if self.flow is None else self.flow.trace(payments_of(batch, admitted))
         for start, stop, day in self._days(batch, admitted.outcome):
             if self.day is not None and day > self.day:
@@ -182,6 +203,8 @@ class Engine:
                 found = self.anomalies.step(
                     day_of_batch, admitted.outcome[start:stop], profiles, self.inputs.models_rates
                 )
+                if not ownership.is_of_all:
+                    found = [each for each in found if ownership.is_owned[day_of_batch.debtor_holder[each.row]]]
                 of_day = replace(legs, transaction=legs.transaction - start)
                 alerts += alerts_of(self, found, day_of_batch, of_day, profiles)
                 alerts.sort(key=lambda alert: alert.position)

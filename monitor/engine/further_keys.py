@@ -15,7 +15,10 @@ from monitor.engine.compiled import kernel
 from monitor.engine.hashing import find, is_full, new_table, regrown
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
+EVERY_KEY: Bools = np.zeros(0, np.bool_)
+"""Stands for an array by code that says whether a key is owned where all are: nothing is looked up."""
 HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AGENT, PAIR = range(10)
 KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
              "pair")  # fmt: skip
@@ -37,23 +40,33 @@ class FurtherKeys:
         by_direction = asked_of_pairs.reshape(len(DIRECTIONS), len(CHANNELS) + 1, 2)
         self.asked_of_pairs = np.ascontiguousarray(by_direction[_DIRECTION_OF_SIDE])
         self.column_kinds = [kind for kind in kinds for _ in range(_COLUMNS.get(kind, 1))]
+        of_sides = [self.column_kinds.index(kind) for kind in kinds if kind in (PERSON, PAIR)]
+        self._of_others = sorted({*range(len(self.column_kinds))} - {n + side for n in of_sides for side in (0, 1)})
         self.pairs, self.pairs_used = new_table(64, 3), 0
 
-    def of(self, batch: TransactionBatch) -> tuple[Int32s, Int32s]:
-        """Codes and sides of the further keys that the rulebook uses, shape (n, columns)."""
+    def of(self, batch: TransactionBatch, is_owned: Bools = EVERY_KEY) -> tuple[Int32s, Int32s]:
+        """Codes and sides of the further keys that the rulebook uses, shape (n, columns).
+
+        Only keys that are owned, by code; of a pair its holder must be. Debtor and creditor as persons stand there
+        also where they are not: they say that the payment is one in cash, which further holders need.
+        """
         side = _side_of(batch)
         codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
         sides = np.ascontiguousarray(np.repeat(side[:, None], codes.shape[1], axis=1))
         for kind in self.kinds:
             column = self.column_kinds.index(kind)
             codes[:, column : column + _COLUMNS.get(kind, 1)] = (
-                self._pairs(batch) if kind == PAIR else _coded(batch, kind, side)
+                self._pairs(batch, is_owned) if kind == PAIR else _coded(batch, kind, side)
             )
             if kind in (PERSON, PAIR):
                 sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
+        if len(is_owned):
+            for column in self._of_others:
+                found = codes[:, column]
+                codes[:, column] = np.where((found >= 0) & is_owned[found], found, -1)
         return codes, sides
 
-    def _pairs(self, batch: TransactionBatch) -> Int32s:
+    def _pairs(self, batch: TransactionBatch, is_owned: Bools) -> Int32s:
         """Numbers of the pairs (holder, other side) seen from the debtor and from the creditor; new ones are added."""
         if is_full(self.pairs, self.pairs_used, 2 * len(batch)):
             self.pairs, self.pairs_used = regrown(self.pairs, self.pairs_used, 2 * len(batch))
@@ -61,13 +74,14 @@ class FurtherKeys:
         holders = (batch.debtor_holder, batch.creditor_holder)
         accounts = (batch.debtor_account, batch.creditor_account)
         self.pairs_used += _number_pairs(
-            *holders, *accounts, batch.channel, batch.status, self.asked_of_pairs, self.pairs, self.pairs_used, found
-        )
+            *holders, *accounts, batch.channel, batch.status, self.asked_of_pairs, is_owned, self.pairs,
+            self.pairs_used, found,
+        )  # fmt: skip
         return found
 
 
 def keys_of(batch: TransactionBatch, kinds: tuple[int, ...]) -> Int32s:
-    """The codes of all keys of payments, ``-1`` for none, shape (n, columns): the holders, and further keys of ``kinds``.
+    """The codes of all keys of payments, ``-1`` for none, shape (n, columns): holders, and further keys of ``kinds``.
 
     A pair lives with its holder, and so does an account.
     """
@@ -111,10 +125,10 @@ def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
 @kernel
 def _number_pairs(
     debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, channel: Int16s,
-    status: Int16s, asked: npt.NDArray[np.bool_], pairs: Rows, used: int, found: Int32s,
+    status: Int16s, asked: Bools, is_owned: Bools, pairs: Rows, used: int, found: Int32s,
 ) -> int:  # fmt: skip
     """Write the number of each pair; returns how many are new."""
-    added = 0
+    added, owns_all = 0, len(is_owned) == 0
     for i in range(len(debtor_holder)):
         for side in range(2):
             if not asked[side, channel[i] + 1, np.int64(status[i] == _BOOKED)]:
@@ -123,7 +137,7 @@ def _number_pairs(
             across = creditor_account[i] if side == DEBTOR else debtor_account[i]
             if across < 0:
                 across = creditor_holder[i] if side == DEBTOR else debtor_holder[i]
-            if own >= 0 and across >= 0:
+            if own >= 0 and across >= 0 and (owns_all or is_owned[own]):
                 at = find(pairs, np.int64(own), np.int64(across))
                 if at < 0:
                     at = -1 - at

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monitor.domain.partitions import home_of
+from monitor.domain.partitions import Partition, home_of
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
-from monitor.engine.further_keys import keys_of
+from monitor.engine.further_keys import EVERY_KEY, Bools, keys_of
+from monitor.engine.growing import extended
+from monitor.engine.profiles import JointHolders
 
 
 class Destinations(NamedTuple):
@@ -22,6 +24,9 @@ class Destinations(NamedTuple):
 
     row: Int64s
     partition: Int32s
+
+
+NOWHERE = Destinations(np.zeros(0, np.int64), np.zeros(0, np.int32))
 
 
 def destinations(batch: TransactionBatch, tokens: Bytes16, kinds: tuple[int, ...], partitions: int) -> Destinations:
@@ -41,5 +46,63 @@ def destinations(batch: TransactionBatch, tokens: Bytes16, kinds: tuple[int, ...
     row, column = np.nonzero(keys >= 0)
     goes[row, home_of(tokens[keys[row, column], :8], partitions)] = True
     goes[batch.reverses_hi != UNKNOWN] = True
+    return _where(goes)
+
+
+class Ownership:
+    """Which identifiers of this process have their home in the partition, by code."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.partition = partition
+        self.home, self.is_owned = np.zeros(0, np.int32), EVERY_KEY
+        self.known = 0
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether there is one partition, which owns every key."""
+        return self.partition.count == 1
+
+    def learn(self, tokens: Bytes16) -> None:
+        """Find the homes of codes that are new; ``tokens`` are those of all codes, shape (codes, 16)."""
+        if self.is_of_all or len(tokens) <= self.known:
+            return
+        if len(tokens) > len(self.home):
+            self.home = extended(self.home, 2 * len(tokens), -1)
+            self.is_owned = extended(self.is_owned, 2 * len(tokens), 0)
+        new = slice(self.known, len(tokens))
+        self.home[new] = home_of(tokens[new], self.partition.count)
+        self.is_owned[new] = self.home[new] == self.partition.number
+        self.known = len(tokens)
+
+    def forward(
+        self, batch: TransactionBatch, is_judged: Bools, joint: JointHolders, tokens: Bytes16, kinds: tuple[int, ...]
+    ) -> Destinations:
+        """Where judged payments must go on to: the homes of further holders, which :func:`destinations` cannot know.
+
+        The home of the holder whom the payment names says it, so that it is said once.
+        """
+        if self.is_of_all or not joint.live:
+            return NOWHERE
+        found = []
+        for holder, account in (
+            (batch.debtor_holder, batch.debtor_account),
+            (batch.creditor_holder, batch.creditor_account),
+        ):
+            count = np.where(is_judged & (holder >= 0) & self.is_owned[holder], joint.counts(account), 0)
+            rows = np.flatnonzero(count)
+            before = np.cumsum(count[rows]) - count[rows]
+            each = np.repeat(joint.start[account[rows]] - before, count[rows]) + np.arange(int(count[rows].sum()))
+            found.append((np.repeat(rows, count[rows]), self.home[joint.holder[each]]))
+        row, home = (np.concatenate(both) for both in zip(*found, strict=True))
+        if not len(row):
+            return NOWHERE
+        goes = np.zeros((len(batch), self.partition.count), np.bool_)
+        goes[row, home] = True
+        row, home = destinations(batch, tokens, kinds, self.partition.count)
+        goes[row, home] = False
+        return _where(goes)
+
+
+def _where(goes: Bools) -> Destinations:
     rows, homes = np.nonzero(goes)
     return Destinations(rows.astype(np.int64), homes.astype(np.int32))

@@ -22,7 +22,8 @@ _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
 
 
 def layout_key(engine: Engine) -> str:
-    """Equal for engines whose state can be exchanged: the same rules by digest in the same windows, the same models.
+    """Equal for engines whose state can be exchanged: the same partition of as many, the same rules by digest in the
+    same windows, the same models.
 
     Named lists, rates and profiles are not part of it: what was measured with the former ones stays as it was.
     """
@@ -34,7 +35,9 @@ def layout_key(engine: Engine) -> str:
         [rule.digest for rule in program.rulebook.rules],
         None if engine.anomalies is None else anomalies.digest(),
     )
-    return sha256(repr((FORMAT, parts)).encode()).hexdigest()
+    partition = engine.admission.ownership.partition
+    of_several = (partition.number, partition.count) if partition.count > 1 else ()
+    return sha256(repr((FORMAT, parts, *of_several)).encode()).hexdigest()
 
 
 def save(engine: Engine) -> Arrays:
@@ -50,6 +53,8 @@ def save(engine: Engine) -> Arrays:
     arrays["pairs"] = admitted.further.pairs
     arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
+    if not admitted.ownership.is_of_all:
+        arrays["elsewhere_us"] = admitted.elsewhere_us
     for number, table in enumerate(engine.tables):
         arrays |= {f"table{number}.{name}": values for name, values in table.save().items()}
     peers = engine.peers
@@ -84,6 +89,8 @@ def load(engine: Engine, arrays: Arrays) -> None:
     admitted.further.pairs = np.array(arrays["pairs"])
     engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
+    if not admitted.ownership.is_of_all:
+        admitted.elsewhere_us = np.array(arrays["elsewhere_us"])
     for number, table in enumerate(engine.tables):
         prefix = f"table{number}."
         table.load({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})

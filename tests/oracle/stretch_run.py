@@ -9,20 +9,22 @@ from monitor.app.table_engine import PlainIdentifiers
 from monitor.domain.countries import COUNTRY_CODE
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCY_CODE, parse_amount_minor
+from monitor.domain.partitions import Partition
 from monitor.domain.time import UNKNOWN
 from monitor.domain.units import Kind
 from monitor.domain.vocabulary import CLOSED
+from monitor.engine.admission import ALL_KEYS
 from monitor.engine.binding import NamedList
 from monitor.engine.engine import Engine, EngineInputs, Step
 from monitor.engine.peers import BankSnapshot
 from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
 from monitor.intake.entities import BusinessCalendar, Entity
 from monitor.rulebook.plan import plan
-from monitor.rulebook.reference import PlainEntity
+from monitor.rulebook.reference import PlainEntity, PlainInputs
 from monitor.rulebook.reference.transactions import ProfileValue
 from monitor.rulebook.rule import Rule, Rulebook
 from tests.oracle.engine_run import batch_of, rates_into
-from tests.strategies.rule_streams import HeldAccount, HeldProfile, RuleStream
+from tests.strategies.rule_streams import HeldAccount, HeldProfile, RuleStream, Stretch
 
 _CLOSED = {"kind": "customer_kind", "risk_rating": "risk_rating", "screening": "screening"}
 _COLUMN_OF_AGE = {"relationship_age": "customer_since_us", "credentials_age": "credentials_changed_us",
@@ -59,34 +61,34 @@ def _entity(plain: PlainEntity) -> Entity:
     })  # fmt: skip
 
 
-class StretchRun:
-    """A stream on a fresh engine, under rules of which the stream's own is one."""
+def new_engine(
+    rules: Sequence[Rule], inputs: PlainInputs, identifiers: PlainIdentifiers, partition: Partition = ALL_KEYS
+) -> Engine:
+    """A fresh engine under the rules, which makes no bank snapshots."""
+    program = plan(Rulebook(tuple(rules), "".join(rule.digest for rule in rules)))
+    lists = {name: NamedList(name, "test", tuple(words)) for name, ((_, words),) in inputs.lists.items()}
+    targets = {use.currency for use in program.fields if use.currency is not None}
+    given = EngineInputs(
+        identifiers, StreamEntities(inputs.entities, identifiers), lists=lists,
+        rates={each: rates_into(inputs.rates, each) for each in targets}, live=frozenset(each.id for each in rules),
+    )  # fmt: skip
+    engine = Engine(program, given, partition=partition)
+    engine.day = _LAST_DAY
+    return engine
 
-    def __init__(self, stream: RuleStream, rules: Sequence[Rule]) -> None:
-        self.stream, self.identifiers, self.profiles = stream, PlainIdentifiers(), ProfileTable()
-        self.number, inputs = [rule.id for rule in rules].index(stream.rule.id), stream.inputs
-        program = plan(Rulebook(tuple(rules), "".join(rule.digest for rule in rules)))
-        lists = {name: NamedList(name, "test", tuple(words)) for name, ((_, words),) in inputs.lists.items()}
-        targets = {use.currency for use in program.fields if use.currency is not None}
-        self.engine = Engine(program, EngineInputs(
-            self.identifiers, StreamEntities(inputs.entities, self.identifiers), lists=lists,
-            rates={each: rates_into(inputs.rates, each) for each in targets}, live=frozenset(each.id for each in rules),
-        ))  # fmt: skip
-        self.engine.day = _LAST_DAY
-        self._put_snapshot()
 
-    def steps(self) -> list[tuple[Step, list[int]]]:
-        """What each batch led to, and how many legs in it each rule left undecided."""
-        found = []
-        for stretch in self.stream.stretches:
-            for customer, profile in stretch.profiles.items():
-                self._put_profile(customer, profile)
-            for account, held in stretch.accounts.items():
-                self._put_account(account, held)
-            before = self.engine.undecided.sum(axis=1)
-            step = self.engine.step(batch_of(stretch.payments, self.identifiers), self.profiles)
-            found.append((step, (self.engine.undecided.sum(axis=1) - before).tolist()))
-        return found
+class Held:
+    """What the bank holds of customers and accounts, as the engine takes it."""
+
+    def __init__(self) -> None:
+        self.identifiers, self.profiles = PlainIdentifiers(), ProfileTable()
+
+    def learn(self, stretch: Stretch) -> None:
+        """Take over what the bank learned before a stretch."""
+        for customer, profile in stretch.profiles.items():
+            self._put_profile(customer, profile)
+        for account, held in stretch.accounts.items():
+            self._put_account(account, held)
 
     def _put_profile(self, customer: str, profile: HeldProfile) -> None:
         values = np.full((1, len(PROFILE_COLUMNS)), UNKNOWN, np.int64)
@@ -120,6 +122,26 @@ class StretchRun:
         self.profiles.put_accounts(code, np.array([opened_us]), np.array([kind]))
         holders = [self.identifiers.code(IdentifierKind.CUSTOMER, name) for name in held.holders]
         self.profiles.joint.put(code, np.array([len(holders)]), np.array(holders, np.int32))
+
+
+class StretchRun(Held):
+    """A stream on a fresh engine, under rules of which the stream's own is one."""
+
+    def __init__(self, stream: RuleStream, rules: Sequence[Rule]) -> None:
+        super().__init__()
+        self.stream, self.number = stream, [rule.id for rule in rules].index(stream.rule.id)
+        self.engine = new_engine(rules, stream.inputs, self.identifiers)
+        self._put_snapshot()
+
+    def steps(self) -> list[tuple[Step, list[int]]]:
+        """What each batch led to, and how many legs in it each rule left undecided."""
+        found = []
+        for stretch in self.stream.stretches:
+            self.learn(stretch)
+            before = self.engine.undecided.sum(axis=1)
+            step = self.engine.step(batch_of(stretch.payments, self.identifiers), self.profiles)
+            found.append((step, (self.engine.undecided.sum(axis=1) - before).tolist()))
+        return found
 
     def _put_snapshot(self) -> None:
         """The peers and hubs of the table hold throughout; without any, there is no snapshot."""
