@@ -1,0 +1,1 @@
+"""Dashboards of the streaming shell, written by :mod:`deploy.grafana.boards`."""

@@ -1,0 +1,248 @@
+"""What workers record, one line per step: a class per kind of worker, over one :class:`.book.Book`.
+
+The core returns counts and knows no metrics; these classes read its results.
+
+    book = Book()
+    metrics = ScoringMetrics(book)
+    metrics.lag(partition, 120)
+    metrics.step(engine.step(batch, profiles), taken=len(batch), seconds=0.004)
+    metrics.verdicts(partition, engine)
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from models.drift import Drift
+from monitor import metrics as m
+from monitor.adapters.sql.commit import CommitResult
+from monitor.app.streaming.book import Book
+from monitor.domain.time import DAY_US, SECOND_US
+from monitor.engine.anomalies import MODEL_ID, WARM_UP_DAYS, Anomalies
+from monitor.engine.engine import Engine, Step
+
+PARTITION_METRICS = (m.LAG, m.DEGRADED, m.PAUSED)
+
+
+class WorkerMetrics:
+    """What every worker records. ``worker`` is one of :data:`monitor.metrics.WORKERS`."""
+
+    def __init__(self, book: Book, worker: str) -> None:
+        self.book, self.worker = book, worker
+        book.put(m.READY, 0, worker)
+        for counter in (m.RECORDS_IN, m.RECORDS_OUT, m.BUSY, m.QUARANTINED):
+            book.add(counter, 0, worker)
+
+    def ready(self, is_ready: bool) -> None:
+        """Whether the worker has its partitions and has caught up."""
+        self.book.put(m.READY, is_ready, self.worker)
+
+    def passed(self, *, taken: int, given: int, seconds: float) -> None:
+        """A step: records taken in and passed on, and the seconds that it took."""
+        self.book.add(m.RECORDS_IN, taken, self.worker)
+        self.book.add(m.RECORDS_OUT, given, self.worker)
+        self.book.add(m.BUSY, seconds, self.worker)
+
+    def delay(self, clock: str, seconds: npt.ArrayLike) -> None:
+        """How long records took until they were done, one or a column; ``clock``: event, broker or wall."""
+        self.book.observe(m.DELAY, seconds, self.worker, clock)
+
+    def delay_since(self, clock: str, since_us: npt.ArrayLike, *, now_us: int) -> None:
+        """The same, from times in microseconds since 1970 UTC."""
+        self.delay(clock, (now_us - np.asarray(since_us, np.int64)) / SECOND_US)
+
+    def lag(self, partition: int, records: int) -> None:
+        """Records of a partition that wait."""
+        self.book.put(m.LAG, records, self.worker, str(partition))
+
+    def degraded(self, partition: int, is_degraded: bool) -> None:
+        """Whether a partition judges without profiles that it should have."""
+        self.book.put(m.DEGRADED, is_degraded, self.worker, str(partition))
+
+    def paused(self, partition: int, is_paused: bool) -> None:
+        """Whether a partition waits for something it needs."""
+        self.book.put(m.PAUSED, is_paused, self.worker, str(partition))
+
+    def dependency(self, name: str, is_up: bool) -> None:
+        """Whether the last attempt to use kafka, redis, postgres or disk went well."""
+        self.book.put(m.DEPENDENCY_UP, is_up, self.worker, name)
+
+    def quarantined(self, messages: int = 1) -> None:
+        """Messages that could not be read and were put aside."""
+        self.book.add(m.QUARANTINED, messages, self.worker)
+
+    def refused(self, reasons: Mapping[str, int]) -> None:
+        """Refused records by reason."""
+        for reason, records in reasons.items():
+            self.book.add(m.REFUSED, records, reason)
+
+    def gone(self, partition: int) -> None:
+        """A partition went to another worker; what is said of it here ends."""
+        for metric in PARTITION_METRICS:
+            self.book.forget(metric, self.worker, str(partition))
+
+
+class IntakeMetrics(WorkerMetrics):
+    """What intake records besides: feeds and control totals."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(book, "intake")
+
+    def feed(self, source: str, *, last_seconds: float, silent_after_seconds: float) -> None:
+        """A feed: Unix time of its last record, and how long it may be silent."""
+        self.book.put(m.FEED_LAST, last_seconds, source)
+        self.book.put(m.FEED_LIMIT, silent_after_seconds, source)
+
+    def control_totals(self, source: str, *, records_difference: int, differing_sums: int, missing_days: int) -> None:
+        """A day compared with the bank's totals: ours less theirs, currencies that differ, days without a total."""
+        self.book.put(m.CONTROL_RECORDS, records_difference, source)
+        self.book.put(m.CONTROL_SUMS, differing_sums, source)
+        self.book.put(m.CONTROL_MISSING, missing_days, source)
+
+
+class ScoringMetrics(WorkerMetrics):
+    """What scoring records besides: verdicts, profiles, models, state."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(book, "score")
+        for outcome in m.OUTCOMES:
+            book.add(m.OUTCOME, 0, outcome)
+        for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE):
+            book.add(counter, 0)
+        for result in ("hit", "miss"):
+            book.add(m.PROFILE_READS, 0, result)
+        self.awaited(0, oldest_seconds=0.0)
+        self._counted: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+        self._drift: dict[int, tuple[Drift, ...]] = {}
+        self._frozen: dict[int, frozenset[str]] = {}
+        self._is_ready: dict[int, bool] = {}
+        self._snapshots: dict[int, int] = {}
+
+    def step(self, step: Step, *, taken: int, seconds: float) -> None:
+        """What a step of the engine led to, and the seconds that it took."""
+        self.passed(taken=taken, given=len(step.alerts), seconds=seconds)
+        counts = np.bincount(step.outcome, minlength=len(m.OUTCOMES)).tolist()
+        for outcome, payments in zip(m.OUTCOMES, counts, strict=True):
+            if payments:
+                self.book.add(m.OUTCOME, payments, outcome)
+        self.book.add(m.LATE, int(step.is_late.sum()))
+        self.book.add(m.LEGS, step.legs)
+        self.book.add(m.WITHOUT_PROFILE, sum("no_profile" in alert.marks for alert in step.alerts))
+        for (rule, status), alerts in Counter((alert.source.id, alert.status) for alert in step.alerts).items():
+            self.book.add(m.ALERTS, alerts, rule, status)
+
+    def began(self, partition: int, engine: Engine, *, seconds: float) -> None:
+        """A partition came, and its state was restored in so many seconds. Hits count from here."""
+        for rule in engine.program.rulebook.rules:
+            self.book.add(m.HITS, 0, rule.id)
+            self.book.add(m.UNDECIDED, 0, rule.id)
+            self.book.add(m.RULE_ERRORS, 0, rule.id)
+        self._counted[partition] = (engine.hits.copy(), engine.undecided.sum(axis=1))
+        self.book.observe(m.RESTORE_SECONDS, seconds)
+
+    def verdicts(self, partition: int, engine: Engine) -> None:
+        """Hits and undecided verdicts of a partition's engine since the last call, by rule."""
+        now = (engine.hits.copy(), engine.undecided.sum(axis=1))
+        before = self._counted.get(partition, (np.zeros_like(now[0]), np.zeros_like(now[1])))
+        self._counted[partition] = now
+        ids = [rule.id for rule in engine.program.rulebook.rules]
+        for metric, latest, former in zip((m.HITS, m.UNDECIDED), now, before, strict=True):
+            # Another rulebook starts at zero.
+            more = latest - former if len(latest) == len(former) and (latest >= former).all() else latest
+            for rule in np.flatnonzero(more).tolist():
+                self.book.add(metric, int(more[rule]), ids[rule])
+        self._models(partition, engine.anomalies)
+
+    def rule_raised(self, rule: str) -> None:
+        """A rule raised instead of judging."""
+        self.book.add(m.RULE_ERRORS, 1, rule)
+
+    def profiles(self, *, hits: int, misses: int, seconds: float) -> None:
+        """One request to Redis: versions that were there and were not, and the seconds that it took."""
+        self.book.add(m.PROFILE_READS, hits, "hit")
+        self.book.add(m.PROFILE_READS, misses, "miss")
+        self.book.observe(m.PROFILE_SECONDS, seconds)
+
+    def awaited(self, versions: int, *, oldest_seconds: float) -> None:
+        """Announced profile versions that could not be read yet, and how long ago the oldest was announced."""
+        self.book.put(m.PROFILES_AWAITED, versions)
+        self.book.put(m.STALENESS, oldest_seconds if versions else 0.0)
+
+    def saved(self, partition: int, *, seconds: float, size_bytes: int, at_seconds: float) -> None:
+        """A partition's state was saved whole, at a Unix time."""
+        self.book.observe(m.SAVE_SECONDS, seconds)
+        self.book.put(m.STATE_BYTES, size_bytes, str(partition))
+        self.book.put(m.SAVED_AT, at_seconds, str(partition))
+
+    def bank_snapshot(self, partition: int, day: int) -> None:
+        """The bank snapshot in force in a partition: its day since 1970."""
+        self._snapshots[partition] = day
+        self.book.put(m.BANK_SNAPSHOT, min(self._snapshots.values()) * DAY_US / SECOND_US)
+
+    def rates(self, published_us: int) -> None:
+        """When the newest rate in use was published."""
+        self.book.put(m.RATES, published_us / SECOND_US)
+
+    def gone(self, partition: int) -> None:
+        super().gone(partition)
+        for metric in (m.STATE_BYTES, m.SAVED_AT):
+            self.book.forget(metric, str(partition))
+        for kept in (self._counted, self._drift, self._frozen, self._is_ready, self._snapshots):
+            kept.pop(partition, None)
+        self._show_models()
+
+    def _models(self, partition: int, anomalies: Anomalies | None) -> None:
+        if anomalies is None:
+            return
+        self._drift[partition], self._frozen[partition] = anomalies.drift, frozenset(anomalies.flags)
+        began, clock = anomalies.began_us, anomalies.clock_us
+        is_old = began is not None and clock is not None and clock // DAY_US - began // DAY_US >= WARM_UP_DAYS
+        self._is_ready[partition] = is_old and not anomalies.flags
+        self._show_models()
+
+    def _show_models(self) -> None:
+        """Indexes are the highest of the partitions; all else is a number of partitions."""
+        self.book.put(m.MODELS, len(self._is_ready))
+        self.book.put(m.MODELS_READY, sum(self._is_ready.values()))
+        drifts = [each for drift in self._drift.values() for each in drift]
+        for name in {each.name for each in drifts}:
+            values = [each.stability for each in drifts if each.name == name and not np.isnan(each.stability)]
+            if values:
+                self.book.put(m.STABILITY, max(values), name)
+            else:
+                self.book.forget(m.STABILITY, name)
+        frozen = Counter(model for models in self._frozen.values() for model in models)
+        of_signals = {each.name.partition(": ")[0] for each in drifts if ": " in each.name}
+        for model in {MODEL_ID} | of_signals | set(frozen):
+            self.book.put(m.FROZEN, frozen[model], model)
+
+
+class CasesMetrics(WorkerMetrics):
+    """What casework records besides. Backlogs come from the store: :mod:`monitor.app.streaming.store_metrics`."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(book, "cases")
+        for counter in (m.ALERTS_STORED, m.ALERTS_KNOWN, m.CASES_OPENED):
+            book.add(counter, 0)
+
+    def committed(self, result: CommitResult, *, taken: int, seconds: float) -> None:
+        """What a commit changed, of so many alerts taken in, and the seconds that it took."""
+        self.passed(taken=taken, given=result.alerts_stored, seconds=seconds)
+        self.book.add(m.ALERTS_STORED, result.alerts_stored)
+        self.book.add(m.ALERTS_KNOWN, result.alerts_passed_over)
+        self.book.add(m.CASES_OPENED, result.cases_opened)
+
+
+class ProfilesMetrics(WorkerMetrics):
+    """What the profile loader records besides."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(book, "profiles")
+
+    def written(self, versions: int, *, taken: int, seconds: float, at_seconds: float) -> None:
+        """Profile versions written to Redis at a Unix time, of so many taken in, and the seconds that it took."""
+        self.passed(taken=taken, given=versions, seconds=seconds)
+        if versions:
+            self.book.put(m.PROFILES_WRITTEN, at_seconds)

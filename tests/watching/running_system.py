@@ -1,0 +1,126 @@
+"""The metrics of a system that runs: every method of the recording classes called as the workers call it."""
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from monitor.adapters.sql.store import CaseStore
+from monitor.app.streaming.book import Book
+from monitor.app.streaming.recording import CasesMetrics, IntakeMetrics, ProfilesMetrics, ScoringMetrics
+from monitor.app.streaming.store_metrics import StoreMetrics
+from monitor.app.table_engine import PlainIdentifiers, UtcEntities
+from monitor.casework.position import RunPosition
+from monitor.domain.time import DAY_US, SECOND_US
+from monitor.domain.vocabulary import MODELS_LIVE
+from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.engine.anomalies import WARM_UP_DAYS
+from monitor.engine.engine import Engine, EngineInputs, Step
+from monitor.rulebook.plan import plan
+from monitor.rulebook.rule import Rulebook
+from tests.casework.alert_building import alert, stored
+from tests.rulebook.small_rules import parameter, rule, window
+
+RULE = "AML-TST-001"
+
+
+def small_engine(models: str = MODELS_LIVE) -> Engine:
+    """A real engine that has judged nothing yet."""
+    two = parameter("two", "count", ("2",))
+    made = rule("w.n >= two", window("24h", {"n": "count"}, parameters=(two,)), parameters=(two,), rule_id=RULE)
+    identifiers = PlainIdentifiers()
+    inputs = EngineInputs(identifiers, UtcEntities(identifiers), live=frozenset({RULE}), models=models)
+    return Engine(plan(Rulebook((made,), made.digest)), inputs)
+
+
+def small_step() -> Step:
+    """Six payments, one late, one without a profile; one alert of each of two statuses."""
+    outcome = np.array([JUDGED, JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK], np.int8)
+    alerts = [alert(0, rule=RULE, marks=("no_profile",)), alert(1, rule=RULE, status="quiet")]
+    return Step(outcome, np.arange(6) == 1, alerts, [], 5, 0, 0)
+
+
+def intake(now: float) -> Book:
+    """What intake shows."""
+    book = Book()
+    metrics = IntakeMetrics(book)
+    metrics.ready(True)
+    metrics.passed(taken=4096, given=8000, seconds=0.02)
+    metrics.delay("wall", 0.004)
+    metrics.delay_since("broker", [int((now - 0.01) * SECOND_US)], now_us=int(now * SECOND_US))
+    metrics.delay_since("event", [int((now - 2.0) * SECOND_US)], now_us=int(now * SECOND_US))
+    metrics.refused({"field_missing": 2, "not_json": 1})
+    metrics.quarantined(0)
+    metrics.feed("core-banking", last_seconds=now - 5, silent_after_seconds=3600)
+    metrics.control_totals("core-banking", records_difference=0, differing_sums=0, missing_days=0)
+    for partition in range(2):
+        metrics.lag(partition, 10 * partition)
+    for name in ("kafka", "disk"):
+        metrics.dependency(name, True)
+    return book
+
+
+def score(now: float) -> Book:
+    """What scoring shows."""
+    book, engine = Book(), small_engine()
+    metrics = ScoringMetrics(book)
+    assert engine.anomalies is not None
+    engine.anomalies.began_us, engine.anomalies.clock_us = 0, WARM_UP_DAYS * DAY_US
+    engine.anomalies.ensemble.watch.stability[:] = 0.05
+    metrics.began(0, engine, seconds=1.5)
+    engine.hits[0] += 3
+    engine.undecided[0, 0] += 2
+    metrics.verdicts(0, engine)
+    metrics.step(small_step(), taken=6, seconds=0.004)
+    metrics.ready(True)
+    metrics.delay("wall", [0.004, 0.005])
+    metrics.delay("broker", [0.02, 0.03])
+    metrics.delay("event", [1.0, 1.5])
+    metrics.refused({"duplicate_differs": 1, "too_late": 1})
+    metrics.profiles(hits=99, misses=1, seconds=0.001)
+    metrics.awaited(1, oldest_seconds=2.0)
+    metrics.saved(0, seconds=0.3, size_bytes=2_000_000, at_seconds=now - 20)
+    metrics.bank_snapshot(0, int(now // 86_400))
+    metrics.rates(int((now - 3600) * SECOND_US))
+    metrics.lag(0, 7)
+    metrics.degraded(0, False)
+    metrics.paused(0, False)
+    for name in ("kafka", "redis", "disk"):
+        metrics.dependency(name, True)
+    return book
+
+
+def cases(now: float, store: CaseStore) -> Book:
+    """What casework shows, its store included."""
+    book = Book()
+    metrics = CasesMetrics(book)
+    matches = [stored(n, customer=f"customer {n}") for n in range(3)]
+    result = store.commit_batch(matches, RunPosition("alerts-0", 0, 0, 3, 0), recorded_at_us=int(now * SECOND_US))
+    metrics.committed(result, taken=3, seconds=0.01)
+    metrics.ready(True)
+    metrics.delay("wall", 0.01)
+    metrics.delay("broker", 0.02)
+    metrics.delay("event", 2.0)
+    metrics.lag(0, 0)
+    for name in ("kafka", "postgres"):
+        metrics.dependency(name, True)
+    book.registry.register(StoreMetrics(store))
+    return book
+
+
+def profiles(now: float) -> Book:
+    """What the profile loader shows."""
+    book = Book()
+    metrics = ProfilesMetrics(book)
+    metrics.written(3, taken=3, seconds=0.01, at_seconds=now - 60)
+    metrics.ready(True)
+    metrics.delay("wall", 0.01)
+    metrics.delay("broker", 0.02)
+    metrics.lag(0, 0)
+    for name in ("kafka", "redis"):
+        metrics.dependency(name, True)
+    return book
+
+
+def running_system(store: CaseStore, now: float) -> dict[str, CollectorRegistry]:
+    """The registry of each kind of worker."""
+    books = {"intake": intake(now), "score": score(now), "cases": cases(now, store), "profiles": profiles(now)}
+    return {worker: book.registry for worker, book in books.items()}
