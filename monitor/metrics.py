@@ -322,12 +322,12 @@ CASES = Metric(
 CASE_AGES = Metric(
     "aml_case_backlog", GAUGE, ("age",),
     "Open cases that do not sleep, by age since the first alert; number.",
-    "Nobody waits longer than a week.",
+    "The queue can be worked off.",
 )  # fmt: skip
 ALERT_AGES = Metric(
     "aml_alert_backlog", GAUGE, ("age",),
     "Alerts of open cases, by age since they were judged; number.",
-    "Nobody waits longer than a week.",
+    "The queue can be worked off.",
 )  # fmt: skip
 UNASSIGNED = Metric(
     "aml_cases_unassigned", GAUGE, (),
