@@ -25,7 +25,7 @@ from monitor.adapters.redis.stored_profile import StoredProfile, encode
 from tests.conftest import StartServer, needed
 from tests.streaming.profile_versions import MemoryProfiles
 
-WRITER = "on >secret ~profile:* +set +get +hsetnx +hgetall +sadd +smembers +srandmember"
+WRITER = "on >secret ~profile:* +set +get +hsetnx +hgetall +sadd +srandmember"
 READER = "on >secret ~profile:* +mget"
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor.adapters.redis.profiles import ProfileStore
+from monitor.app.streaming import profiles
 from monitor.app.streaming.profiles import ProfileTopics, ProfileWorker
 from monitor.cli.worker_profiles import SpokenReadiness
 
-STEPS = ("_put", "_flush", "_commit")
+STEPS = ("_flush", "_commit")
 
 
 def killing(owner: Any, names: tuple[str, ...], left: list[int]) -> None:
@@ -36,6 +37,7 @@ def killing(owner: Any, names: tuple[str, ...], left: list[int]) -> None:
 
 
 def main(given: dict[str, Any]) -> None:
+    profiles.BATCH_MAX = given["batch"]
     kept = ProfileStore(given["redis"])
     worker = ProfileWorker(
         given["client"], kept, bytes.fromhex(given["key"]), SpokenReadiness(), topics=ProfileTopics(**given["topics"]),

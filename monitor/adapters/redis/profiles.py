@@ -3,16 +3,15 @@
 | key | |
 |---|---|
 | ``profile:{token}:{version}`` | a version (:mod:`monitor.adapters.redis.stored_profile`); the token in hexadecimal |
-| ``profile:{token}:versions`` | hash: the versions of a customer, and when each was recorded |
-| ``profile:{token}:homes`` | set: the partitions of ``legs`` that were told of a customer |
+| ``profile:{token}`` | hash: ``v`` and a version: when it was recorded; ``h`` and a partition that was told |
 | ``profile:account:{token}`` | set: who ever named an account, and who was ever named as its holder |
 
 A version is written with ``SET NX GET``: a repeat finds what it would write, and other content under the same version
-is told and changes nothing. The other three only grow, so that it does not matter how often or in what order they are
+is told and changes nothing. The other two only grow, so that it does not matter how often or in what order they are
 written. By them each partition hears of all that say something of an account whose holder lives there, and a partition
 that a joint holder brought in also hears of the version that names the holder no more.
 
-The user of the worker needs ``~profile:* +set +get +hsetnx +hgetall +sadd +smembers +srandmember``, that of a scoring
+The user of the worker needs ``~profile:* +set +get +hsetnx +hgetall +sadd +srandmember``, that of a scoring
 worker ``~profile:* +mget``. Nothing expires. Redis must not evict (``maxmemory-policy noeviction``): a full Redis
 refuses to write, which is told, and loses nothing.
 """
@@ -135,12 +134,8 @@ def profile_key(customer: bytes, version: int) -> str:
     return f"profile:{customer.hex()}:{version}"
 
 
-def _homes_key(customer: bytes) -> str:
-    return f"profile:{customer.hex()}:homes"
-
-
-def _versions_key(customer: bytes) -> str:
-    return f"profile:{customer.hex()}:versions"
+def _customer_key(customer: bytes) -> str:
+    return f"profile:{customer.hex()}"
 
 
 def _account_key(account: bytes) -> str:
@@ -184,7 +179,7 @@ class ProfileStore:
         pipe = self._redis.pipeline(transaction=False)
         for each in versions:
             pipe.set(profile_key(each.customer, each.version), each.value, nx=True, get=True)
-            pipe.hsetnx(_versions_key(each.customer), str(each.version), str(each.recorded_at_us))
+            pipe.hsetnx(_customer_key(each.customer), f"v{each.version}", str(each.recorded_at_us))
             # Whoever reads the names of an account finds the versions that named it.
             for account, holders in each.accounts:
                 pipe.sadd(_account_key(account), _CUSTOMER + each.customer, *(_HOLDER + holder for holder in holders))
@@ -205,19 +200,15 @@ class ProfileStore:
         """See :meth:`Profiles.known`."""
         pipe = self._redis.pipeline(transaction=False)
         for each in customers:
-            pipe.smembers(_homes_key(each))
-            pipe.hgetall(_versions_key(each))
-        answers = self._done(pipe)
-        return [
-            Known(frozenset(map(int, homes)), {int(version): int(at) for version, at in versions.items()})
-            for homes, versions in zip(answers[::2], answers[1::2], strict=True)
-        ]
+            pipe.hgetall(_customer_key(each))
+        return [_known(fields) for fields in self._done(pipe)]
 
     def note_homes(self, homes: Mapping[bytes, frozenset[int]]) -> None:
         """See :meth:`Profiles.note_homes`."""
         pipe = self._redis.pipeline(transaction=False)
         for customer, partitions in homes.items():
-            pipe.sadd(_homes_key(customer), *map(str, sorted(partitions)))
+            for partition in sorted(partitions):
+                pipe.hsetnx(_customer_key(customer), f"h{partition}", "")
         self._done(pipe)
 
     def close(self) -> None:
@@ -250,6 +241,11 @@ def _stored(value: bytes, former: Any) -> Stored:
         return Stored.SAME if decode(former) == decode(value) else Stored.DIFFERS
     except ProfileDamaged:
         return Stored.DIFFERS
+
+
+def _known(fields: Mapping[bytes, bytes]) -> Known:
+    homes = frozenset(int(name[1:]) for name in fields if name[:1] == b"h")
+    return Known(homes, {int(name[1:]): int(value) for name, value in fields.items() if name[:1] == b"v"})
 
 
 def _named(members: Sequence[bytes]) -> Named:

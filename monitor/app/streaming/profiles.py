@@ -44,6 +44,8 @@ WAIT_SECONDS_FIRST, WAIT_SECONDS_MAX = 0.1, 5.0
 SENT_MAX = 262_144
 """Identifiers of which is known that they were sent; beyond it all of them are sent again."""
 _POLL_SECONDS = 0.1
+_SESSION_MS = 10_000
+"""After so long the brokers take a killed worker for dead and give its partitions to another."""
 _DELIVERY_SECONDS = 30
 _FETCHED_KBYTES = 32_768
 _ROWS_MAX = 10_000
@@ -101,8 +103,9 @@ class ProfileWorker:
         """Records, profiles, repeated, refused, emptied, announcements, identities, waits, commits_failed and
         accounts_over_parties_max, for metrics."""
         self._consumer = Consumer(
-            {**client, "group.id": group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
-             "queued.max.messages.kbytes": str(_FETCHED_KBYTES), "log_level": "0"}
+            {"group.id": group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
+             "queued.max.messages.kbytes": str(_FETCHED_KBYTES), "session.timeout.ms": str(_SESSION_MS),
+             "log_level": "0", **client}
         )  # fmt: skip
         self._producer: Producer | None = None
         self._failed: str | None = None
