@@ -28,7 +28,8 @@ def cases(settings: SettingsFile = None, instance: Instance = None) -> None:
     """Store alerts and cases, each once, and go on until stopped. A database that is gone is waited for."""
     try:
         from monitor.adapters.kafka.topics import KafkaError
-        from monitor.app.streaming.cases import CasesWorker, Group
+        from monitor.app.streaming.cases import CasesWorker
+        from monitor.app.streaming.cases_group import Group
     except ImportError:
         fail("The clients of Kafka are not installed. Install the extra:  pip install 'aml-monitor[stream]'", 2)
         raise

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monitor.app.settings import Settings
 from monitor.app.streaming import cases
-from monitor.app.streaming.cases import CasesWorker, Group
+from monitor.app.streaming.cases import CasesWorker
+from monitor.app.streaming.cases_group import Group
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.adapters.sql.opening import store_url
 from monitor.adapters.sql.store import StoreError, open_store
 from monitor.app.settings import Settings
-from monitor.app.streaming.cases import CasesWorker, Group
+from monitor.app.streaming.cases import CasesWorker
+from monitor.app.streaming.cases_group import Group
 from tests.streaming.alert_stream import ALERTS, Sent
 
 ROOT = Path(__file__).resolve().parents[2]

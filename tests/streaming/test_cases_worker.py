@@ -18,7 +18,9 @@ from monitor.adapters.kafka.alert_records import encode
 from monitor.adapters.kafka.topics import KafkaError, Topic, TopicAdmin
 from monitor.adapters.sql.store import open_store
 from monitor.app.settings import Settings
-from monitor.app.streaming.cases import CasesWorker, Group
+from monitor.app.streaming import cases
+from monitor.app.streaming.cases import CasesWorker
+from monitor.app.streaming.cases_group import Group
 from monitor.casework.position import RunPosition
 from monitor.cli import app
 from tests.casework.alert_building import alert
@@ -109,6 +111,37 @@ def test_a_store_that_another_has_written_meanwhile_is_read_anew(kafka_bootstrap
     with open_store(cluster.place) as store:
         assert not store.known_alerts([alert(2, customer="c0").alert_id])  # offset 1 of the first partition
         assert store.known_alerts([alert(4, customer="c0").alert_id])
+
+
+def test_a_database_that_is_slow_shows_and_nothing_is_lost(
+    kafka_bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cases, "PATIENCE_SECONDS", 0.2)
+    cluster = cluster_at(kafka_bootstrap, str(tmp_path / "cases.db"), tmp_path)
+    with cluster.worker() as told, open_store(cluster.place, create=True) as other:
+        until(lambda: told.is_ready, "it is not ready")
+        with other.writing():
+            cluster.produce(GOOD)
+            until(lambda: told.states[-1] == (False, "the database has not answered for 0.2 s"), "it says nothing")
+        until(cluster.is_done, "the topic is not read to its end")
+        until(lambda: told.is_ready, "it is not ready again")
+    assert cluster.counters()["alerts_new"] == len(GOOD)
+
+
+@pytest.mark.slow
+def test_without_brokers_a_worker_is_not_ready_and_goes_on_when_they_are_back(own_server: StartServer, tmp_path: Path):
+    broker = own_server(KafkaServer)
+    cluster = cluster_at(broker.bootstrap, str(tmp_path / "cases.db"), tmp_path)
+    cluster.produce(GOOD[:3])
+    with cluster.worker() as told:
+        until(cluster.is_done, "the topic is not read to its end")
+        broker.kill()
+        until(lambda: "no broker answers" in told.states[-1][1], "it says nothing")
+        broker.restart()
+        until(lambda: told.is_ready, "it is not ready again")
+        cluster.produce(GOOD[3:])
+        until(cluster.is_done, "the topic is not read to its end")
+    assert cluster.counters()["alerts_new"] == len(GOOD)
 
 
 def test_a_topic_that_was_made_anew_is_not_read(kafka_bootstrap: str, tmp_path: Path):

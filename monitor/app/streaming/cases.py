@@ -18,10 +18,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
@@ -32,61 +31,18 @@ from monitor.adapters.sql.opening import UNAVAILABLE
 from monitor.adapters.sql.store import CaseStore, StoreBusy, StoreError, open_store
 from monitor.app.inputs import GivenInputs, load_inputs
 from monitor.app.settings import InputsSettings, Settings
+from monitor.app.streaming.cases_group import Group, Readiness, Unwatched
 from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
 from monitor.casework.policy import CaseworkPolicy
 
-GROUP = "aml-cases"
-ALERTS, REFUSED = "alerts", "refused"
 RECORDS_MAX = 500
 """Records that are taken from the client's queue at once."""
-QUEUE_KBYTES = 16_384
-"""What the client reads ahead, over all partitions, KiB."""
 TICK_SECONDS = 0.1
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.25, 10.0
+PROBE_SECONDS = 1.0
+"""How long brokers that were gone may take to answer."""
 PATIENCE_SECONDS = 5.0
 """How long the database may take for one transaction before the worker calls itself not ready."""
-
-
-class Readiness(Protocol):
-    """Where a worker says whether it does its work."""
-
-    def ready(self, is_ready: bool, reason: str) -> None:
-        """Ready or not, and why not."""
-
-
-class Unwatched:
-    """Nobody asks."""
-
-    def ready(self, is_ready: bool, reason: str) -> None:
-        """Ready or not, and why not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Where the worker reads and with whom it shares.
-
-    Attributes:
-        instance: A name that the worker keeps over restarts; it then gets its partitions back at once. Two living
-            workers must not have the same.
-        session_seconds: After how long a worker that died loses its partitions.
-    """
-
-    alerts: str = ALERTS
-    refused: str = REFUSED
-    name: str = GROUP
-    instance: str | None = None
-    session_seconds: float = 10.0
-
-    def consumer(self, client: Mapping[str, str]) -> dict[str, Any]:
-        """The settings of the consumer."""
-        session_ms = int(self.session_seconds * 1000)
-        named = {} if self.instance is None else {"group.instance.id": self.instance}
-        return {
-            **client, **named, "group.id": self.name, "partition.assignment.strategy": "cooperative-sticky",
-            "enable.auto.commit": False, "auto.offset.reset": "error", "queued.max.messages.kbytes": QUEUE_KBYTES,
-            "session.timeout.ms": session_ms, "heartbeat.interval.ms": session_ms // 4, "fetch.wait.max.ms": 100,
-            "log_level": 0,
-        }  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -123,7 +79,7 @@ class CasesWorker:
         self._stopping = threading.Event()
         self._partitions: dict[int, _Partition] = {}
         self._is_assigned = False
-        self._told = ""
+        self._told = self._brokers_gone = ""
         self._partitions_total = 0
 
     def stop(self) -> None:
@@ -146,7 +102,7 @@ class CasesWorker:
     def _work(self, store: CaseStore) -> None:
         self.store = store
         self._refused = RefusedAlerts(self._client, self._group.refused)
-        self._consumer = Consumer(self._group.consumer(self._client))
+        self._consumer = Consumer(self._group.consumer(self._client) | {"error_cb": self._noted})
         try:
             self._partitions_total = self._count_partitions()
             self._consumer.subscribe(
@@ -260,8 +216,11 @@ class CasesWorker:
             self._pause(part, "its next record is gone from the topic")
         elif error.fatal():
             raise KafkaError(f"{self._client['bootstrap.servers']}: {error.str()}.")
-        else:
-            self._say(f"{self._client['bootstrap.servers']}: {error.str()}.")
+
+    def _noted(self, error: Code) -> None:
+        """The client says what it will try again; only that no broker is there matters."""
+        if error.code() == Code._ALL_BROKERS_DOWN:
+            self._brokers_gone = error.str()
 
     def _commit(self, part: _Partition, records: Sequence[AlertsRecord]) -> None:
         """Commit records of one partition, batch by batch; at the first that fails the rest is dropped."""
@@ -355,9 +314,11 @@ class CasesWorker:
             late.cancel()
 
     def _tell(self) -> None:
-        """Say whether the worker is ready: all partitions that it has are claimed and read."""
+        """Say whether the worker is ready: brokers answer, and all partitions that it has are claimed and read."""
         waiting = [part for part in self._partitions.values() if not part.is_reading]
-        if waiting:
+        if self._brokers_gone and not self._do_brokers_answer():
+            self._not_ready(f"{self._client['bootstrap.servers']}: no broker answers ({self._brokers_gone})")
+        elif waiting:
             self._not_ready(f"{run_name(waiting[0].number)}: {waiting[0].reason}")
         elif not self._is_assigned:
             self._not_ready("no partition is assigned yet")
@@ -366,6 +327,15 @@ class CasesWorker:
             if self._told:
                 self._say(f"Ready: {', '.join(map(run_name, sorted(self._partitions))) or 'no partition'}.")
             self._told = ""
+
+    def _do_brokers_answer(self) -> bool:
+        """Ask those that were gone; the client itself tries again for ever and says nothing of success."""
+        try:
+            self._consumer.list_topics(self._group.alerts, timeout=PROBE_SECONDS)
+        except KafkaException:
+            return False
+        self._brokers_gone = ""
+        return True
 
     def _not_ready(self, reason: str) -> None:
         self._readiness.ready(False, reason)
