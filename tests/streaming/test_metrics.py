@@ -20,7 +20,7 @@ from monitor.app.streaming.recording import PARTITION_METRICS, ScoringMetrics, W
 from monitor.domain.refusal import Reason
 from monitor.engine import admission
 from monitor.metrics_page import page
-from tests.watching.running_system import RULE, running_system, small_engine, small_step
+from tests.watching.running_system import RULE, RunningSystem, small_engine, small_step
 
 ROOT = Path(__file__).parents[2]
 UNITS = ("_seconds", "_bytes", "_records", "_total")
@@ -192,7 +192,9 @@ def test_delay_is_the_time_since_and_clocks_that_disagree_count_as_nothing():
 def test_a_running_system_shows_every_metric(tmp_path: Path):
     with open_store(tmp_path / "cases.db", create=True) as store:
         shown: set[str] = set()
-        for registry in running_system(store, time.time()).values():
-            shown |= {name for name, _ in samples(registry)}
+        system = RunningSystem(store)
+        system.step(time.time())
+        for book in system.books.values():
+            shown |= {name for name, _ in samples(book.registry)}
     missing = [each.name for each in m.METRICS if not shown & {each.name, f"{each.name}_bucket"}]
     assert missing == []

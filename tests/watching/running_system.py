@@ -1,7 +1,6 @@
 """The metrics of a system that runs: every method of the recording classes called as the workers call it."""
 
 import numpy as np
-from prometheus_client import CollectorRegistry
 
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.streaming.book import Book
@@ -38,9 +37,8 @@ def small_step() -> Step:
     return Step(outcome, np.arange(6) == 1, alerts, [], 5, 0, 0)
 
 
-def intake(now: float) -> Book:
-    """What intake shows."""
-    book = Book()
+def intake(book: Book, now: float) -> None:
+    """What intake records."""
     metrics = IntakeMetrics(book)
     metrics.ready(True)
     metrics.passed(taken=4096, given=8000, seconds=0.02)
@@ -55,12 +53,11 @@ def intake(now: float) -> Book:
         metrics.lag(partition, 10 * partition)
     for name in ("kafka", "disk"):
         metrics.dependency(name, True)
-    return book
 
 
-def score(now: float) -> Book:
-    """What scoring shows."""
-    book, engine = Book(), small_engine()
+def score(book: Book, now: float) -> None:
+    """What scoring records."""
+    engine = small_engine()
     metrics = ScoringMetrics(book)
     assert engine.anomalies is not None
     engine.anomalies.began_us, engine.anomalies.clock_us = 0, WARM_UP_DAYS * DAY_US
@@ -85,12 +82,10 @@ def score(now: float) -> Book:
     metrics.paused(0, False)
     for name in ("kafka", "redis", "disk"):
         metrics.dependency(name, True)
-    return book
 
 
-def cases(now: float, store: CaseStore) -> Book:
-    """What casework shows, its store included."""
-    book = Book()
+def cases(book: Book, now: float, store: CaseStore) -> None:
+    """What casework records."""
     metrics = CasesMetrics(book)
     matches = [stored(n, customer=f"customer {n}") for n in range(3)]
     result = store.commit_batch(matches, RunPosition("alerts-0", 0, 0, 3, 0), recorded_at_us=int(now * SECOND_US))
@@ -102,13 +97,10 @@ def cases(now: float, store: CaseStore) -> Book:
     metrics.lag(0, 0)
     for name in ("kafka", "postgres"):
         metrics.dependency(name, True)
-    book.registry.register(StoreMetrics(store))
-    return book
 
 
-def profiles(now: float) -> Book:
-    """What the profile loader shows."""
-    book = Book()
+def profiles(book: Book, now: float) -> None:
+    """What the profile loader records."""
     metrics = ProfilesMetrics(book)
     metrics.written(3, taken=3, seconds=0.01, at_seconds=now - 60)
     metrics.ready(True)
@@ -117,10 +109,19 @@ def profiles(now: float) -> Book:
     metrics.lag(0, 0)
     for name in ("kafka", "redis"):
         metrics.dependency(name, True)
-    return book
 
 
-def running_system(store: CaseStore, now: float) -> dict[str, CollectorRegistry]:
-    """The registry of each kind of worker."""
-    books = {"intake": intake(now), "score": score(now), "cases": cases(now, store), "profiles": profiles(now)}
-    return {worker: book.registry for worker, book in books.items()}
+class RunningSystem:
+    """The books of all four kinds of worker."""
+
+    def __init__(self, store: CaseStore) -> None:
+        self.store = store
+        self.books = {worker: Book() for worker in ("intake", "score", "cases", "profiles")}
+        self.books["cases"].registry.register(StoreMetrics(store))
+
+    def step(self, now: float) -> None:
+        """Every worker does one step, at a Unix time."""
+        intake(self.books["intake"], now)
+        score(self.books["score"], now)
+        cases(self.books["cases"], now, self.store)
+        profiles(self.books["profiles"], now)
