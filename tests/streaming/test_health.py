@@ -11,6 +11,7 @@ from deploy.servers.server import free_ports
 from monitor import metrics as m
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.health import Health, HealthError
+from monitor.app.streaming.recording import ScoringMetrics
 
 
 def ask(health: Health, path: str) -> tuple[int, str]:
@@ -89,3 +90,18 @@ def test_the_port_is_free_again_afterwards():
             assert ask(health, "/lag")[0] == 200
     with pytest.raises(urllib.error.URLError):
         ask(health, "/lag")
+
+
+def test_what_is_recorded_of_readiness_and_lag_is_asked_for_too():
+    book = Book()
+    with Health("127.0.0.1", free_ports(1)[0], book.registry) as health:
+        metrics = ScoringMetrics(book, health)
+        metrics.ready(False, "it restores partition 3")
+        metrics.lag(3, 40)
+        assert "it restores partition 3" in ask(health, "/ready")[1]
+        assert json.loads(ask(health, "/lag")[1])["partitions"] == {"3": 40}
+        assert book.read(m.READY, "score") == 0
+        metrics.ready(True)
+        metrics.gone(3)
+        assert ask(health, "/ready")[0] == 200
+        assert json.loads(ask(health, "/lag")[1])["partitions"] == {}

@@ -3,10 +3,14 @@
 The core returns counts and knows no metrics; these classes read its results.
 
     book = Book()
-    metrics = ScoringMetrics(book)
-    metrics.lag(partition, 120)
-    metrics.step(engine.step(batch, profiles), taken=len(batch), seconds=0.004)
-    metrics.verdicts(partition, engine)
+    with Health(settings.worker.host, settings.worker.port, book.registry) as health:
+        metrics = ScoringMetrics(book, health)
+        ...
+        metrics.lag(partition, 120)
+        metrics.step(engine.step(batch, profiles), taken=len(batch), seconds=0.004)
+        metrics.verdicts(partition, engine)
+
+Readiness and lag go to the health server too, where one is given.
 """
 
 from collections import Counter
@@ -19,6 +23,7 @@ from models.drift import Drift
 from monitor import metrics as m
 from monitor.adapters.sql.commit import CommitResult
 from monitor.app.streaming.book import Book
+from monitor.app.streaming.health import Health
 from monitor.domain.time import DAY_US, SECOND_US
 from monitor.engine.anomalies import MODEL_ID, WARM_UP_DAYS, Anomalies
 from monitor.engine.engine import Engine, Step
@@ -29,15 +34,18 @@ PARTITION_METRICS = (m.LAG, m.DEGRADED, m.PAUSED)
 class WorkerMetrics:
     """What every worker records. ``worker`` is one of :data:`monitor.metrics.WORKERS`."""
 
-    def __init__(self, book: Book, worker: str) -> None:
+    def __init__(self, book: Book, worker: str, health: Health | None = None) -> None:
         self.book, self.worker = book, worker
+        self._health = health
         book.put(m.READY, 0, worker)
         for counter in (m.RECORDS_IN, m.RECORDS_OUT, m.BUSY, m.QUARANTINED):
             book.add(counter, 0, worker)
 
-    def ready(self, is_ready: bool) -> None:
-        """Whether the worker has its partitions and has caught up."""
+    def ready(self, is_ready: bool, reason: str = "") -> None:
+        """Whether the worker has its partitions and has caught up, and if not, what it waits for."""
         self.book.put(m.READY, is_ready, self.worker)
+        if self._health is not None:
+            self._health.ready(is_ready, reason)
 
     def passed(self, *, taken: int, given: int, seconds: float) -> None:
         """A step: records taken in and passed on, and the seconds that it took."""
@@ -56,6 +64,8 @@ class WorkerMetrics:
     def lag(self, partition: int, records: int) -> None:
         """Records of a partition that wait."""
         self.book.put(m.LAG, records, self.worker, str(partition))
+        if self._health is not None:
+            self._health.lag(partition, records)
 
     def degraded(self, partition: int, is_degraded: bool) -> None:
         """Whether a partition judges without profiles that it should have."""
@@ -82,16 +92,21 @@ class WorkerMetrics:
         """A partition went to another worker; what is said of it here ends."""
         for metric in PARTITION_METRICS:
             self.book.forget(metric, self.worker, str(partition))
+        if self._health is not None:
+            self._health.forget(partition)
 
 
 class IntakeMetrics(WorkerMetrics):
     """What intake records besides: feeds and control totals."""
 
-    def __init__(self, book: Book) -> None:
-        super().__init__(book, "intake")
+    def __init__(self, book: Book, health: Health | None = None) -> None:
+        super().__init__(book, "intake", health)
 
     def feed(self, source: str, *, last_seconds: float, silent_after_seconds: float) -> None:
-        """A feed: Unix time of its last record, and how long it may be silent."""
+        """A feed: Unix time of its last record, and how long it may be silent.
+
+        At the start of the worker give the time of the start, so that a feed that never comes is seen.
+        """
         self.book.put(m.FEED_LAST, last_seconds, source)
         self.book.put(m.FEED_LIMIT, silent_after_seconds, source)
 
@@ -105,8 +120,8 @@ class IntakeMetrics(WorkerMetrics):
 class ScoringMetrics(WorkerMetrics):
     """What scoring records besides: verdicts, profiles, models, state."""
 
-    def __init__(self, book: Book) -> None:
-        super().__init__(book, "score")
+    def __init__(self, book: Book, health: Health | None = None) -> None:
+        super().__init__(book, "score", health)
         for outcome in m.OUTCOMES:
             book.add(m.OUTCOME, 0, outcome)
         for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE):
@@ -222,8 +237,8 @@ class ScoringMetrics(WorkerMetrics):
 class CasesMetrics(WorkerMetrics):
     """What casework records besides. Backlogs come from the store: :mod:`monitor.app.streaming.store_metrics`."""
 
-    def __init__(self, book: Book) -> None:
-        super().__init__(book, "cases")
+    def __init__(self, book: Book, health: Health | None = None) -> None:
+        super().__init__(book, "cases", health)
         for counter in (m.ALERTS_STORED, m.ALERTS_KNOWN, m.CASES_OPENED):
             book.add(counter, 0)
 
@@ -238,8 +253,8 @@ class CasesMetrics(WorkerMetrics):
 class ProfilesMetrics(WorkerMetrics):
     """What the profile loader records besides."""
 
-    def __init__(self, book: Book) -> None:
-        super().__init__(book, "profiles")
+    def __init__(self, book: Book, health: Health | None = None) -> None:
+        super().__init__(book, "profiles", health)
 
     def written(self, versions: int, *, taken: int, seconds: float, at_seconds: float) -> None:
         """Profile versions written to Redis at a Unix time, of so many taken in, and the seconds that it took."""
