@@ -14,10 +14,12 @@ DATA ?=
 TRACKS ?= U S
 METHODS ?=
 OUT ?= evaluation
+S ?=
+COMPOSE := docker compose --file deploy/compose.yaml
 # A file of tests stays on one worker, so that what it prepares is prepared once.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help install demo test quick check format rules bench evaluate lock clean
+.PHONY: help install demo test quick check format rules bench evaluate lock clean up down logs
 
 help:  ## this list
 	@echo "make COMMAND; each sets up what it needs"
@@ -74,6 +76,20 @@ bench: install  ## speed, as ratios to baselines of the same run
 evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" METHODS= OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
 	@$(BIN)/aml evaluate $(DATA) $(addprefix --track ,$(TRACKS)) $(addprefix --only ,$(METHODS)) --out $(OUT) --alerts-out $(OUT)/alerts
+
+up:  ## the whole distributed system in Docker, on this machine
+	@docker compose version >/dev/null 2>&1 || { echo "Missing: Docker with its compose plugin, 2.24 or later. Without it the servers alone: python -m deploy.servers (docs/servers.md)"; exit 1; }
+	@sh deploy/make-secrets.sh deploy/secrets
+	@mkdir -p deploy/inputs
+	@$(COMPOSE) up --build --detach --wait || { echo "Not everything is ready:"; $(COMPOSE) ps --all; echo "What they say: make logs S=kafka"; exit 1; }
+	@echo "Kafka 127.0.0.1:9092   Grafana http://127.0.0.1:3000 (admin, deploy/secrets/grafana_password)   Prometheus http://127.0.0.1:9090"
+	@echo "Payments in: .venv/bin/aml produce FILE   what the workers say: make logs   stop: make down"
+
+down:  ## stop it; topics, cases and state stay in its volumes
+	@$(COMPOSE) down
+
+logs:  ## what its services say                             (S=score)
+	@$(COMPOSE) logs --follow --tail 100 $(S)
 
 lock: install  ## choose newer dependencies within pyproject.toml
 	@$(BIN)/python -m venv .venv/lock-tools && .venv/lock-tools/bin/pip install --quiet pip-tools
