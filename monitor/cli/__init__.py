@@ -48,6 +48,7 @@ app.add_typer(refused.app, name="refused")
 app.add_typer(stream.topics, name="topics")
 app.add_typer(worker.app, name="worker")
 app.command("produce", epilog=stream.EXIT_STATUS)(stream.produce)
+app.add_typer(worker.app, name="worker")
 app.command("settings")(stream.settings_command)
 app.add_typer(journal.app, name="journal")
 

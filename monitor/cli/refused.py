@@ -11,15 +11,34 @@ import typer
 from rich.console import Console
 
 from monitor.adapters.quarantine import QUARANTINE_FILE, Quarantine, RefusedRecord
+from monitor.cli.desk_session import fail
+from monitor.cli.refused_lines import record_lines
+from monitor.cli.refused_topic import list_topic, retry_topic
+from monitor.cli.stream import SettingsFile
 from monitor.domain.refusal import REMEDIES, Reason
 
 app = typer.Typer(help="Records that were refused: list them, or take them out to be run again.", no_args_is_help=True)
 
 _ROWS_MAX = 50
-_ORIGINAL_CHARACTERS_MAX = 60
+_FURTHER_REASON = "decoder_failed"
+"""A reason that only topics have."""
 
 Database = Annotated[Path, typer.Option("--db", envvar="AML_DB", help="The store, as given to aml run.")]
-WantedReason = Annotated[Reason | None, typer.Option("--reason", help="Only records refused for this reason.")]
+
+
+def _known(reason: str | None) -> str | None:
+    if reason is not None and reason not in (*(each.value for each in Reason), _FURTHER_REASON):
+        raise typer.BadParameter(f"{reason!r} is no reason; known are {', '.join(Reason)} and {_FURTHER_REASON}")
+    return reason
+
+
+WantedReason = Annotated[
+    str | None, typer.Option("--reason", callback=_known, help="Only records refused for this reason.")
+]
+Topic = Annotated[
+    str | None,
+    typer.Option("--topic", metavar="NAME", help="The topic of a streaming shell, instead of a store: refused."),
+]
 
 
 def data_folder(db: Path) -> Path:
@@ -39,6 +58,8 @@ def list_refused(
     as_json: Annotated[
         bool, typer.Option("--json", help="Every record with all its bytes, one JSON object a line.")
     ] = False,
+    topic: Topic = None,
+    settings: SettingsFile = None,
 ) -> None:
     """Count refused records by reason, with what to do, then show the first of them.
 
@@ -47,15 +68,19 @@ def list_refused(
       aml refused list --db bank.db                     all reasons, the first 50 records
       aml refused list --db bank.db --reason time_without_zone --limit 0
       aml refused list --db bank.db --json              for other programs
+      aml refused list --topic refused                  what intake workers refused, found by the settings
 
     \b
     exit status:
       0  done
-      2  there is no store of this name
+      2  there is no store or topic of this name
     """
-    quarantine = _open(db)
+    if topic is not None:
+        list_topic(topic, settings, reason=reason, limit=limit, as_json=as_json)
+        return
+    quarantine, wanted = _open(db), _of_store(reason)
     if as_json:
-        for record in quarantine.read(reason):
+        for record in quarantine.read(wanted):
             sys.stdout.write(json.dumps(_json(record), ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False)
@@ -66,7 +91,7 @@ def list_refused(
     for each, count in counts.most_common():
         console.print(f"{count:>7} {each.value}: {REMEDIES[each]}", markup=False, soft_wrap=True)
     shown = total = profiles = 0
-    for record in quarantine.read(reason):
+    for record in quarantine.read(wanted):
         total += 1
         profiles += record.is_profile
         if not limit or shown < limit:
@@ -84,29 +109,44 @@ def list_refused(
 
 @app.command()
 def retry(
-    out: Annotated[Path, typer.Option("--out", help="File to write; it must not exist.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; it must not exist.")] = None,
     db: Database = Path("aml.db"),
     reason: WantedReason = None,
+    topic: Topic = None,
+    into: Annotated[
+        str, typer.Option("--into", metavar="NAME", help="With --topic: where they are sent to.")
+    ] = "transactions",
+    settings: SettingsFile = None,
 ) -> None:
     """Write the original bytes of refused payments to a file, to be mended and run again with aml run.
 
     Each payment is written once: a second call writes only what was refused since. The quarantine keeps everything.
     Profiles are not written: mend them in the profiles file, which the next run reads anew.
 
+    With --topic they are sent again as they are, for example once a booking entity is in entities.yaml. Each is
+    sent once; what is refused again can be sent again.
+
     \b
     examples:
       aml refused retry --db bank.db --reason time_without_zone --out again.jsonl
       aml run again.jsonl --db bank.db
+      aml refused retry --topic refused --reason entity_unknown
 
     \b
     exit status:
-      0  written, or there was nothing to write
-      2  there is no store of this name, or the file exists already
+      0  written or sent, or there was nothing
+      2  there is no store or topic of this name, or the file exists already
     """
+    if (out is None) == (topic is None):
+        fail("Give --out FILE for the records of a store, or --topic NAME for those of a topic.", 2)
+    if topic is not None:
+        retry_topic(topic, settings, into=into, reason=reason)
+        return
+    assert out is not None
     quarantine = _open(db)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     try:
-        written = quarantine.retry(out, retried_at=now, reason=reason)
+        written = quarantine.retry(out, retried_at=now, reason=_of_store(reason))
     except FileExistsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -117,6 +157,12 @@ def retry(
             f"{records} records written to {file}. Mend them and run, with --mapping or --format as "
             f"before:  aml run {file} --db {db}"
         )
+
+
+def _of_store(reason: str | None) -> Reason | None:
+    if reason == _FURTHER_REASON:
+        fail(f"--reason {reason}: only records of a topic have this reason. Name the topic with --topic.", 2)
+    return None if reason is None else Reason(reason)
 
 
 def _open(db: Path) -> Quarantine:
@@ -143,12 +189,7 @@ def _json(record: RefusedRecord) -> dict[str, Any]:
 
 
 def _lines(record: RefusedRecord) -> list[str]:
-    """Position, place and reason; then what was written, shortened, with what a terminal might obey made visible."""
     refusal = record.refusal
-    original = refusal.original.decode("utf-8", "backslashreplace")
-    if len(original) > _ORIGINAL_CHARACTERS_MAX:
-        original = original[: _ORIGINAL_CHARACTERS_MAX - 1] + "…"
-    original = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in original)
     position = "profile" if record.is_profile else str(refusal.position)
     taken = f"  (taken out to {record.retried_to})" if record.retried_to else ""
-    return [f"{position:>7} {refusal.place}  {refusal.reason.value}: {refusal.detail}{taken}", f"{'':>7} {original}"]
+    return record_lines(position, refusal.place, refusal.reason.value, refusal.detail, refusal.original, taken)

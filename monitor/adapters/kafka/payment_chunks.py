@@ -7,10 +7,8 @@ A chunk is two Arrow IPC streams, one after the other:
 2. *payments*: the columns of :class:`TransactionBatch` but ``position``, with identifiers as rows of (1), ``-1`` for
    none; then ``source_partition`` and ``source_offset``, where the record stands in topic ``transactions``.
 
-A column that is unknown in every row is left out. The number of the format stands in the metadata of both streams.
-
-Identifiers stand in the order of their first occurrence, row by row and within a row in the order of the columns, so a
-chunk depends on its payments alone.
+A column that is unknown in every row may be left out. The number of the format stands in the metadata of both streams.
+Identifiers stand in the order of their first occurrence, row by row and within a row in the order of the columns.
 """
 
 from collections.abc import Sequence
@@ -29,13 +27,15 @@ from monitor.intake.identifiers import IdentifierTable
 KIND = "payments"
 FORMAT = 1
 
-_DTYPES = {Int16s: np.dtype(np.int16), Int32s: np.dtype(np.int32), Int64s: np.dtype(np.int64)}
-COLUMNS = {field.name: _DTYPES[field.type] for field in fields(TransactionBatch) if field.name != "position"}  # type: ignore[index]
+_DTYPES: dict[Any, np.dtype[Any]] = {Int16s: np.dtype(np.int16), Int32s: np.dtype(np.int32), Int64s: np.dtype(np.int64)}
+COLUMNS: dict[str, np.dtype[Any]] = {
+    field.name: _DTYPES[field.type] for field in fields(TransactionBatch) if field.name != "position"
+}
 """The columns of a batch that a chunk carries, with their types."""
 IDENTIFIERS = tuple(name for name, dtype in COLUMNS.items() if dtype == np.int32)
 """Those that hold identifiers."""
 _UNKNOWN = {np.dtype(np.int16): -1, np.dtype(np.int32): -1, np.dtype(np.int64): UNKNOWN}
-_SOURCES = {"source_partition": np.dtype(np.int32), "source_offset": np.dtype(np.int64)}
+_SOURCES: dict[str, np.dtype[Any]] = {"source_partition": np.dtype(np.int32), "source_offset": np.dtype(np.int64)}
 _TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in (COLUMNS | _SOURCES).items()}
 _TOKEN = pa.binary(TOKEN_BYTES)
 _METADATA = {b"kind": KIND.encode(), b"format": str(FORMAT).encode()}

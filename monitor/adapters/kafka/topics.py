@@ -129,6 +129,14 @@ class TopicAdmin:
         self._wait_for(names)
         return names
 
+    def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has.
+
+        Raises:
+            KafkaError: The brokers do not answer.
+        """
+        return self._partitions()
+
     def _wait_for(self, names: list[str]) -> None:
         """Wait until every broker that is asked knows the topics: they are made before all of them do."""
         until = time.monotonic() + SECONDS
