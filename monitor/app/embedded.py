@@ -25,7 +25,7 @@ import numpy.typing as npt
 from models.drift import Drift
 from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.store import CaseStore, open_store
-from monitor.app import reloading, replaying
+from monitor.app import engine_refusals, reloading, replaying
 from monitor.app.alert_lines import AlertLines
 from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
@@ -41,7 +41,7 @@ from monitor.casework.evidence import stored_alert
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
-from monitor.domain.refusal import Reason, Refusal
+from monitor.domain.refusal import Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
 from monitor.domain.vocabulary import MODELS_OFF
@@ -57,11 +57,6 @@ RUN = "embedded"
 COMMIT_SECONDS = 1.0
 COMMIT_RECORDS = 262_144
 SNAPSHOT_RECORDS = 2_000_000
-_ENGINE_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
-_DETAILS = {
-    Reason.DUPLICATE_DIFFERS: "transaction_id: seen before with other content",
-    Reason.TOO_LATE: "booked_at: more than 35 days before the latest payment of its customer",
-}
 
 
 class RunError(Exception):
@@ -370,10 +365,10 @@ class EmbeddedRun:
         """Refusals of what only the engine can tell; their bytes are taken from the chunk."""
         rows = np.flatnonzero((step.outcome == admission.DIFFERS) | (step.outcome == admission.TOO_LATE))
         positions = batch.position[rows].tolist()
-        reasons = [_ENGINE_REASONS[outcome] for outcome in step.outcome[rows].tolist()]
+        reasons = [engine_refusals.REASONS[outcome] for outcome in step.outcome[rows].tolist()]
         origins = records_at(chunk, [position - self.position for position in positions])
         return [
-            Refusal(position, place, reason, _DETAILS[reason], original, header)
+            Refusal(position, place, reason, engine_refusals.DETAILS[reason], original, header)
             for position, reason, (place, original, header) in zip(positions, reasons, origins, strict=True)
         ]
 

@@ -13,7 +13,7 @@ Identifiers stand in the order of their first occurrence, row by row and within 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ import pyarrow as pa
 from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s, TransactionBatch
-from monitor.intake.identifiers import IdentifierTable
 
 KIND = "payments"
 FORMAT = 1
@@ -49,6 +48,15 @@ _IS_PERSONAL = np.array([kind in PERSONAL_KINDS for kind in range(_KIND_MAX + 1)
 
 class ChunkError(Exception):
     """The bytes are no chunk of payments; the message says why."""
+
+
+class Identifiers(Protocol):
+    """A table of identifiers by code, of intake or of a partition."""
+
+    def __len__(self) -> int: ...
+    @property
+    def tokens(self) -> Bytes16: ...
+    def export(self, first_code: int) -> tuple[npt.NDArray[np.int8], Int64s, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ class ChunkEncoder:
     Per identifier of the table it keeps 17 bytes, and the text where it is not personal.
     """
 
-    def __init__(self, identifiers: IdentifierTable) -> None:
+    def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers
         self._known = 0
         self._kinds = np.zeros(0, np.int8)
@@ -200,7 +208,7 @@ class ChunkEncoder:
         self._text_used, self._known = used, count
 
 
-def encode(payments: SourcedBatch, identifiers: IdentifierTable, rows: Int64s) -> bytes:
+def encode(payments: SourcedBatch, identifiers: Identifiers, rows: Int64s) -> bytes:
     """One chunk of some rows; who writes many keeps a :class:`ChunkEncoder`."""
     return ChunkEncoder(identifiers).encode(payments, rows, [len(rows)])[0]
 

@@ -1,8 +1,8 @@
 """Announced profile versions as a partition takes them over: wait for their content, then go on without it.
 
-While the content of a version cannot be had the partition is blocked. After ``wait_seconds`` it goes on with the version
-before, or with none: then the general parameters hold, what rules ask of the profile is unknown and counted so, and what
-is judged of these customers is *degraded*.
+While the content of a version cannot be had the partition is blocked. After ``wait_seconds`` it goes on with the
+version before, or with none: then the general parameters hold, what rules ask of the profile is unknown and counted so,
+and what is judged of these customers is *degraded*.
 """
 
 import time

@@ -14,21 +14,30 @@ Positions within the engine are rows of this partition, from 0 on; outside they 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from monitor.adapters.kafka.payment_chunks import COLUMNS, IDENTIFIERS, ChunkError, PaymentChunk, decode
+from monitor.adapters.kafka.payment_chunks import (
+    COLUMNS,
+    IDENTIFIERS,
+    ChunkEncoder,
+    ChunkError,
+    PaymentChunk,
+    SourcedBatch,
+    decode,
+)
+from monitor.app.engine_refusals import REASONS
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.streaming.token_table import TokenTable
+from monitor.domain import partitions
 from monitor.domain.alert import Alert
 from monitor.domain.refusal import Reason
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
-from monitor.engine import admission, state
+from monitor.engine import state
 from monitor.engine.engine import Engine, Step
 from monitor.engine.profiles import ProfileTable
 
@@ -39,7 +48,6 @@ DEGRADED = "degraded"
 """Mark of an alert that was raised without the profile version that should have been in force."""
 ROWS_MAX = 65_536
 """Most payments that are judged at once."""
-_REASONS = {admission.DIFFERS: Reason.DUPLICATE_DIFFERS, admission.TOO_LATE: Reason.TOO_LATE}
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -79,6 +87,8 @@ class LogRecord(msgspec.Struct, frozen=True):
     offset: int
     kind: str
     value: bytes
+    timestamp_us: int = 0
+    """When the broker had it."""
 
 
 class RefusedPayment(msgspec.Struct, frozen=True):
@@ -91,15 +101,17 @@ class RefusedPayment(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Judged:
-    """What records led to. ``outcomes`` counts payments by outcome of :mod:`monitor.engine.admission`."""
+    """What records led to. ``payments`` and ``records`` are how many were taken."""
 
     alerts: list[Alert] = field(default_factory=list)
     refused: list[RefusedPayment] = field(default_factory=list)
+    forwards: list[tuple[int, bytes]] = field(default_factory=list)
+    """Partitions and records of payments for them: those of joint accounts whose further holders live there."""
     damaged: list[tuple[int, str]] = field(default_factory=list)
     """Offsets of records that could not be read, with the fact."""
-    outcomes: Int64s = field(default_factory=lambda: np.zeros(5, np.int64))
-    late: int = 0
-    legs: int = 0
+    steps: list[Step] = field(default_factory=list)
+    """What the engine said, batch by batch."""
+    payments: int = 0
     records: int = 0
     blocked: str | None = None
     """Why the record behind those taken waits."""
@@ -110,7 +122,7 @@ class Partition:
 
     Args:
         number: Which partition of the log it is.
-        partitions: How many the log has.
+        count: How many the log has.
         loaded: Rules and all other inputs of verdicts.
         key: The key of the tokens.
         new_profiles: Makes the empty profiles of a partition over its codes.
@@ -119,15 +131,17 @@ class Partition:
     def __init__(
         self,
         number: int,
-        partitions: int,
+        count: int,
         loaded: LoadedInputs,
         key: bytes,
         new_profiles: Callable[[TokenTable], Profiles],
     ) -> None:
-        self.number, self.partitions, self.loaded = number, partitions, loaded
+        self.number, self.loaded = number, loaded
         self.tokens = TokenTable(key)
         self.profiles = new_profiles(self.tokens)
-        self.engine = Engine(loaded.program, engine_inputs(loaded, self.tokens))
+        place = partitions.Partition(number, count)
+        self.engine = Engine(loaded.program, engine_inputs(loaded, self.tokens), partition=place)
+        self._encoder: ChunkEncoder | None = None
         self.offset = 0
         """The next offset of the log."""
         self.rows = 0
@@ -137,7 +151,7 @@ class Partition:
     @property
     def layout(self) -> str:
         """Equal for partitions that can exchange their state: the same place in the log under the same rules."""
-        return sha256(f"{self.number}/{self.partitions}/{state.layout_key(self.engine)}".encode()).hexdigest()
+        return state.layout_key(self.engine)
 
     def step(self, records: Sequence[LogRecord]) -> Judged:
         """Take the records over in their order, without those that were taken before.
@@ -185,11 +199,22 @@ class Partition:
             stepped = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
             judged.alerts += [self._outside(alert) for alert in stepped.alerts]
-            judged.outcomes += np.bincount(stepped.outcome, minlength=len(judged.outcomes))
-            judged.late += int((stepped.is_late & (stepped.outcome == admission.JUDGED)).sum())
-            judged.legs += stepped.legs
+            judged.steps.append(stepped)
+            judged.payments += len(run)
             judged.refused += _refused(stepped, sources[start : start + len(run)])
+            judged.forwards += self._forwards(run, stepped, sources[start : start + len(run)])
             start += len(run)
+
+    def _forwards(self, batch: TransactionBatch, stepped: Step, sources: Int64s) -> list[tuple[int, bytes]]:
+        """Payments of joint accounts, for the partitions of further holders."""
+        found = []
+        for home in np.unique(stepped.forward.partition).tolist():
+            if self._encoder is None:
+                self._encoder = ChunkEncoder(self.tokens)
+            rows = stepped.forward.row[stepped.forward.partition == home]
+            sourced = SourcedBatch(batch, sources[:, 0].astype(np.int32), sources[:, 1])
+            found.append((home, self._encoder.encode(sourced, rows, [len(rows)])[0]))
+        return found
 
     def _outside(self, alert: Alert) -> Alert:
         """The alert with positions that are unique in the bank, and marked where its customer's profile is missing."""
@@ -213,6 +238,7 @@ class Partition:
     def load(self, arrays: Mapping[str, npt.NDArray[Any]], *, offset: int, clock_us: int) -> None:
         """Take over the state that a partition with the same :attr:`layout` saved at an offset."""
         self.tokens.load(_under("tokens.", arrays))
+        self._encoder = None
         self.engine.use(engine_inputs(self.loaded, self.tokens))  # Its words have the codes of the saved table.
         state.load(self.engine, _under("engine.", arrays))
         self.profiles.load(_under("profiles.", arrays))
@@ -262,9 +288,9 @@ class _Waiting:
 
 
 def _refused(step: Step, sources: Int64s) -> list[RefusedPayment]:
-    rows = np.flatnonzero(np.isin(step.outcome, list(_REASONS)))
+    rows = np.flatnonzero(np.isin(step.outcome, list(REASONS)))
     return [
-        RefusedPayment(partition, offset, _REASONS[outcome])
+        RefusedPayment(partition, offset, REASONS[outcome])
         for (partition, offset), outcome in zip(sources[rows].tolist(), step.outcome[rows].tolist(), strict=True)
     ]
 

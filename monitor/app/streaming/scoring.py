@@ -19,8 +19,8 @@ messages that wait, in one step.
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,13 +30,18 @@ import msgspec
 from faust.types import TP
 from faust.types import Message as FaustMessage
 
-from monitor.adapters.kafka import alert_records, legs_log
+from monitor.adapters.kafka import alert_records, legs_log, refused_records
 from monitor.adapters.kafka.legs_log import FORMAT, KIND
+from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.adapters.snapshots import SnapshotStore
+from monitor.app.engine_refusals import DETAILS
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
+from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
-from monitor.app.streaming.partition import Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.health import Health
+from monitor.app.streaming.partition import PAYMENTS, Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
@@ -49,7 +54,11 @@ UNSENT_MAX = 1_000
 """Most records of alerts that the brokers have not acknowledged; judging waits where there are more."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
+READY_LAG = 1_000
+"""With more records waiting a worker is not ready."""
 _NO_LIMIT = 1 << 62
+UNREADABLE = "record_unreadable"
+"""Reason of a record of the log that cannot be read."""
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +117,6 @@ class ScoringWorker:
         new_profiles: Makes the empty profiles of a partition.
         topics: Names of topics.
         group: The consumer group.
-        on_judged: Told of each step: the partition, what it led to and the seconds it took.
     """
 
     def __init__(
@@ -118,10 +126,12 @@ class ScoringWorker:
         *,
         topics: ScoringTopics | None = None,
         group: str = GROUP,
-        on_judged: Callable[[int, Judged, float], None] = lambda number, judged, seconds: None,
     ) -> None:
         self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
-        self._new_profiles, self._on_judged = new_profiles, on_judged
+        self._new_profiles = new_profiles
+        self.book = Book()
+        self.metrics = ScoringMetrics(self.book)
+        self.health = Health(settings.worker.host, settings.worker.port, self.book.registry)
         self.loaded = load_inputs(given_inputs(settings))
         self._key = settings.store.key()
         client = settings.kafka.client()
@@ -150,7 +160,8 @@ class ScoringWorker:
         """Work until SIGTERM or SIGINT."""
         from faust.worker import Worker
 
-        Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
+        with self.health:
+            Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
 
     # Reading ----------------------------------------------------------------------------------------------
 
@@ -178,6 +189,8 @@ class ScoringWorker:
         self._assigned = {each.partition for each in assigned if each.topic == self.topics.legs}
         for number in set(self._held) - self._assigned:
             del self._held[number]
+            self.metrics.gone(number)
+            self.health.forget(number)
         await self._queue.put(None)  # Restore those that are new, before their first record comes.
 
     # Judging ----------------------------------------------------------------------------------------------
@@ -185,6 +198,7 @@ class ScoringWorker:
     async def _judge_all(self) -> None:
         """Take all that waits, partition by partition, for ever."""
         async for generation, messages in self._waves():
+            self.health.live()
             for number in sorted(self._assigned - set(self._held)):
                 await self._hold(number)
             by_partition: dict[int, list[FaustMessage]] = defaultdict(list)
@@ -195,6 +209,7 @@ class ScoringWorker:
                 if held is not None and generation == self._generation:
                     await self._take(held, some, generation)
             await self._save_what_is_due()
+            self._show()
 
     async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
         while True:
@@ -216,8 +231,8 @@ class ScoringWorker:
         while records and generation == self._generation:
             start = time.perf_counter()
             judged = await self._in_thread(partial(held.partition.step, records))
-            self._on_judged(held.partition.number, judged, time.perf_counter() - start)
             await self._send(held.partition.number, judged)
+            self._record(held.partition, judged, records[: judged.records], time.perf_counter() - start)
             records = records[judged.records :]
             if judged.blocked is not None:
                 log.warning("partition waits", extra={"partition": held.partition.number, "why": judged.blocked})
@@ -226,6 +241,43 @@ class ScoringWorker:
             for each in messages:
                 each.value = None
             held.unacknowledged += messages
+
+    def _record(self, partition: Partition, judged: Judged, records: list[LogRecord], seconds: float) -> None:
+        """What a step led to, into the metrics."""
+        number, metrics, now_us = partition.number, self.metrics, time.time_ns() // 1_000
+        for step in judged.steps:
+            share = len(step.outcome) / judged.payments
+            metrics.step(step, taken=len(step.outcome), seconds=seconds * share)
+        if records:
+            metrics.delay_since("broker", [each.timestamp_us for each in records], now_us=now_us)
+        if judged.payments and partition.clock_us > 0:
+            metrics.delay_since("event", [partition.clock_us], now_us=now_us)
+        if judged.damaged:
+            metrics.quarantined(len(judged.damaged))
+        if judged.refused:
+            metrics.refused(Counter(each.reason.value for each in judged.refused))
+        metrics.verdicts(number, partition.engine)
+        metrics.paused(number, judged.blocked is not None)
+        metrics.degraded(number, bool(partition.profiles.degraded))
+        metrics.dependency("redis", judged.blocked is None and not partition.profiles.degraded)
+
+    def _show(self) -> None:
+        """Lag and readiness: ready with all partitions assigned, restored and nearly caught up."""
+        lags = {}
+        for number, held in self._held.items():
+            end = self.app.consumer.highwater(TP(self.topics.legs, number))
+            lags[number] = max((end or 0) - held.partition.offset, 0)
+            self.health.lag(number, lags[number])
+            self.metrics.lag(number, lags[number])
+        behind, missing, why = sum(lags.values()), len(self._assigned - set(self._held)), ""
+        if not self._assigned:
+            why = "no partition is assigned to it"
+        elif missing:
+            why = f"{missing} partitions are not restored yet"
+        elif behind > READY_LAG:
+            why = f"{behind} records wait"
+        self.health.ready(not why, why)
+        self.metrics.ready(not why)
 
     async def _send(self, number: int, judged: Judged) -> None:
         """Hand what a step raised to the brokers; waits only where too much is not acknowledged."""
@@ -237,11 +289,30 @@ class ScoringWorker:
             headers.append((alert_records.BANK_CUSTOMERS, str(bank.customers).encode()))
         for home, alerts in by_home.items():
             await self._produce(self.topics.alerts, alert_records.encode(alerts), home, headers)
+        for home, value in judged.forwards:
+            headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1")]
+            await self._produce(self.topics.legs, value, home, headers)
+        for refused in self._refusals(number, judged):
+            value, headers = refused_records.encode(refused)
+            await self._produce(self.topics.refused, value, None, headers, refused.key)
         while len(self._unsent) > UNSENT_MAX:
             await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _produce(self, topic: str, value: bytes, partition: int | None, headers: Any) -> None:
-        sent: Awaitable[Any] = await self.app.producer.send(topic, None, value, partition, None, headers)
+    def _refusals(self, number: int, judged: Judged) -> Iterator[RefusedPayment]:
+        """Payments that only the engine could refuse, and records of the log that cannot be read."""
+        for each in judged.refused:
+            place = f"{each.source_partition}:{each.source_offset}"
+            yield RefusedPayment(
+                each.source_partition, each.source_offset, f"transactions {place}", each.reason.value,
+                DETAILS[each.reason], b"",
+            )  # fmt: skip
+        for offset, fact in judged.damaged:
+            yield RefusedPayment(number, offset, f"{self.topics.legs} {number}:{offset}", UNREADABLE, fact, b"")
+
+    async def _produce(
+        self, topic: str, value: bytes, partition: int | None, headers: Any, key: bytes | None = None
+    ) -> None:
+        sent: Awaitable[Any] = await self.app.producer.send(topic, key, value, partition, None, headers)
         future = asyncio.ensure_future(sent)
         self._unsent.add(future)
         future.add_done_callback(self._sent)
@@ -256,7 +327,9 @@ class ScoringWorker:
 
     async def _hold(self, number: int) -> None:
         """Take a partition over: its newest snapshot, or an empty state."""
-        self._held[number] = await self._in_thread(lambda: self._restored(number))
+        start = time.perf_counter()
+        held = self._held[number] = await self._in_thread(lambda: self._restored(number))
+        self.metrics.began(number, held.partition.engine, seconds=time.perf_counter() - start)
 
     def _restored(self, number: int) -> _Held:
         partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
@@ -293,10 +366,15 @@ class ScoringWorker:
 
     async def _save(self, held: _Held, saved: _Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
         """Write a state whole, then let Faust commit what it covers."""
-        held.saved_at = time.monotonic()
+        number, held.saved_at, start = held.partition.number, time.monotonic(), time.perf_counter()
         try:
             await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
+            size = sum(values.nbytes for values in saved.arrays.values())
+            seconds = time.perf_counter() - start
+            self.metrics.saved(number, seconds=seconds, size_bytes=size, at_seconds=time.time())
+            self.metrics.dependency("disk", True)
         except OSError as error:  # The disk is full, or the folder is away: go on, and commit nothing.
+            self.metrics.dependency("disk", False)
             log.error("snapshot failed", extra={"partition": held.partition.number, "why": str(error)})
             return
         if unsent and any(
@@ -326,7 +404,8 @@ def _home(token: str, partitions: int) -> int:
 
 def _record(message: FaustMessage) -> LogRecord:
     kind = dict(message.headers or {}).get(KIND, b"")
-    return LogRecord(message.offset, kind.decode("utf-8", "replace"), message.value or b"")
+    timestamp_us = int((message.timestamp or 0) * 1e6)
+    return LogRecord(message.offset, kind.decode("utf-8", "replace"), message.value or b"", timestamp_us)
 
 
 def _measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> None:

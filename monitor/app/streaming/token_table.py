@@ -138,6 +138,12 @@ class TokenTable:
         codes[rows] = self.add(tokens.reshape(-1, TOKEN_BYTES), np.full(len(given), kind, np.int8), given.__getitem__)
         return codes
 
+    def export(self, first_code: int) -> tuple[npt.NDArray[np.int8], Int64s, bytes]:
+        """Kinds, offsets and texts of the codes from ``first_code`` on; the text of a personal one is empty."""
+        texts = [self._words.get(code, "").encode() for code in range(first_code, self._count)]
+        offsets = np.cumsum([0, *(len(text) for text in texts)]).astype(np.int64)
+        return self._kinds[first_code : self._count].copy(), offsets, b"".join(texts)
+
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """The table as arrays, valid until identifiers are added."""
         words = json.dumps(list(self._words.items()), ensure_ascii=False).encode()
