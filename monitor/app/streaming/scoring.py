@@ -17,7 +17,6 @@ messages that wait, in one step.
 """
 
 import asyncio
-import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -42,6 +41,7 @@ from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.partition import PAYMENTS, Judged, LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
+from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
@@ -59,8 +59,6 @@ READY_LAG = 1_000
 _NO_LIMIT = 1 << 62
 UNREADABLE = "record_unreadable"
 """Reason of a record of the log that cannot be read."""
-
-log = logging.getLogger(__name__)
 
 
 class ScoringTopics(msgspec.Struct, frozen=True):
@@ -129,6 +127,7 @@ class ScoringWorker:
     ) -> None:
         self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
         self._new_profiles = new_profiles
+        self._say = telling("score")
         self.book = Book()
         self.metrics = ScoringMetrics(self.book)
         self.health = Health(settings.worker.host, settings.worker.port, self.book.registry)
@@ -161,7 +160,9 @@ class ScoringWorker:
         from faust.worker import Worker
 
         with self.health:
-            Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_from_commandline()
+            worker = Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+            worker.spinner = None
+            worker.execute_from_commandline()
 
     # Reading ----------------------------------------------------------------------------------------------
 
@@ -235,7 +236,7 @@ class ScoringWorker:
             self._record(held.partition, judged, records[: judged.records], time.perf_counter() - start)
             records = records[judged.records :]
             if judged.blocked is not None:
-                log.warning("partition waits", extra={"partition": held.partition.number, "why": judged.blocked})
+                self._say.warning("partition_waits", partition=held.partition.number, dependency="redis")
                 await asyncio.sleep(RETRY_SECONDS)
         if generation == self._generation:
             for each in messages:
@@ -329,7 +330,9 @@ class ScoringWorker:
         """Take a partition over: its newest snapshot, or an empty state."""
         start = time.perf_counter()
         held = self._held[number] = await self._in_thread(lambda: self._restored(number))
-        self.metrics.began(number, held.partition.engine, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self.metrics.began(number, held.partition.engine, seconds=seconds)
+        self._say.info("state_restored", partition=number, offset=held.partition.offset, seconds=round(seconds, 3))
 
     def _restored(self, number: int) -> _Held:
         partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
@@ -375,7 +378,7 @@ class ScoringWorker:
             self.metrics.dependency("disk", True)
         except OSError as error:  # The disk is full, or the folder is away: go on, and commit nothing.
             self.metrics.dependency("disk", False)
-            log.error("snapshot failed", extra={"partition": held.partition.number, "why": str(error)})
+            self._say.error("state_not_saved", partition=number, error=error)
             return
         if unsent and any(
             isinstance(each, BaseException) for each in await asyncio.gather(*unsent, return_exceptions=True)
