@@ -174,9 +174,9 @@ QUEUE = Board("aml-queue-healthy", "Is the queue healthy?", (
     (
         stat("Due within a day", "Open cases.", 'aml:cases_due:max{due="1d"}', "none", Limits(10, 50), "DueDatesBurn"),
         stat("Days of work due in three", "Cases over due or due in three days, at the last day's pace.",
-             'sum(aml:cases_due:max{due=~"over|1d|3d"}) / clamp_min(max(aml_cases_closed_last_day), 1)', "none",
+             'sum(aml:cases_due:max{due=~"over|1d|3d"}) / clamp_min(max(aml:cases_closed:last_day), 1)', "none",
              Limits(2, 3), "DueDatesBurn"),
-        stat("Closed in a day", "Cases.", "max(aml_cases_closed_last_day)", "none", Limits(1, 0, BAD_BELOW)),
+        stat("Closed in a day", "Cases.", "max(aml:cases_closed:last_day)", "none", Limits(1, 0, BAD_BELOW)),
         stat("Open", "All that do not sleep.", "sum(aml:case_backlog:max)", "none", Limits(200, 1000)),
     ),
     (
@@ -192,14 +192,14 @@ QUEUE = Board("aml-queue-healthy", "Is the queue healthy?", (
     ),
     (
         graph("Cases by state", "Closed is one state, whatever the outcome.", "none",
-              ("max by (state) (aml_cases)", "{{state}}")),
+              ("aml:cases:max", "{{state}}")),
         graph("Opened, stored and repeated", "Cases and alerts an hour.", "none",
               ("sum(increase(aml_cases_opened_total[1h]))", "cases opened"),
               ("sum(increase(aml_alerts_stored_total[1h]))", "alerts stored"),
               ("sum(increase(aml_alerts_known_total[1h]))", "alerts that came again")),
     ),
     (
-        graph("Reading these figures", "From the case store; below 0.1 s.", "s",
+        graph("Reading these figures", "From the case store; below 0.5 s.", "s",
               ("max(aml_store_read_seconds)", "seconds"), alerts=("PostgresDown",)),
         stat("Case store", "1 when it answered.", "min(aml_store_readable)", "none", Limits(1, 0.5, BAD_BELOW),
              "PostgresDown"),

@@ -76,7 +76,6 @@ def test_sleeping_and_closed_cases_wait_for_nobody_and_closing_does_not_say_how(
         figures, totals = figures_of(connection, now_us=now_us), queue_totals(connection, now_us=now_us)
     assert figures[m.UNASSIGNED] == {(): float(totals.unassigned)} == {(): 1.0}
     assert figures[m.CASES]["snoozed",] == figures[m.CASES]["closed",] == figures[m.CASES]["assigned",] == 1
-    assert figures[m.CLOSED_LATELY] == {(): 1.0}
     assert sum(figures[m.CASE_AGES].values()) == sum(figures[m.ALERT_AGES].values()) == totals.open == 2
     assert "reported" not in str(figures)
 
