@@ -131,8 +131,8 @@ def test_a_step_counts_what_it_led_to():
 
 
 def test_hits_count_from_where_a_partition_came_and_add_up_over_partitions():
-    book, metrics = Book(), None
-    metrics = ScoringMetrics(book)
+    book = Book()
+    metrics = ScoringMetrics(book, verdict_seconds=0)
     for partition in range(2):
         engine = small_engine("off")
         engine.hits[0], engine.undecided[0, 0] = 100, 50  # as its snapshot says
@@ -145,6 +145,19 @@ def test_hits_count_from_where_a_partition_came_and_add_up_over_partitions():
     assert book.read(m.UNDECIDED, RULE) == 2
     metrics.verdicts(0, small_engine("off"))  # another rulebook, from zero
     assert book.read(m.HITS, RULE) == 5
+
+
+def test_an_engine_is_looked_at_once_a_second():
+    ticks = [10.0]
+    book, engine = Book(), small_engine("off")
+    metrics = ScoringMetrics(book, tick=lambda: ticks[0])
+    metrics.began(0, engine, seconds=1)
+    shown = []
+    for ticks[0] in (10.0, 10.9, 11.0):
+        engine.hits[0] += 1
+        metrics.verdicts(0, engine)
+        shown.append(book.read(m.HITS, RULE))
+    assert shown == [1, 1, 3]
 
 
 def test_models_show_the_worst_partition_and_who_is_frozen():

@@ -7,6 +7,7 @@ A label that is not allowed (:data:`monitor.metrics.LABELS`), or one value more 
 that neither a token nor a flood of series leaves the process.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from threading import Lock
 
@@ -25,16 +26,22 @@ class Histogram:
     """Counts by bucket and the sum of one series."""
 
     def __init__(self, edges: tuple[float, ...]) -> None:
-        self._edges = np.array(edges)
+        self._edges, self._plain_edges = np.array(edges), edges
         self._names = [*(repr(edge) for edge in edges), "+Inf"]
         self.counts = np.zeros(len(edges) + 1, np.int64)
         self.sum = 0.0
 
-    def observe(self, values: npt.NDArray[np.float64]) -> None:
-        """Count values; a bucket holds those up to its edge, the edge included."""
-        places = np.searchsorted(self._edges, values, side="left")
+    def observe(self, values: npt.ArrayLike) -> None:
+        """Count one value or a column; a bucket holds those up to its edge, the edge included; negative ones are 0."""
+        if isinstance(values, float | int):
+            value = max(float(values), 0.0)
+            self.counts[bisect_left(self._plain_edges, value)] += 1
+            self.sum += value
+            return
+        column = np.maximum(np.asarray(values, np.float64), 0.0)
+        places = np.searchsorted(self._edges, column, side="left")
         self.counts += np.bincount(places, minlength=len(self.counts))
-        self.sum += float(values.sum())
+        self.sum += float(column.sum())
 
     def cumulated(self) -> list[tuple[str, float]]:
         """The count of values up to each edge."""
@@ -64,24 +71,25 @@ class Book(Collector):
         if amount < 0:
             raise ValueError(f"{metric.name}: {amount} is added to a counter; it only rises. Use a gauge.")
         with self._lock:
-            key = self._key(metric, labels)
             series = self._numbers.setdefault(metric.name, {})
+            # What is there has passed, so only the first value of a series is looked at.
+            key = labels if labels in series else self._key(metric, labels)
             series[key] = series.get(key, 0.0) + amount
 
     def put(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
         with self._lock:
-            self._numbers.setdefault(metric.name, {})[self._key(metric, labels)] = float(value)
+            series = self._numbers.setdefault(metric.name, {})
+            series[labels if labels in series else self._key(metric, labels)] = float(value)
 
     def observe(self, metric: Metric, values: npt.ArrayLike, *labels: str) -> None:
         """Count one value or a column of values; negative ones count as 0."""
-        column = np.maximum(np.atleast_1d(np.asarray(values, np.float64)), 0.0)
         with self._lock:
-            key = self._key(metric, labels)
             series = self._histograms.setdefault(metric.name, {})
+            key = labels if labels in series else self._key(metric, labels)
             if key not in series:
                 series[key] = Histogram(metric.buckets)
-            series[key].observe(column)
+            series[key].observe(values)
 
     def forget(self, metric: Metric, *labels: str) -> None:
         """Show a series no longer: its partition has gone to another worker."""

@@ -13,8 +13,10 @@ The core returns counts and knows no metrics; these classes read its results.
 Readiness and lag go to the health server too, where one is given.
 """
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,8 @@ from monitor.domain.time import DAY_US, SECOND_US
 from monitor.engine.anomalies import MODEL_ID, WARM_UP_DAYS, Anomalies
 from monitor.engine.engine import Engine, Step
 
+VERDICT_SECONDS = 1.0
+"""How often the counts by rule of a partition are read."""
 PARTITION_METRICS = (m.LAG, m.DEGRADED, m.PAUSED)
 
 
@@ -120,8 +124,17 @@ class IntakeMetrics(WorkerMetrics):
 class ScoringMetrics(WorkerMetrics):
     """What scoring records besides: verdicts, profiles, models, state."""
 
-    def __init__(self, book: Book, health: Health | None = None) -> None:
+    def __init__(
+        self,
+        book: Book,
+        health: Health | None = None,
+        *,
+        verdict_seconds: float = VERDICT_SECONDS,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(book, "score", health)
+        self._verdict_seconds, self._tick = verdict_seconds, tick
+        self._looked_at: dict[int, float] = {}
         for outcome in m.OUTCOMES:
             book.add(m.OUTCOME, 0, outcome)
         for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE):
@@ -142,8 +155,10 @@ class ScoringMetrics(WorkerMetrics):
         for outcome, payments in zip(m.OUTCOMES, counts, strict=True):
             if payments:
                 self.book.add(m.OUTCOME, payments, outcome)
-        self.book.add(m.LATE, int(step.is_late.sum()))
+        self.book.add(m.LATE, int(np.count_nonzero(step.is_late)))
         self.book.add(m.LEGS, step.legs)
+        if not step.alerts:
+            return
         self.book.add(m.WITHOUT_PROFILE, sum("no_profile" in alert.marks for alert in step.alerts))
         for (rule, status), alerts in Counter((alert.source.id, alert.status) for alert in step.alerts).items():
             self.book.add(m.ALERTS, alerts, rule, status)
@@ -158,7 +173,14 @@ class ScoringMetrics(WorkerMetrics):
         self.book.observe(m.RESTORE_SECONDS, seconds)
 
     def verdicts(self, partition: int, engine: Engine) -> None:
-        """Hits and undecided verdicts of a partition's engine since the last call, by rule."""
+        """Hits and undecided verdicts of a partition's engine since the last look, by rule, and its models.
+
+        Call it after each step: it looks at an engine at most once in :data:`VERDICT_SECONDS`, because a look goes
+        through all rules.
+        """
+        if self._tick() - self._looked_at.get(partition, -inf) < self._verdict_seconds:
+            return
+        self._looked_at[partition] = self._tick()
         now = (engine.hits.copy(), engine.undecided.sum(axis=1))
         before = self._counted.get(partition, (np.zeros_like(now[0]), np.zeros_like(now[1])))
         self._counted[partition] = now
@@ -204,7 +226,7 @@ class ScoringMetrics(WorkerMetrics):
         super().gone(partition)
         for metric in (m.STATE_BYTES, m.SAVED_AT):
             self.book.forget(metric, str(partition))
-        for kept in (self._counted, self._drift, self._frozen, self._is_ready, self._snapshots):
+        for kept in (self._counted, self._looked_at, self._drift, self._frozen, self._is_ready, self._snapshots):
             kept.pop(partition, None)
         self._show_models()
 
