@@ -31,7 +31,18 @@ from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
-from monitor.engine.further_keys import ACCOUNT, CREDITOR, DEBTOR, HOLDER, KEY_KINDS, PAIR, PERSON, Bools, FurtherKeys
+from monitor.engine.further_keys import (
+    ACCOUNT,
+    CREDITOR,
+    DEBTOR,
+    HOLDER,
+    KEY_KINDS,
+    PAIR,
+    PERSON,
+    Bools,
+    FurtherKeys,
+    is_home,
+)
 from monitor.engine.growing import extended
 from monitor.engine.hashing import EMPTY, find, is_full, mix, new_table, regrown
 from monitor.engine.ownership import Ownership
@@ -187,6 +198,21 @@ def _judge_pair(code, i, side, judged_us, is_booked, spaces, counts, wide, small
 
 
 @inlined
+def _latest_elsewhere(elsewhere_us, code):
+    """The latest payment here of a holder of another partition, NEVER without."""
+    if elsewhere_us is None:
+        return NEVER
+    return elsewhere_us[code]
+
+
+@inlined
+def _note_elsewhere(elsewhere_us, code, time_us):
+    """Note a payment of a holder of another partition."""
+    if elsewhere_us is not None:
+        elsewhere_us[code] = max(elsewhere_us[code], time_us)
+
+
+@inlined
 def _enter_account(code, i, side, time_us, spaces, counts, wide, small, n):
     """Emit the leg of an account whose holder is judged elsewhere; returns the number of legs."""
     row = _row(code, spaces.row_of[ACCOUNT], spaces.code_of[ACCOUNT], counts, ACCOUNT)
@@ -202,11 +228,12 @@ def _is_forgotten(seen, at, row_of, clock_us, elsewhere_us, retention_us):
     if code < 0:
         code = np.int64(np.int32(seen[at, _HOLDERS] & 0xFFFFFFFF))
     is_forgotten = False
-    last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
     if code >= 0 and row_of[code] >= 0:
+        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
         is_forgotten = clock_us[row_of[code]] - last_us > retention_us
-    elif code >= 0 and code < len(elsewhere_us) and elsewhere_us[code] != NEVER:
-        is_forgotten = elsewhere_us[code] - last_us > retention_us
+    elif code >= 0 and _latest_elsewhere(elsewhere_us, code) != NEVER:
+        last_us = ((seen[at, _POSITION] & ((1 << _DAY_BITS) - 1)) + 1) * DAY_US
+        is_forgotten = _latest_elsewhere(elsewhere_us, code) - last_us > retention_us
     return is_forgotten
 
 
@@ -261,8 +288,8 @@ def _admit(
     joint_start: Int32s,
     joint_stop: Int32s,
     joint_holder: Int32s,
-    is_owned: Bools,
-    elsewhere_us: Int64s,
+    is_owned: Bools | None,
+    elsewhere_us: Int64s | None,
     counts: Int64s,
     seen: Rows,
     shared: Rows,
@@ -276,12 +303,12 @@ def _admit(
     """Decide each transaction in order and emit legs; returns the number of legs.
 
     ``person`` is the first of the four columns of persons among the further keys, ``-1`` where there are none.
-    ``is_owned`` says by code whether a key is of this partition; empty where all are. ``elsewhere_us`` is by code the
-    latest payment here of a holder that is not.
+    ``is_owned`` says by code whether a key is of this partition, ``elsewhere_us`` is by code the latest payment here of
+    a holder that is not; both are None where all are.
     ``tallies``: ids added, reversals whose original was found, reversals without, legs of further holders added. A
     reversal is counted where its first holder is owned.
     """
-    n, owns_all = 0, len(is_owned) == 0
+    n = 0
     row_of, code_of, clock_us = spaces.row_of, spaces.code_of, spaces.clock_us
     row_of_0, clock_0 = row_of[HOLDER], clock_us[HOLDER]
     row_of_1, clock_1 = row_of[ACCOUNT], clock_us[ACCOUNT]
@@ -331,7 +358,7 @@ def _admit(
         if has_original[i]:
             origin = find(seen, reverses_hi[i], reverses_lo[i])
             first = holders[i, 0] if holders[i, 0] >= 0 else holders[i, 1]
-            counted = 1 if owns_all or (first >= 0 and is_owned[first]) else 0
+            counted = np.int64(first >= 0 and is_home(is_owned, first))
             if origin < 0 or _is_forgotten(seen, origin, row_of_0, clock_0, elsewhere_us, retention_us):
                 tallies[2] += counted
             else:
@@ -347,7 +374,7 @@ def _admit(
                     code = word >> 32 if side == 0 else np.int64(np.int32(word & 0xFFFFFFFF))
                     account = other >> 32 if side == 0 else np.int64(np.int32(other & 0xFFFFFFFF))
                     # Keys of others have no rows here.
-                    if code < 0 or (owns_all and row_of_0[code] < 0):
+                    if code < 0 or (is_home(is_owned, code) and row_of_0[code] < 0):
                         continue
                     account_row = row_of_1[account] if account >= 0 and keep_accounts else -1
                     if row_of_0[code] >= 0:
@@ -381,7 +408,7 @@ def _admit(
             code, account = holders[i, side], accounts[i, side]
             if code < 0:
                 continue
-            is_here = owns_all or is_owned[code]
+            is_here = is_home(is_owned, code)
             if is_here:
                 row = _row(code, row_of_0, code_of[HOLDER], counts, HOLDER)
                 account_row = _row(account, row_of_1, code_of[ACCOUNT], counts, ACCOUNT) if keep_accounts else -1
@@ -401,11 +428,11 @@ def _admit(
                 if person >= 0 and extra_codes[i, person + side] >= 0:
                     n = _judge(code, i, side, PERSON, time_us, is_booked, spaces, counts, is_late, wide, small, n)
             else:
-                elsewhere_us[code] = max(elsewhere_us[code], time_us)
+                _note_elsewhere(elsewhere_us, code, time_us)
             if account >= 0 and account < len(joint_start):
                 is_entered = is_here or not keep_accounts
                 for k in range(joint_start[account], joint_stop[account]):
-                    if joint_holder[k] == code or not (owns_all or is_owned[joint_holder[k]]):
+                    if joint_holder[k] == code or not is_home(is_owned, joint_holder[k]):
                         continue
                     if not is_entered:
                         n = _enter_account(account, i, side, time_us, spaces, counts, wide, small, n)
@@ -438,7 +465,7 @@ def _admit(
 
 @kernel
 def _still_needed(
-    seen: Rows, row_of: Int32s, clock_us: Int64s, elsewhere_us: Int64s, retention_us: int, keep: Bools
+    seen: Rows, row_of: Int32s, clock_us: Int64s, elsewhere_us: Int64s | None, retention_us: int, keep: Bools
 ) -> None:
     """Clear ``keep`` where an id has been forgotten."""
     for at in range(len(seen)):
@@ -482,8 +509,8 @@ class Admission:
         self.shared, self.shared_used = new_table(64, _SHARED_WIDTH), 0
         self.codes = 0
         self.ownership = Ownership(partition)
-        self.elsewhere_us = np.zeros(0, np.int64)
-        """By code, the latest payment here of a holder of another partition."""
+        self.elsewhere_us = None if self.ownership.is_of_all else np.zeros(0, np.int64)
+        """By code, the latest payment here of a holder of another partition; None where there is none."""
 
     def admit(self, batch: TransactionBatch, joint: JointHolders) -> Admitted:
         """Admit a batch; ``joint`` names the holders of joint accounts as they are in force.
@@ -500,7 +527,7 @@ class Admission:
         codes = int(max(holders.max(initial=-1), accounts.max(initial=-1), further_codes)) + 1
         # A reversal can name an original of an earlier batch, whose codes are not in this one.
         self.codes = codes = max(codes, joint.codes, self.codes)
-        if codes > len(self.elsewhere_us) and not self.ownership.is_of_all:
+        if self.elsewhere_us is not None and codes > len(self.elsewhere_us):
             self.elsewhere_us = extended(self.elsewhere_us, 2 * codes, NEVER)
         has_original = batch.reverses_hi != UNKNOWN
         further = int(joint.counts(accounts).sum())

@@ -203,7 +203,7 @@ class Engine:
                 found = self.anomalies.step(
                     day_of_batch, admitted.outcome[start:stop], profiles, self.inputs.models_rates
                 )
-                if not ownership.is_of_all:
+                if ownership.is_owned is not None:
                     found = [each for each in found if ownership.is_owned[day_of_batch.debtor_holder[each.row]]]
                 of_day = replace(legs, transaction=legs.transaction - start)
                 alerts += alerts_of(self, found, day_of_batch, of_day, profiles)

@@ -11,14 +11,12 @@ import numpy.typing as npt
 
 from monitor.domain.transaction import Int16s, Int32s, TransactionBatch
 from monitor.domain.vocabulary import CHANNELS, DIRECTIONS, STATUSES
-from monitor.engine.compiled import kernel
+from monitor.engine.compiled import inlined, kernel
 from monitor.engine.hashing import find, is_full, new_table, regrown
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-EVERY_KEY: Bools = np.zeros(0, np.bool_)
-"""Stands for an array by code that says whether a key is owned where all are: nothing is looked up."""
 HOLDER, ACCOUNT, CONDUCTOR, ON_BEHALF_OF, COUNTERPARTY, DEVICE, PERSON, LINK, AGENT, PAIR = range(10)
 KEY_KINDS = ("customer", "account", "conductor", "on_behalf_of", "counterparty", "device", "person", "link", "agent",
              "pair")  # fmt: skip
@@ -44,11 +42,11 @@ class FurtherKeys:
         self._of_others = sorted({*range(len(self.column_kinds))} - {n + side for n in of_sides for side in (0, 1)})
         self.pairs, self.pairs_used = new_table(64, 3), 0
 
-    def of(self, batch: TransactionBatch, is_owned: Bools = EVERY_KEY) -> tuple[Int32s, Int32s]:
+    def of(self, batch: TransactionBatch, is_owned: Bools | None = None) -> tuple[Int32s, Int32s]:
         """Codes and sides of the further keys that the rulebook uses, shape (n, columns).
 
-        Only keys that are owned, by code; of a pair its holder must be. Debtor and creditor as persons stand there
-        also where they are not: they say that the payment is one in cash, which further holders need.
+        Only keys that are owned, by code, None for all; of a pair its holder must be. Debtor and creditor as persons
+        stand there also where they are not: they say that the payment is one in cash, which further holders need.
         """
         side = _side_of(batch)
         codes = np.empty((len(batch), len(self.column_kinds)), np.int32)
@@ -60,13 +58,13 @@ class FurtherKeys:
             )
             if kind in (PERSON, PAIR):
                 sides[:, column], sides[:, column + 1] = DEBTOR, CREDITOR
-        if len(is_owned):
+        if is_owned is not None:
             for column in self._of_others:
                 found = codes[:, column]
                 codes[:, column] = np.where((found >= 0) & is_owned[found], found, -1)
         return codes, sides
 
-    def _pairs(self, batch: TransactionBatch, is_owned: Bools) -> Int32s:
+    def _pairs(self, batch: TransactionBatch, is_owned: Bools | None) -> Int32s:
         """Numbers of the pairs (holder, other side) seen from the debtor and from the creditor; new ones are added."""
         if is_full(self.pairs, self.pairs_used, 2 * len(batch)):
             self.pairs, self.pairs_used = regrown(self.pairs, self.pairs_used, 2 * len(batch))
@@ -122,13 +120,21 @@ def _persons(batch: TransactionBatch, side: Int32s) -> Int32s:
     return np.column_stack([np.where(is_seen, codes, -1) for codes in everyone]).astype(np.int32)
 
 
+@inlined
+def is_home(is_owned, code):
+    """Whether a key is of this partition; where all are, ``is_owned`` is None and nothing is compiled to look it up."""
+    if is_owned is None:
+        return True
+    return is_owned[code]
+
+
 @kernel
 def _number_pairs(
     debtor_holder: Int32s, creditor_holder: Int32s, debtor_account: Int32s, creditor_account: Int32s, channel: Int16s,
-    status: Int16s, asked: Bools, is_owned: Bools, pairs: Rows, used: int, found: Int32s,
+    status: Int16s, asked: Bools, is_owned: Bools | None, pairs: Rows, used: int, found: Int32s,
 ) -> int:  # fmt: skip
     """Write the number of each pair; returns how many are new."""
-    added, owns_all = 0, len(is_owned) == 0
+    added = 0
     for i in range(len(debtor_holder)):
         for side in range(2):
             if not asked[side, channel[i] + 1, np.int64(status[i] == _BOOKED)]:
@@ -137,7 +143,7 @@ def _number_pairs(
             across = creditor_account[i] if side == DEBTOR else debtor_account[i]
             if across < 0:
                 across = creditor_holder[i] if side == DEBTOR else debtor_holder[i]
-            if own >= 0 and across >= 0 and (owns_all or is_owned[own]):
+            if own >= 0 and across >= 0 and is_home(is_owned, own):
                 at = find(pairs, np.int64(own), np.int64(across))
                 if at < 0:
                     at = -1 - at

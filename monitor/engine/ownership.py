@@ -13,7 +13,7 @@ import numpy as np
 from monitor.domain.partitions import Partition, home_of
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
-from monitor.engine.further_keys import EVERY_KEY, Bools, keys_of
+from monitor.engine.further_keys import Bools, keys_of
 from monitor.engine.growing import extended
 from monitor.engine.profiles import JointHolders
 
@@ -54,17 +54,18 @@ class Ownership:
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
-        self.home, self.is_owned = np.zeros(0, np.int32), EVERY_KEY
-        self.known = 0
+        self.home, self.known = np.zeros(0, np.int32), 0
+        self.is_owned: Bools | None = None if partition.count == 1 else np.zeros(0, np.bool_)
+        """By code; None where there is one partition, which owns every key."""
 
     @property
     def is_of_all(self) -> bool:
         """Whether there is one partition, which owns every key."""
-        return self.partition.count == 1
+        return self.is_owned is None
 
     def learn(self, tokens: Bytes16) -> None:
         """Find the homes of codes that are new; ``tokens`` are those of all codes, shape (codes, 16)."""
-        if self.is_of_all or len(tokens) <= self.known:
+        if self.is_owned is None or len(tokens) <= self.known:
             return
         if len(tokens) > len(self.home):
             self.home = extended(self.home, 2 * len(tokens), -1)
@@ -81,7 +82,7 @@ class Ownership:
 
         The home of the holder whom the payment names says it, so that it is said once.
         """
-        if self.is_of_all or not joint.live:
+        if self.is_owned is None or not joint.live:
             return NOWHERE
         found = []
         for holder, account in (

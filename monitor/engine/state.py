@@ -53,7 +53,7 @@ def save(engine: Engine) -> Arrays:
     arrays["pairs"] = admitted.further.pairs
     arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
-    if not admitted.ownership.is_of_all:
+    if admitted.elsewhere_us is not None:
         arrays["elsewhere_us"] = admitted.elsewhere_us
     for number, table in enumerate(engine.tables):
         arrays |= {f"table{number}.{name}": values for name, values in table.save().items()}
@@ -89,7 +89,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
     admitted.further.pairs = np.array(arrays["pairs"])
     engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
-    if not admitted.ownership.is_of_all:
+    if admitted.elsewhere_us is not None:
         admitted.elsewhere_us = np.array(arrays["elsewhere_us"])
     for number, table in enumerate(engine.tables):
         prefix = f"table{number}."
