@@ -51,8 +51,8 @@ _COMMIT_SECONDS = 0.2
 _POLL_MS_MAX = 300_000
 _CHUNK_HEADERS = [("kind", payment_chunks.KIND.encode()), ("format", str(payment_chunks.FORMAT).encode())]
 
-Offsets = dict[tuple[str, int], int]
-"""By topic and partition, the offset from which to go on."""
+Offsets = dict[int, int]
+"""By partition of ``transactions``, the offset from which to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,11 @@ class IntakeWorker:
         self.outbox: Outbox[Offsets] = Outbox(client, queued_bytes_max=queued_bytes_max)
         self._stopping = threading.Event()
         self._acknowledged: Offsets = {}
-        """Not committed yet."""
+        """Of the partitions that are this worker's, up to where everything is acknowledged."""
+        self._is_due = False
+        """Whether some of that is not committed."""
+        self._own: set[int] = set()
+        """Partitions of ``transactions`` that are this worker's."""
         self._is_closing = False
         self._committed_at = time.monotonic()
         self._begin_table()
@@ -152,7 +156,9 @@ class IntakeWorker:
         Raises:
             KafkaError: The brokers did not take a record in time, or refuse this worker.
         """
-        self._consumer.subscribe([self._topics.transactions], on_revoke=self._give_up, on_lost=self._lose)
+        self._consumer.subscribe(
+            [self._topics.transactions], on_assign=self._receive, on_revoke=self._give_up, on_lost=self._lose
+        )
         try:
             while not self._stopping.is_set():
                 self._step()
@@ -178,10 +184,10 @@ class IntakeWorker:
             read = self._consumer.consume(READ_MESSAGES, self._worker.chunk_ms / 1_000)
         except KafkaException as error:
             raise KafkaError(f"{self._where}: {self._topics.transactions}: {error.args[0].str()}.") from None
-        errors = [message.error() for message in read if message.error() is not None]
-        for each in errors:
-            self._judge(each)
-        return [message for message in read if message.error() is None] if errors else read
+        for wrong in [message.error() for message in read if message.error() is not None]:
+            self._judge(wrong)
+        # Partitions that were given up within this read are another worker's, from what was committed then on.
+        return [message for message in read if message.error() is None and message.partition() in self._own]
 
     def _judge(self, error: Any) -> None:
         """Go on after what passes by itself."""
@@ -207,7 +213,7 @@ class IntakeWorker:
         self.counts["payments"] += len(arrived.payments)
         self.counts["refused"] += len(arrived.refused)
         self.counts.update(f"refused {refused.reason}" for refused in arrived.refused)
-        self.outbox.end_round({(self._topics.transactions, each.partition): each.offset + 1 for each in came})
+        self.outbox.end_round({each.partition: each.offset + 1 for each in came})
 
     def _send_identities(self) -> None:
         count = len(self.identifiers)
@@ -244,47 +250,52 @@ class IntakeWorker:
 
     def _take(self, rounds: Sequence[Offsets]) -> None:
         for offsets in rounds:
-            self._acknowledged |= offsets
+            self._acknowledged |= {each: at for each, at in offsets.items() if each in self._own}
+            self._is_due = True
 
     def _commit(self, *, is_waiting: bool = True) -> None:
-        """Commit what is acknowledged. Until a commit succeeds, a worker that starts would repeat work, which is
-        harmless."""
+        """Commit what is acknowledged. While commits fail, a worker that starts repeats work, which is harmless."""
         self._committed_at = time.monotonic()
-        if not self._acknowledged:
+        if not self._is_due or not self._acknowledged:
             return
-        offsets = [TopicPartition(*place, offset) for place, offset in self._acknowledged.items()]
-        self._acknowledged = {}
+        topic = self._topics.transactions
+        offsets = [TopicPartition(topic, each, at) for each, at in self._acknowledged.items()]
+        self._is_due = False
         try:
             if is_waiting:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException:
+            self._is_due = True
             self.counts["commits_failed"] += 1
 
-    def _committed(self, error: Any, offsets: Sequence[TopicPartition]) -> None:
-        """Try what failed again with the next commit, while the partition is this worker's."""
-        if error is None or self._is_closing:
-            return
-        self.counts["commits_failed"] += 1
-        own = {(each.topic, each.partition) for each in self._consumer.assignment()}
-        for each in offsets:
-            if (each.topic, each.partition) in own:
-                self._acknowledged.setdefault((each.topic, each.partition), each.offset)
+    def _committed(self, error: Any, _offsets: Sequence[TopicPartition]) -> None:
+        """Have a commit that failed made again: with what is acknowledged by then, so that none ever goes back."""
+        if error is not None:
+            self._is_due = True
+            self.counts["commits_failed"] += 1
 
-    def _give_up(self, _consumer: Consumer, _partitions: Sequence[TopicPartition]) -> None:
+    def _receive(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._own |= {each.partition for each in partitions}
+
+    def _give_up(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         """Partitions go to another worker: it goes on where this one has brought everything home."""
         if not self._is_closing:
             self._take(self.outbox.flush())
             self._commit()
+        self._forget(partitions)
 
     def _lose(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        """Partitions went to another worker already: their offsets are its own."""
-        if self._is_closing:
-            return
-        self._take(self.outbox.flush())
+        """Partitions went to another worker already, which repeats what was not committed."""
+        if not self._is_closing:
+            self._take(self.outbox.flush())
+        self._forget(partitions)
+
+    def _forget(self, partitions: Sequence[TopicPartition]) -> None:
         for each in partitions:
-            self._acknowledged.pop((each.topic, each.partition), None)
+            self._own.discard(each.partition)
+            self._acknowledged.pop(each.partition, None)
 
 
 def further_kinds_of(loaded: LoadedInputs, key: bytes) -> tuple[int, ...]:
