@@ -128,6 +128,14 @@ def test_volumes_and_secrets_that_are_used_are_named_and_the_other_way_round():
     assert {name for each in SERVICES.values() for name in each.get("secrets", [])} == set(whole["secrets"])
 
 
+def test_files_that_are_mounted_are_in_the_repository():
+    mounts = [mount.split(":")[0] for each in SERVICES.values() for mount in each.get("volumes", [])]
+    ignored = {"./inputs"}  # the bank's own; `make up` makes the folder
+    sources = {DEPLOY / mount for mount in mounts if mount.startswith("./")} - {DEPLOY / each for each in ignored}
+    assert len(sources) == 4
+    assert [each for each in sources if not each.exists()] == []
+
+
 @pytest.mark.parametrize("name", ["secrets/token_key", "inputs/rates.csv", "settings.env"])
 def test_what_is_the_banks_own_never_enters_the_repository(name: str):
     done = subprocess.run(["git", "check-ignore", "--quiet", f"deploy/{name}"], cwd=ROOT)
