@@ -1,0 +1,179 @@
+"""Rights at the brokers: those that docs/deploying.md gives each user are enough for its worker, and no more."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError as Code
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from deploy.servers.kafka import KafkaServer, Security
+from monitor.adapters.kafka.topics import read_topics
+from monitor.app.settings import load_settings
+from tests.conftest import StartServer
+from tests.deploying.composed import DEPLOY, ROOT
+
+pytestmark = pytest.mark.kafka
+
+WORKERS = [name for name in ("intake", "score", "cases", "profiles") if find_spec(f"monitor.cli.worker_{name}")]
+TOPICS = set(read_topics(DEPLOY / "topics.yaml"))
+Rights = dict[str, set[str]]
+"""Operation to names."""
+
+
+def rights(cell: str) -> Rights:
+    """What a cell of the table allows.
+
+    >>> rights("Read: legs. Write: alerts, refused")["Write"] == {"alerts", "refused"}
+    True
+    """
+    found: Rights = {}
+    for part in filter(None, re.split(r"\. ?", cell.replace("deploy/topics.yaml", "").strip())):
+        operations, names = part.split(":")
+        named = TOPICS if "all of" in names else {each.strip() for each in names.split(",")}
+        for operation in operations.split(","):
+            found.setdefault(operation.strip(), set()).update(named)
+    return found
+
+
+def table() -> dict[str, tuple[Rights, Rights]]:
+    """The users of the page, with their rights on topics and on groups."""
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    rows = re.findall(r"^\| `(aml-[a-z]+)`[^|`]* \| ((?:[A-Z][A-Za-z]+[,:] )[^|]*) \| ([^|]*) ?\|$", page, re.MULTILINE)
+    return {user: (rights(topics), rights(groups)) for user, topics, groups in rows}
+
+
+USERS = table()
+
+
+def broker_name(operation: str) -> str:
+    """An operation of the page as brokers call it.
+
+    >>> broker_name("DescribeConfigs")
+    'DESCRIBE_CONFIGS'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).upper()
+
+
+@pytest.fixture
+def broker(own_server: StartServer) -> KafkaServer:
+    """A broker where users have the rights of the table, and who comes by the plain listener has all."""
+    security = Security(mechanism="PLAIN", users={user: f"of-{user}" for user in USERS})
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
+    server = own_server(KafkaServer, security=security, settings=settings)
+    bindings = [
+        AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*",
+                   AclOperation[broker_name(operation)], AclPermissionType.ALLOW)
+        for user, both in USERS.items()
+        for kind, given in zip((ResourceType.TOPIC, ResourceType.GROUP), both, strict=True)
+        for operation, names in given.items()
+        for name in names
+    ]  # fmt: skip
+    admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": "0"})
+    for made in admin.create_acls(bindings).values():
+        made.result(30)
+    return server
+
+
+def environment(broker: KafkaServer, user: str) -> dict[str, str]:
+    """The settings with which a process is this user."""
+    return {
+        "AML_KAFKA_BOOTSTRAP": broker.secure_bootstrap, "AML_KAFKA_PROTOCOL": "SASL_PLAINTEXT",
+        "AML_KAFKA_MECHANISM": "PLAIN", "AML_KAFKA_USER": user, "AML_KAFKA_PASSWORD": f"of-{user}",
+    }  # fmt: skip
+
+
+def client(broker: KafkaServer, user: str) -> dict[str, str]:
+    return load_settings(environment(broker, user)).kafka.client()
+
+
+def aml(broker: KafkaServer, user: str, *words: str, **further: str) -> subprocess.Popen[str]:
+    """Start a command as this user."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AML_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "monitor", *words], cwd=ROOT, env=env | environment(broker, user) | further,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def make_topics(broker: KafkaServer) -> None:
+    made = aml(broker, "aml-topics", "topics", "create")
+    said, _ = made.communicate(timeout=120)
+    assert made.returncode == 0, said
+
+
+def allowed(admin: AdminClient, kind: ResourceType, name: str) -> set[str]:
+    """What the broker says that the client may do with a topic or group; nothing where it may not even describe it."""
+    for _ in range(120):
+        if kind is ResourceType.TOPIC:
+            asked = admin.describe_topics(TopicCollection([name]), include_authorized_operations=True)
+        else:
+            asked = admin.describe_consumer_groups([name], include_authorized_operations=True)
+        try:
+            return {each.name for each in asked[name].result(30).authorized_operations}
+        except KafkaException as error:
+            code = error.args[0].code()
+        if code in (Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED):
+            return set()
+        time.sleep(0.5)  # the first group makes the topic of offsets, which takes a moment
+    raise AssertionError(code)
+
+
+def with_what_they_bring(given: Rights, name: str) -> set[str]:
+    """The operations that a cell gives on a name, as brokers call them: reading and writing bring describing."""
+    found = {broker_name(operation) for operation, names in given.items() if name in names}
+    return found | ({"DESCRIBE"} if found & {"READ", "WRITE"} else set())
+
+
+def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer):
+    assert {"aml-topics", "aml-intake", "aml-score", "aml-cases", "aml-profiles", "aml-lag"} == USERS.keys()
+    make_topics(broker)
+    groups = {name for _, given in USERS.values() for names in given.values() for name in names} | {"another"}
+    for user, (on_topics, on_groups) in USERS.items():
+        admin = AdminClient({**client(broker, user), "log_level": "0"})
+        for topic in TOPICS:
+            assert allowed(admin, ResourceType.TOPIC, topic) == with_what_they_bring(on_topics, topic), (user, topic)
+        for group in groups:
+            assert allowed(admin, ResourceType.GROUP, group) == with_what_they_bring(on_groups, group), (user, group)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_is_given_partitions_as_its_user(broker: KafkaServer, redis_url: str, tmp_path: Path, name: str):
+    make_topics(broker)
+    worker = aml(
+        broker, f"aml-{name}", "worker", name, AML_REDIS_URL=redis_url, AML_DATABASE_URL=str(tmp_path / "aml.db"),
+        AML_STORE_FOLDER=str(tmp_path / "store"), AML_STORE_TOKEN_KEY="0" * 64, AML_WORKER_PORT="0",
+    )  # fmt: skip
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": "0"})
+    (topic,) = USERS[f"aml-{name}"][0]["Read"]
+    wanted, held = len(admin.list_topics(topic, timeout=30).topics[topic].partitions), 0
+    until = time.monotonic() + 180
+    while held < wanted and worker.poll() is None and time.monotonic() < until:
+        asked = admin.describe_consumer_groups([f"aml-{name}"], request_timeout=10)[f"aml-{name}"]
+        with suppress(KafkaException, TimeoutError):  # the first group makes the topic of offsets
+            members = asked.result(30).members
+            held = sum(len(member.assignment.topic_partitions) for member in members if member.assignment)
+        time.sleep(0.5)
+    worker.send_signal(signal.SIGTERM)
+    said, _ = worker.communicate(timeout=60)
+    assert held == wanted, said
+    assert worker.returncode == 0, said
