@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
 from monitor.domain.alert import Alert
+from monitor.domain.partitions import home_of
 from tests.app.embedded_stores import simulated
 from tests.streaming.legs_stream import KEY, LegsStream
 from tests.streaming.no_profiles import NoProfiles
@@ -20,8 +22,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedInputs, LegsSt
     return loaded, LegsStream.of(source.payments, loaded)
 
 
-def partition(loaded: LoadedInputs, number: int = 0) -> Partition:
-    return Partition(number, 1, loaded, KEY, NoProfiles)
+def partition(loaded: LoadedInputs, number: int = 0, count: int = 1) -> Partition:
+    return Partition(number, count, loaded, KEY, NoProfiles)
 
 
 def judged(part: Partition, records: list[LogRecord], size: int) -> list[Alert]:
@@ -53,24 +55,24 @@ def test_a_saved_state_goes_on_as_if_nothing_had_been_and_what_comes_again_chang
     before = judged(first, records[:half], 4)
     arrays = {name: values.copy() for name, values in first.save().items()}
     second = partition(loaded)
-    assert second.layout == first.layout != partition(loaded, number=3).layout
+    assert second.layout == first.layout != partition(loaded, 3, 4).layout
     second.load(arrays, offset=first.offset, clock_us=first.clock_us)
     assert judged(second, records[half - 5 :], 7) == wanted[len(before) :]
     assert 0 < len(before) < len(wanted)
 
 
-def test_positions_outside_are_those_of_the_bank(bank: tuple[LoadedInputs, LegsStream]):
+def test_each_of_several_partitions_judges_its_own_keys_at_positions_of_its_own(
+    bank: tuple[LoadedInputs, LegsStream],
+):
     loaded, stream = bank
-    records = stream.records(rows=4096)
-    inside, outside = judged(partition(loaded), records, 9), judged(partition(loaded, number=3), records, 9)
-    shifted = [
-        msgspec.structs.replace(
-            each, position=each.position - 3 * POSITIONS,
-            transactions=tuple(position - 3 * POSITIONS for position in each.transactions),
-        )
-        for each in outside
-    ]  # fmt: skip
-    assert shifted == inside
+    records, all_of_them = stream.records(rows=4096), {each.subject.token for each in stream.alerts(loaded)}
+    found = set()
+    for number in range(2):
+        for alert in judged(partition(loaded, number, 2), records, 9):
+            assert home_of(np.frombuffer(bytes.fromhex(alert.subject.token), np.uint8).reshape(1, 16), 2) == [number]
+            assert {position // POSITIONS for position in (alert.position, *alert.transactions)} == {number}
+            found.add(alert.subject.token)
+    assert len(found & all_of_them) > 0.8 * len(all_of_them) > 8
 
 
 def test_a_damaged_record_is_told_and_the_others_are_judged(bank: tuple[LoadedInputs, LegsStream]):
