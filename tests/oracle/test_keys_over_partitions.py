@@ -62,7 +62,7 @@ def rules(*, accounts: bool = False) -> list[Rule]:
         made(9, "agent", "24h", "w.n >= two and not counterparty_name_given"),
         made(10, "link", "month", "w.total > small"),
         made(11, "pair", "48h", "w.n >= two"),
-        made(12, "person", "24h", "w.n >= two", 'direction == "debit"'),
+        made(12, "person", "month", "w.n >= two", 'direction == "debit"'),
         made(13, "person", "date", "w.total > small", 'direction == "credit"'),
     ]
     return kept + ([made(14, "account", "month", "w.most > small and w.n >= two")] if accounts else [])
@@ -147,6 +147,14 @@ def test_shipped_rules_raise_the_alerts_of_one_engine_too(seed: int) -> None:
         seen += compare(Comparison([one, *more], inputs, rng.randint(2, 4)).run(made.stretches))
     assert seen["alerts"] >= 5, seen
     assert seen["sent"] > seen["records"], seen
+
+
+@pytest.mark.parametrize("kept", rules(), ids=lambda one: f"{one.id}-{next(iter(one.windows.values())).by}")
+def test_a_rule_alone_is_given_what_it_needs(kept: Rule) -> None:
+    """No other rule brings its payments to where it is judged."""
+    records = remembered(stream(7, 90, days=10, joint=True, faults=0.2))
+    seen = compare(Comparison([kept], INPUTS, 3).run(bank_of(records)))
+    assert seen["alerts"] >= 2, seen
 
 
 def test_the_streams_hold_what_can_go_wrong() -> None:
