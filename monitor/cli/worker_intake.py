@@ -22,6 +22,7 @@ def intake(settings: SettingsFile = None) -> None:
     Goes on until stopped; then what was read is brought home. Several share the partitions among them.
     """
     with told():
+        from monitor.app.streaming.health import HealthError
         from monitor.app.streaming.intake import IntakeWorker
 
         try:
@@ -33,7 +34,10 @@ def intake(settings: SettingsFile = None) -> None:
             sys.stderr.write(f"{wrong}\n")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: worker.stop())
-        worker.run()
+        try:
+            worker.run()
+        except HealthError as error:
+            fail(str(error), 2)
     counts = worker.counts
     typer.echo(
         f"{counts['messages']:,} messages: {counts['payments']:,} payments in {counts['chunks']:,} chunks, "

@@ -50,7 +50,7 @@ class TopicsHere:
         return Settings(
             kafka=KafkaSettings(bootstrap=self.bootstrap),
             store=StoreSettings(token_key=SecretStr(KEY.hex())),
-            worker=WorkerSettings(**worker),
+            worker=WorkerSettings(**{"port": 0} | worker),
         )
 
     def send(

@@ -162,6 +162,21 @@ def test_what_cannot_be_decoded_is_refused_with_its_reason_place_and_bytes(here:
     }  # fmt: skip
 
 
+def test_metrics_and_readiness_say_what_was_done(here: TopicsHere, loaded: LoadedInputs):
+    here.send([*records(100), b"{", b"["])
+    worker = IntakeWorker(here.settings(), loaded=loaded, topics=here.topics, group=here.topics.legs)
+    assert worker.health.answer("/ready")[0] == 503
+    with running(worker):
+        wait_until(lambda: sum(here.committed(here.topics.legs)) == 102)
+        wait_until(lambda: worker.health.answer("/ready")[0] == 200)
+        wait_until(lambda: b'"partitions": {"0": 0, "1": 0, "2": 0}' in worker.health.answer("/lag")[2])
+    found = worker.health.answer("/metrics")[2].decode().splitlines()
+    assert 'aml_refused_total{reason="not_json"} 2.0' in found
+    assert 'aml_records_in_total{worker="intake"} 102.0' in found
+    assert f'aml_records_out_total{{worker="intake"}} {worker.counts["rows"]}.0' in found
+    assert 'aml_delay_seconds_count{clock="broker",worker="intake"} 102.0' in found
+
+
 def test_messages_of_iso_20022_are_read_where_the_header_says_so(here: TopicsHere, loaded: LoadedInputs):
     here.send([settlement(Payment(), Payment(uetr=None, tx_id="T2"))], headers=ISO, partition=0)
     here.send([settlement(Payment())[:200], b"<nothing/>"], headers=ISO, partition=1)

@@ -32,6 +32,9 @@ from monitor.adapters.kafka.topics import KafkaError, TopicAdmin
 from monitor.app.inputs import LoadedInputs, RunIdentifiers, load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.arriving import Arrivals, ArrivedMessage
+from monitor.app.streaming.book import Book
+from monitor.app.streaming.health import Health
+from monitor.app.streaming.recording import IntakeMetrics
 from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.transaction import Int64s
 from monitor.engine.binding import bind
@@ -47,12 +50,22 @@ IDENTIFIERS_MAX = 4_000_000
 """Some 100 bytes each: 400 MB."""
 OPEN_ROUNDS_MAX = 64
 SESSION_MS = 10_000
+READY_LAG = 100_000
+"""With more messages waiting a worker is not ready."""
 _COMMIT_SECONDS = 0.2
 _POLL_MS_MAX = 300_000
 _CHUNK_HEADERS = [("kind", payment_chunks.KIND.encode()), ("format", str(payment_chunks.FORMAT).encode())]
 
 Offsets = dict[int, int]
 """By partition of ``transactions``, the offset from which to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a round was made from: where to go on, and when the brokers got each message."""
+
+    offsets: Offsets
+    came_us: Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +115,11 @@ class IntakeWorker:
         self.loaded = loaded or load_inputs(given_inputs(settings))
         self.further_kinds = further_kinds_of(self.loaded, self._key)
         self.counts: Counter[str] = Counter()
-        """Messages, payments, refused, rows sent, chunks, identifiers and tables begun, for metrics."""
-        self.outbox: Outbox[Offsets] = Outbox(client, queued_bytes_max=queued_bytes_max)
+        """Messages, payments, refused, rows sent, chunks, identifiers, tables begun and commits that failed."""
+        book = Book()
+        self.health = Health(settings.worker.host, settings.worker.port, book.registry)
+        self.metrics = IntakeMetrics(book, self.health)
+        self.outbox: Outbox[_Read] = Outbox(client, queued_bytes_max=queued_bytes_max)
         self._stopping = threading.Event()
         self._acknowledged: Offsets = {}
         """Of the partitions that are this worker's, up to where everything is acknowledged."""
@@ -111,6 +127,8 @@ class IntakeWorker:
         """Whether some of that is not committed."""
         self._own: set[int] = set()
         """Partitions of ``transactions`` that are this worker's."""
+        self._is_assigned = False
+        self._read_to: Offsets = {}
         self._is_closing = False
         self._committed_at = time.monotonic()
         self._begin_table()
@@ -155,20 +173,23 @@ class IntakeWorker:
 
         Raises:
             KafkaError: The brokers did not take a record in time, or refuse this worker.
+            HealthError: The port of health and metrics cannot be had.
         """
         self._consumer.subscribe(
             [self._topics.transactions], on_assign=self._receive, on_revoke=self._give_up, on_lost=self._lose
         )
-        try:
-            while not self._stopping.is_set():
-                self._step()
-            self._take(self.outbox.flush())
-            self._commit()
-        finally:
-            self._is_closing = True
-            self._consumer.close()
+        with self.health:
+            try:
+                while not self._stopping.is_set():
+                    self._step()
+                self._take(self.outbox.flush())
+                self._commit()
+            finally:
+                self._is_closing = True
+                self._consumer.close()
 
     def _step(self) -> None:
+        self.health.live()
         messages = self._read()
         if messages:
             self._make(messages)
@@ -177,6 +198,7 @@ class IntakeWorker:
             self._take(self.outbox.settled(wait_seconds=0.05))
         if time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
             self._commit(is_waiting=False)
+            self._show()
 
     def _read(self) -> list[Message]:
         """What comes within ``chunk_ms``."""
@@ -197,6 +219,7 @@ class IntakeWorker:
 
     def _make(self, messages: Sequence[Message]) -> None:
         """Everything that is made from some messages, as one round."""
+        began, rows = time.perf_counter(), self.counts["rows"]
         if len(self.identifiers) > self._identifiers_max:
             self._begin_table()
         came = [
@@ -212,8 +235,16 @@ class IntakeWorker:
         self.counts["messages"] += len(came)
         self.counts["payments"] += len(arrived.payments)
         self.counts["refused"] += len(arrived.refused)
-        self.counts.update(f"refused {refused.reason}" for refused in arrived.refused)
-        self.outbox.end_round({each.partition: each.offset + 1 for each in came})
+        offsets = {each.partition: each.offset + 1 for each in came}
+        self._read_to |= offsets
+        came_us = np.array([message.timestamp()[1] for message in messages], np.int64) * 1_000
+        self.outbox.end_round(_Read(offsets, came_us))
+        self.metrics.refused(Counter(refused.reason for refused in arrived.refused))
+        self.metrics.passed(
+            taken=len(arrived.payments) + len(arrived.refused),
+            given=self.counts["rows"] - rows,
+            seconds=time.perf_counter() - began,
+        )
 
     def _send_identities(self) -> None:
         count = len(self.identifiers)
@@ -248,10 +279,12 @@ class IntakeWorker:
 
     # Committing -----------------------------------------------------------------------------------------
 
-    def _take(self, rounds: Sequence[Offsets]) -> None:
-        for offsets in rounds:
-            self._acknowledged |= {each: at for each, at in offsets.items() if each in self._own}
+    def _take(self, rounds: Sequence[_Read]) -> None:
+        for each in rounds:
+            self._acknowledged |= {number: at for number, at in each.offsets.items() if number in self._own}
             self._is_due = True
+            self.metrics.delay_since("broker", each.came_us, now_us=time.time_ns() // 1_000)
+            self.metrics.dependency("kafka", True)
 
     def _commit(self, *, is_waiting: bool = True) -> None:
         """Commit what is acknowledged. While commits fail, a worker that starts repeats work, which is harmless."""
@@ -276,7 +309,20 @@ class IntakeWorker:
             self._is_due = True
             self.counts["commits_failed"] += 1
 
+    def _show(self) -> None:
+        """Lag and readiness: ready with its partitions, which may be none, nearly caught up."""
+        behind = 0
+        for number, read_to in self._read_to.items():
+            topic = self._topics.transactions
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+            lag = max(end - read_to, 0)
+            behind += lag
+            self.metrics.lag(number, lag)
+        why = "" if self._is_assigned else "no partitions are assigned to it yet"
+        self.metrics.ready(not why and behind <= READY_LAG, why or f"{behind} messages wait")
+
     def _receive(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._is_assigned = True
         self._own |= {each.partition for each in partitions}
 
     def _give_up(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
@@ -295,6 +341,8 @@ class IntakeWorker:
     def _forget(self, partitions: Sequence[TopicPartition]) -> None:
         for each in partitions:
             self._own.discard(each.partition)
+            self._read_to.pop(each.partition, None)
+            self.metrics.gone(each.partition)
             self._acknowledged.pop(each.partition, None)
 
 
