@@ -117,11 +117,11 @@ def test_who_was_a_holder_hears_that_it_is_so_no_more():
     assert found["accounts"] == {}
 
 
-def test_a_customer_without_company_is_announced_once_in_one_place():
+def test_of_a_customer_without_company_each_version_is_announced_once_in_one_place():
     log = Log()
-    log.take([joint("C1", 1, 0)])
-    log.take([joint("C1", 1, 0)])
-    assert sorted(log.announced) == [0, 0, 0, 0, 2]
+    for number in (1, 2, 3):
+        log.take([joint("C1", number, number)])
+    assert sorted(log.announced) == [0, 0, 0, 0, 3]
 
 
 def test_an_account_of_everybody_does_not_make_everybody_heard_of_again():

@@ -274,6 +274,23 @@ def test_while_redis_is_gone_the_worker_waits_and_says_so_and_loses_nothing(
     check(stream.partitions(store, END_US), bank, END_US)
 
 
+def test_a_broker_that_was_killed_is_waited_for(own_server: StartServer, bank: Path):
+    broker = own_server(KafkaServer)
+    stream, store = Stream(broker.bootstrap), MemoryProfiles()
+    lines = bank.read_bytes().splitlines()
+    stream.produce(*lines[:100])
+    with working(stream, store) as (_, health):
+        until(lambda: stream.committed() == 100)
+        broker.kill()
+        until(lambda: not health.is_ready)
+        assert "no broker answers" in health.said[-1]
+        broker.restart()
+        until(lambda: health.is_ready)
+        stream.produce(*lines[100:])
+        until(lambda: stream.committed() == len(lines))
+    check(stream.partitions(store, END_US), bank, END_US)
+
+
 def test_an_emptied_redis_is_filled_again_from_the_start(kafka_bootstrap: str, bank: Path):
     stream, store, emptied = Stream(kafka_bootstrap), MemoryProfiles(), MemoryProfiles()
     stream.produce_file(bank)

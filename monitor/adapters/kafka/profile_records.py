@@ -97,9 +97,8 @@ def decode(value: bytes) -> Announcements:
     if batch.num_rows > ANNOUNCEMENTS_MAX or any(column.null_count for column in batch.columns):
         raise ProfileRecordError("a record of kind profiles has too many rows, or rows that are not known")
     token, version, recorded = batch.columns
-    data = np.frombuffer(token.buffers()[1] or b"", np.uint8)[: TOKEN_BYTES * (token.offset + len(token))]
-    tokens = data.reshape(-1, TOKEN_BYTES)[token.offset :]
-    found = Announcements(tokens, np.asarray(version), np.asarray(recorded))
+    tokens = np.frombuffer(token.buffers()[1] or b"", np.uint8)[: TOKEN_BYTES * len(token)]
+    found = Announcements(tokens.reshape(-1, TOKEN_BYTES), np.asarray(version), np.asarray(recorded))
     if len(found) and int(found.version.min()) < 1:
         raise ProfileRecordError("a record of kind profiles announces a version below 1")
     return found

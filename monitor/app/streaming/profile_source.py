@@ -192,7 +192,12 @@ class PartitionProfiles:
 
     def _put_in_force(self, ranks: Sequence[_Rank], profiles: Sequence[StoredProfile]) -> None:
         """Put versions in force, given in the order of their ranks."""
-        last = {profile.customer: number for number, profile in enumerate(profiles)}
+        last: dict[bytes, int] = {}
+        for number, profile in enumerate(profiles):
+            former = last.get(profile.customer)
+            # Of a version that was announced twice the first announcement counts.
+            if former is None or ranks[number][:2] > ranks[former][:2]:
+                last[profile.customer] = number
         kept = sorted(last.values())
         columns = columns_of([profiles[number] for number in kept], self._codes_of)
         recorded_us, version, arrival = np.array([ranks[number] for number in kept], np.int64).T

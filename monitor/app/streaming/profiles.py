@@ -50,6 +50,7 @@ _DELIVERY_SECONDS = 30
 _FETCHED_KBYTES = 32_768
 _ROWS_MAX = 10_000
 """Most announcements of a record: 320 kB."""
+_LASTING = (Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED)
 _IDENTITY = [("kind", b"identity"), ("format", b"1")]
 
 
@@ -105,14 +106,14 @@ class ProfileWorker:
         self._consumer = Consumer(
             {"group.id": group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
              "queued.max.messages.kbytes": str(_FETCHED_KBYTES), "session.timeout.ms": str(_SESSION_MS),
-             "log_level": "0", **client}
+             "log_level": "0", "error_cb": self._take_note, **client}
         )  # fmt: skip
         self._producer: Producer | None = None
         self._failed: str | None = None
         self._partitions = 0
         self._sent: set[bytes] = set()
         self._is_from_start, self._rewound = from_start, set[int]()
-        self._is_waiting, self._is_moved = False, False
+        self._is_waiting, self._is_moved, self._is_troubled = False, False, False
         self._stopping = threading.Event()
 
     # Going ----------------------------------------------------------------------------------------------
@@ -122,21 +123,38 @@ class ProfileWorker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until :meth:`stop`."""
+        """Work until :meth:`stop`.
+
+        Raises:
+            KafkaError: The brokers refuse this worker for good.
+        """
         self._consumer.subscribe([self._topics.profiles], on_assign=self._take_over, on_revoke=self._give_up)
         try:
             self._insist(self._count_partitions)
             while not self._stopping.is_set():
                 self._health.live()
                 self._is_moved = False
-                read = self._consumer.consume(BATCH_MAX, _POLL_SECONDS)
+                read = self._read()
                 messages = [each for each in read if each.error() is None]
                 if messages:
                     self._insist(partial(self._take, messages))
-                if len(messages) < len(read):
+                if len(messages) < len(read) or self._is_troubled:
+                    self._is_troubled = False
                     self._insist(self._count_partitions)
         finally:
             self._consumer.close()
+
+    def _read(self) -> list[Message]:
+        """What comes, errors that pass by themselves too."""
+        try:
+            read = self._consumer.consume(BATCH_MAX, _POLL_SECONDS)
+        except KafkaException as error:
+            raise KafkaError(f"{self._where}: {self._topics.profiles}: {error.args[0].str()}.") from None
+        for each in read:
+            told = each.error()
+            if told is not None and (told.fatal() or told.code() in _LASTING):
+                raise KafkaError(f"{self._where}: {self._topics.profiles}: {told.str()}.")
+        return read
 
     def _insist(self, work: Callable[[], None]) -> None:
         """Do something until it is done, the worker is stopped, or its partitions went elsewhere."""
@@ -182,6 +200,10 @@ class ProfileWorker:
     def _give_up(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """The batch in hand is read again by whoever has its partitions next."""
         self._is_moved = True
+
+    def _take_note(self, error: Code) -> None:
+        """Where no broker answers, that is made certain, and told, before the work goes on."""
+        self._is_troubled |= error.code() == Code._ALL_BROKERS_DOWN
 
     def _count_partitions(self) -> None:
         """How many partitions the log has: homes depend on it."""
