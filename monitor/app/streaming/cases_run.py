@@ -28,7 +28,7 @@ from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
 from monitor.domain.time import UNKNOWN
 
-ALERTS_MAX = 5_000
+ALERTS_MAX = 1_000
 """Alerts from which on a batch is committed. One record more may be read."""
 UNREADABLE, UNSTORED = "alert_unreadable", "alert_unstorable"
 """Why a record is refused."""
