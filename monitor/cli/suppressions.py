@@ -4,7 +4,7 @@ import getpass
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from monitor.adapters.sql.orders import HeldBack, held_back, orders, taken_up
 from monitor.app.embedded import RUN
+from monitor.app.streaming.given import RUN_START
 from monitor.casework.orders import END, SAMPLE_SHARE_DEFAULT, SUPPRESS, Order, sample_ppm
 from monitor.cli.desk_session import AsJson, Db, Resolve, desk, examples, fail, resolver, wall_clock_us
 from monitor.cli.giving_orders import TAKEN_UP, day_us, give_order, subject_token
@@ -87,7 +88,8 @@ def end_command(
 def list_command(db: Db, as_json: AsJson = False) -> None:
     """All suppressions with their scope, dates and persons."""
     with desk(db) as store:
-        known, positions, resolve = orders(store), taken_up(store, RUN), resolver(db)
+        known, resolve = orders(store), resolver(db)
+        positions = {run: taken_up(store, run) for run in store.runs() if run == RUN or run.startswith(RUN_START)}
     ended = {each.refers_to: each for each in known if each.kind == END}
     table = Table(box=None, pad_edge=False)
     for column in ("id", "scope", "from", "until", "asked", "approved", "sample", "state"):
@@ -95,7 +97,8 @@ def list_command(db: Db, as_json: AsJson = False) -> None:
     for order in (each for each in known if each.kind == SUPPRESS):
         state = _state(order, ended.get(order.order_id), positions)
         if as_json:
-            body = asdict(order) | {"id": order.order_id, "state": state, "position": positions.get(order.order_id)}
+            since = {run: taken[order.order_id] for run, taken in positions.items() if order.order_id in taken}
+            body = asdict(order) | {"id": order.order_id, "state": state, "position": since.get(RUN), "since": since}
             sys.stdout.write(json.dumps(body) + "\n")
         assert order.from_us is not None
         assert order.until_us is not None
@@ -156,9 +159,15 @@ def _scope(order: Order, resolve: Resolve) -> str:
     return f"{what}, {whom}"
 
 
-def _state(order: Order, end: Order | None, positions: dict[str, int]) -> str:
-    if order.order_id not in positions:
+def _state(order: Order, end: Order | None, positions: Mapping[str, Mapping[str, int]]) -> str:
+    """``positions``: by run, from where on each order is in force."""
+    begun = [run for run, taken in positions.items() if order.order_id in taken]
+    if not begun:
         return "waits for a run"
     if end is not None:
-        return f"ended by {end.by}" if end.order_id in positions else "its end waits for a run"
-    return f"since position {positions[order.order_id]}"
+        ended = [run for run in begun if end.order_id in positions[run]]
+        waits = "its end waits for a run" if not ended else f"ended in {len(ended)} of {len(begun)} partitions"
+        return f"ended by {end.by}" if ended == begun else waits
+    if begun == [RUN]:
+        return f"since position {positions[RUN][order.order_id]}"
+    return f"in {len(begun)} of {len(positions)} partitions"

@@ -142,6 +142,11 @@ class CaseStore:
             row = connection.execute(sa.select(run_positions).where(run_positions.c.run == run)).one_or_none()
         return position_of(row) if row else None
 
+    def runs(self) -> list[str]:
+        """The names of the runs that have committed something."""
+        with self.reading() as connection:
+            return list(connection.execute(sa.select(run_positions.c.run).order_by(run_positions.c.run)).scalars())
+
     def counters(self, run: str) -> dict[str, int]:
         """The run's counters as of its position."""
         query = sa.select(run_counters.c.name, run_counters.c.value).where(run_counters.c.run == run)

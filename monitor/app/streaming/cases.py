@@ -29,10 +29,11 @@ from monitor.adapters.kafka.refused_alerts import RefusedAlerts
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
 from monitor.adapters.sql.opening import UNAVAILABLE
 from monitor.adapters.sql.store import CaseStore, StoreBusy, StoreError, open_store
-from monitor.app.inputs import GivenInputs, load_inputs
-from monitor.app.settings import InputsSettings, Settings
+from monitor.app.inputs import load_inputs
+from monitor.app.settings import Settings
 from monitor.app.streaming.cases_group import Group, Readiness, Unwatched
 from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
+from monitor.app.streaming.given import given_inputs
 from monitor.casework.policy import CaseworkPolicy
 
 RECORDS_MAX = 500
@@ -342,14 +343,6 @@ class CasesWorker:
         if reason != self._told:
             self._say(f"Not ready: {reason}")
         self._told = reason
-
-
-def given_inputs(given: InputsSettings) -> GivenInputs:
-    """What verdicts depend on, as the settings name it."""
-    return GivenInputs(
-        given.rules, given.lists, given.rates, given.entities, given.approve_examples, given.approvals,
-        models=given.models,
-    )  # fmt: skip
 
 
 def _now_us() -> int:

@@ -22,6 +22,7 @@ from monitor.adapters.sql.store import CaseStore
 from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import LoadedInputs
 from monitor.app.live_control import BREAKER_SAVED, LiveControl
+from monitor.app.streaming.given import RUN_START
 from monitor.casework.evidence import StoredAlert, stored_alert
 from monitor.casework.partition_breaker import PartitionBreaker
 from monitor.casework.position import LogInput, RunPosition
@@ -44,7 +45,7 @@ def run_name(partition: int) -> str:
     >>> run_name(3)
     'alerts-3'
     """
-    return f"alerts-{partition}"
+    return f"{RUN_START}{partition}"
 
 
 @dataclass(frozen=True, slots=True)
