@@ -34,10 +34,11 @@ def cases(settings: SettingsFile = None, instance: Instance = None) -> None:
         fail("The clients of Kafka are not installed. Install the extra:  pip install 'aml-monitor[stream]'", 2)
         raise
     from monitor.adapters.sql.store import StoreError
+    from monitor.app.streaming.health import HealthError
 
     try:
         CasesWorker(load_settings(os.environ, settings), group=Group(instance=instance)).run()
-    except (SettingsError, YamlFileError, ApprovalsError, RatesError, KafkaError, StoreError) as error:
+    except (SettingsError, YamlFileError, ApprovalsError, RatesError, HealthError, KafkaError, StoreError) as error:
         fail(str(error), 2)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}. Correct the path.", 2)

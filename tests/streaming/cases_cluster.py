@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,7 @@ from monitor.adapters.sql.store import StoreError, open_store
 from monitor.app.settings import Settings
 from monitor.app.streaming.cases import CasesWorker
 from monitor.app.streaming.cases_group import Group
+from monitor.app.streaming.health import Health
 from tests.streaming.alert_stream import ALERTS, Sent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +81,8 @@ class Cluster:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"kafka": {"bootstrap": self.bootstrap}, "database": {"url": self.place}, "inputs": self.inputs}
+        return {"kafka": {"bootstrap": self.bootstrap}, "database": {"url": self.place}, "inputs": self.inputs,
+                "worker": {"port": 0}}  # fmt: skip
 
     def group(self, **more: Any) -> dict[str, Any]:
         return {"alerts": f"{self.name}-alerts", "refused": f"{self.name}-refused", "name": self.name,
@@ -123,6 +126,14 @@ class Cluster:
                     found[name] = found.get(name, 0) + count
         return found
 
+    def offsets_in_kafka(self) -> list[int]:
+        """What the group has written for the display of its lag."""
+        consumer = Consumer({**self.client, "group.id": self.name, "log_level": 0})
+        asked = [TopicPartition(f"{self.name}-alerts", number) for number in range(self.partitions)]
+        found = [each.offset for each in consumer.committed(asked, timeout=30)]
+        consumer.close()
+        return found
+
     def refused(self, count: int) -> list[Message]:
         """The first records of the topic of refused ones."""
         consumer = Consumer({**self.client, "group.id": uuid4().hex, "log_level": 0})
@@ -139,11 +150,11 @@ class Cluster:
     @contextmanager
     def worker(self, **group: Any) -> Iterator["Told"]:
         """A worker in a thread of this process."""
-        told = Told()
+        lines: list[str] = []
         worker = CasesWorker(
-            Settings.model_validate(self.settings), readiness=told, group=Group(**self.group(**group)),
-            say=told.lines.append,
-        )  # fmt: skip
+            Settings.model_validate(self.settings), group=Group(**self.group(**group)), say=lines.append
+        )
+        told = Told(worker.health, lines)
         thread = threading.Thread(target=worker.run)
         thread.start()
         try:
@@ -164,16 +175,22 @@ class Cluster:
 class Told:
     """What a worker in a thread said."""
 
-    lines: list[str] = field(default_factory=list)
-    states: list[tuple[bool, str]] = field(default_factory=list)
-
-    def ready(self, is_ready: bool, reason: str) -> None:
-        if not self.states or self.states[-1] != (is_ready, reason):
-            self.states.append((is_ready, reason))
+    health: Health
+    lines: list[str]
 
     @property
     def is_ready(self) -> bool:
-        return bool(self.states) and self.states[-1][0]
+        return self.health.answer("/ready")[0] == HTTPStatus.OK
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready."""
+        return str(json.loads(self.health.answer("/ready")[2])["reasons"].get("worker", ""))
+
+    def metric(self, line: str) -> float:
+        """What a series says."""
+        text = self.health.answer("/metrics")[2].decode()
+        return next((float(each.split()[-1]) for each in text.splitlines() if each.startswith(f"{line} ")), -1.0)
 
 
 class Child:

@@ -19,6 +19,8 @@ def test_alerts_that_come_again_and_otherwise_cut_are_stored_once(bank: Bank, ka
     with cluster.worker() as told:
         until(cluster.is_done, "the topic is not read to its end")
         until(lambda: told.is_ready, "it is not ready")
+        until(lambda: told.metric("aml_alerts_known_total") > 50, "it does not count repeats")
+        until(lambda: cluster.offsets_in_kafka() == cluster.sent, "the group shows a lag")
     expected = undisturbed(tmp_path / "undisturbed.db", records, bank.loaded)
     assert without_inputs(cluster.fingerprint()) == expected
     counts = cluster.counters()

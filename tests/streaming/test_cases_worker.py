@@ -26,7 +26,7 @@ from monitor.cli import app
 from tests.casework.alert_building import alert
 from tests.conftest import StartServer
 from tests.streaming.alert_stream import Sent
-from tests.streaming.cases_cluster import ROOT, Cluster, Told, database, until
+from tests.streaming.cases_cluster import ROOT, Cluster, database, until
 
 pytestmark = pytest.mark.kafka
 
@@ -46,6 +46,12 @@ def test_a_record_that_cannot_be_read_is_refused_and_the_rest_goes_on(kafka_boot
     with cluster.worker() as told:
         until(cluster.is_done, "the topic is not read to its end")
         until(lambda: told.is_ready, "it is not ready")
+        until(lambda: told.metric('aml_lag_records{partition="0",worker="cases"}') == 0.0, "it shows no lag")
+        assert told.metric('aml_quarantined_total{worker="cases"}') == 3
+        assert told.metric('aml_refused_total{reason="alert_unreadable"}') == 3
+        assert told.metric("aml_alerts_stored_total") == 6
+        assert told.metric('aml_delay_seconds_count{clock="broker",worker="cases"}') == 9
+        assert told.metric("aml_store_readable") == 1
     counts = cluster.counters()
     assert (counts["alerts_new"], counts["refused"], counts["refused:alert_unreadable"]) == (6, 3, 3)
     found = {}
@@ -92,10 +98,12 @@ def test_a_run_that_another_process_holds_is_waited_for(kafka_bootstrap: str, tm
                 lambda: any("is already writing the run 'alerts-1'" in line for line in told.lines), "it says nothing"
             )
             assert not told.is_ready
+            assert told.metric('aml_partition_paused{partition="1",worker="cases"}') == 1
+            assert told.metric('aml_partition_paused{partition="0",worker="cases"}') == 0
             dying.give_up_run("alerts-1")
             until(cluster.is_done, "the topic is not read to its end")
             until(lambda: told.is_ready, "it is not ready")
-    assert told.states[-1] == (False, "it has stopped")
+    assert told.reason == "it has stopped"
 
 
 def test_a_store_that_another_has_written_meanwhile_is_read_anew(kafka_bootstrap: str, tmp_path: Path):
@@ -122,7 +130,7 @@ def test_a_database_that_is_slow_shows_and_nothing_is_lost(
         until(lambda: told.is_ready, "it is not ready")
         with other.writing():
             cluster.produce(GOOD)
-            until(lambda: told.states[-1] == (False, "the database has not answered for 0.2 s"), "it says nothing")
+            until(lambda: told.reason == "the database has not answered for 0.2 s", "it says nothing")
         until(cluster.is_done, "the topic is not read to its end")
         until(lambda: told.is_ready, "it is not ready again")
     assert cluster.counters()["alerts_new"] == len(GOOD)
@@ -136,7 +144,7 @@ def test_without_brokers_a_worker_is_not_ready_and_goes_on_when_they_are_back(ow
     with cluster.worker() as told:
         until(cluster.is_done, "the topic is not read to its end")
         broker.kill()
-        until(lambda: "no broker answers" in told.states[-1][1], "it says nothing")
+        until(lambda: "no broker answers" in told.reason, "it says nothing")
         broker.restart()
         until(lambda: told.is_ready, "it is not ready again")
         cluster.produce(GOOD[3:])
@@ -148,9 +156,7 @@ def test_a_topic_that_was_made_anew_is_not_read(kafka_bootstrap: str, tmp_path: 
     cluster = cluster_at(kafka_bootstrap, str(tmp_path / "cases.db"), tmp_path)
     with open_store(cluster.place, create=True) as store:
         store.commit_batch([], RunPosition("alerts-0", 0, 9, 9, 0), recorded_at_us=1)
-    worker = CasesWorker(
-        Settings.model_validate(cluster.settings), group=Group(**cluster.group()), say=Told().lines.append
-    )
+    worker = CasesWorker(Settings.model_validate(cluster.settings), group=Group(**cluster.group()))
     with pytest.raises(KafkaError, match="partition 0 ends at 0, and the store has read it to 9"):
         worker.run()
 
@@ -190,14 +196,14 @@ def test_the_command_takes_alerts_and_the_queue_shows_their_cases(
             producer.produce("alerts", each.value, partition=each.partition)
         producer.flush(30)
         cluster.sent = [3, 3]
-        env = os.environ | {"AML_KAFKA_BOOTSTRAP": broker.bootstrap, "AML_DATABASE_URL": place}
+        env = os.environ | {"AML_KAFKA_BOOTSTRAP": broker.bootstrap, "AML_DATABASE_URL": place, "AML_WORKER_PORT": "0"}
         command = [sys.executable, "-m", "monitor", "worker", "cases", "--instance", uuid4().hex]
         worker = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
         try:
             until(cluster.is_done, "the topic is not read to its end")
             worker.send_signal(signal.SIGTERM)
             said = worker.communicate(timeout=60)[1]
-            assert (worker.returncode, "Ready: alerts-0, alerts-1." in said) == (0, True), said
+            assert (worker.returncode, '"event": "ready"' in said) == (0, True), said
         finally:
             worker.kill()
         listed = CliRunner().invoke(app, ["cases", "list", "--db", place], env={"COLUMNS": "160"})
@@ -207,7 +213,7 @@ def test_the_command_takes_alerts_and_the_queue_shows_their_cases(
 
 
 def test_wrong_settings_end_the_command_with_a_message(tmp_path: Path):
-    (tmp_path / "aml.yaml").write_text("kafka: {bootstrap: '127.0.0.1:1'}\ndatabase: {url: nowhere/at/all.db}\n")
+    (tmp_path / "aml.yaml").write_text("worker: {port: 0}\ndatabase: {url: nowhere/at/all.db}\n")
     done = CliRunner().invoke(app, ["worker", "cases", "--settings", str(tmp_path / "aml.yaml")])
     assert (done.exit_code, "does not exist. Create it first." in done.output) == (2, True), done.output
 

@@ -15,11 +15,10 @@ pause that grows to :data:`PAUSE_MAX_SECONDS`. The same happens to a partition w
 """
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -31,9 +30,15 @@ from monitor.adapters.sql.opening import UNAVAILABLE
 from monitor.adapters.sql.store import CaseStore, StoreBusy, StoreError, open_store
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
-from monitor.app.streaming.cases_group import Group, Readiness, Unwatched
+from monitor.app.streaming.book import Book
+from monitor.app.streaming.cases_group import Group
 from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
-from monitor.app.streaming.given import given_inputs
+from monitor.app.streaming.health import Health
+from monitor.app.streaming.recording import CasesMetrics
+from monitor.app.streaming.store_metrics import StoreMetrics
+from monitor.app.streaming.telling import telling
+from monitor.app.streaming.tracing import tracing_of
+from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.casework.policy import CaseworkPolicy
 
 RECORDS_MAX = 500
@@ -42,6 +47,8 @@ TICK_SECONDS = 0.1
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.25, 10.0
 PROBE_SECONDS = 1.0
 """How long brokers that were gone may take to answer."""
+LAG_SECONDS = 1.0
+"""How often the lag is shown."""
 PATIENCE_SECONDS = 5.0
 """How long the database may take for one transaction before the worker calls itself not ready."""
 
@@ -64,24 +71,27 @@ class CasesWorker:
 
     Args:
         settings: Of the surroundings.
-        readiness: Where it says whether it is ready.
         group: Where it reads and with whom it shares.
-        say: Shows a line to whoever runs it.
+        say: Shows a line to a person; such lines can hold what the log may not.
     """
 
     def __init__(
-        self, settings: Settings, *, readiness: Readiness | None = None, group: Group | None = None,
-        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
-    ) -> None:  # fmt: skip
-        self._settings, self._group = settings, group or Group()
-        self._readiness, self._say = readiness or Unwatched(), say
+        self, settings: Settings, *, group: Group | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self._settings, self._group, self._say = settings, group or Group(), say
+        self._book = Book()
+        self.health = Health(settings.worker.host, settings.worker.port, self._book.registry)
+        self._metrics = CasesMetrics(self._book, self.health)
+        self._log, self._tracing = telling("cases"), tracing_of("cases")
+        self._database = "postgres" if "://" in settings.database.url.get_secret_value() else "disk"
         self._client = settings.kafka.client()
-        self._loaded = load_inputs(given_inputs(settings.inputs))
+        self._loaded = load_inputs(given_inputs(settings))
         self._stopping = threading.Event()
         self._partitions: dict[int, _Partition] = {}
         self._is_assigned = False
         self._told = self._brokers_gone = ""
         self._partitions_total = 0
+        self._lags_at = 0.0
 
     def stop(self) -> None:
         """End after the batch in hand."""
@@ -94,14 +104,17 @@ class CasesWorker:
             KafkaError: The topic is not there, is another than the store knows, or the brokers refuse the worker.
             StoreError: A SQLite file cannot be opened. A server that does not answer is waited for.
         """
-        with self._signals():
+        with self._signals(), self.health:
             store = self._open_store()
             if store is not None:
                 with store:
                     self._work(store)
+            self._tracing.close()
 
     def _work(self, store: CaseStore) -> None:
         self.store = store
+        figures = StoreMetrics(store)
+        self._book.registry.register(figures)
         self._refused = RefusedAlerts(self._client, self._group.refused)
         self._consumer = Consumer(self._group.consumer(self._client) | {"error_cb": self._noted})
         try:
@@ -110,13 +123,16 @@ class CasesWorker:
                 [self._group.alerts], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
             while not self._stopping.is_set():
+                self.health.live()
                 self._take_up()
                 self._take(self._messages())
+                self._show_lags()
                 self._tell()
         finally:
             self._consumer.close()
             self._give_up(list(self._partitions))
-            self._readiness.ready(False, "it has stopped")
+            self._book.registry.unregister(figures)
+            self._metrics.ready(False, "it has stopped")
 
     # Partitions come and go -------------------------------------------------------------------------------
 
@@ -136,6 +152,7 @@ class CasesWorker:
     def _give_up(self, numbers: Sequence[int]) -> None:
         for number in numbers:
             self._partitions.pop(number, None)
+            self._metrics.gone(number)
             self.store.give_up_run(run_name(number))
 
     def _take_up(self) -> None:
@@ -149,11 +166,13 @@ class CasesWorker:
                         part.run = AlertsRun.claim(
                             self.store, self._loaded, partition=part.number, partitions=self._partitions_total
                         )
+                    self._metrics.dependency(self._database, True)
                 self._read_on(part, part.run)
             except StoreBusy as error:
                 self._pause(part, str(error))
             except UNAVAILABLE as error:
                 self._pause(part, str(error))
+                self._metrics.dependency(self._database, False)
                 return  # Each attempt takes its time, and Kafka wants to be asked.
             except KafkaException as error:
                 self._pause(part, error.args[0].str(), is_claimed=True)
@@ -172,6 +191,7 @@ class CasesWorker:
         self._consumer.seek(self._at(part, max(begin, low)))
         self._consumer.resume([self._at(part)])
         part.is_reading, part.reason = True, ""
+        self._metrics.paused(part.number, False)
 
     def _pause(self, part: _Partition, reason: str, *, is_claimed: bool = False) -> None:
         """Stop reading a partition, forget what was read, and try again later."""
@@ -181,6 +201,7 @@ class CasesWorker:
         with suppress(KafkaException):
             self._consumer.pause([self._at(part)])
         part.is_reading, part.reason = False, reason.partition("\n")[0]
+        self._metrics.paused(part.number, True)
         part.again_at = time.monotonic() + part.pause
         part.pause = min(2 * part.pause, PAUSE_MAX_SECONDS)
 
@@ -204,7 +225,8 @@ class CasesWorker:
             assert number is not None
             assert offset is not None
             headers = {name: value for name, value in dict(message.headers() or {}).items() if isinstance(value, bytes)}
-            records.setdefault(number, []).append(AlertsRecord(offset, message.value() or b"", headers))
+            record = AlertsRecord(offset, message.value() or b"", headers, message.timestamp()[1] * 1_000)
+            records.setdefault(number, []).append(record)
         for number, some in records.items():
             part = self._partitions.get(number)
             if part is not None and part.is_reading:
@@ -222,16 +244,18 @@ class CasesWorker:
         """The client says what it will try again; only that no broker is there matters."""
         if error.code() == Code._ALL_BROKERS_DOWN:
             self._brokers_gone = error.str()
+            self._metrics.dependency("kafka", False)
 
     def _commit(self, part: _Partition, records: Sequence[AlertsRecord]) -> None:
         """Commit records of one partition, batch by batch; at the first that fails the rest is dropped."""
         run = part.run
         assert run is not None
         for batch in batches([each for each in records if each.offset >= (run.offset or 0)], part.doubt):
+            began = time.monotonic()
             try:
                 self._refuse(part, batch)
-                with self._patience():
-                    run.commit(batch, recorded_at_us=_now_us(), refused=batch.refused)
+                with self._patience(), self._traced(part, batch):
+                    result = run.commit(batch, recorded_at_us=_now_us(), refused=batch.refused)
             except AlertUnstorable as error:
                 part.doubt.learn(batch, str(error))
                 self._pause(part, f"record {batch.records[0].offset} or one behind it cannot be stored: {error}")
@@ -239,11 +263,15 @@ class CasesWorker:
                 return
             except (*UNAVAILABLE, KafkaError) as error:
                 self._pause(part, str(error))
+                self._metrics.dependency("kafka" if isinstance(error, KafkaError) else self._database, False)
                 return
+            self._metrics.committed(result, taken=len(batch.ids), seconds=time.monotonic() - began)
+            self._metrics.delay_since("broker", [each.broker_us for each in batch.records], now_us=_now_us())
             part.pause = PAUSE_SECONDS
             part.doubt.forget(run.offset or 0)
             for line in run.messages:
                 self._say(f"{run.name}: {line}")
+                self._log.warning("run_changed", partition=part.number, position=run.offset)
             run.messages.clear()
         with suppress(KafkaException):
             self._consumer.commit(offsets=[self._at(part, run.offset)], asynchronous=True)
@@ -258,6 +286,23 @@ class CasesWorker:
                 f"{run_name(part.number)}: record {each.record.offset} is refused ({each.reason}): {each.detail}. "
                 f"It lies in the topic {self._group.refused}."
             )
+            self._log.warning("record_refused", partition=part.number, offset=each.record.offset, reason=each.reason)
+            self._metrics.quarantined()
+            self._metrics.refused({each.reason: 1})
+
+    def _traced(self, part: _Partition, batch: Batch) -> AbstractContextManager[object]:
+        messages = [list(each.headers.items()) for each in batch.records]
+        return self._tracing.step("cases", *messages, partition=part.number, alerts=len(batch.ids))
+
+    def _show_lags(self) -> None:
+        """How many records wait, once a second, as the last answers of the brokers say."""
+        if time.monotonic() < self._lags_at:
+            return
+        self._lags_at = time.monotonic() + LAG_SECONDS
+        for part in self._partitions.values():
+            if part.run is not None and part.is_reading:
+                _, high = self._consumer.get_watermark_offsets(self._at(part), cached=True)
+                self._metrics.lag(part.number, max(0, high - (part.run.offset or 0)))
 
     # Surroundings -----------------------------------------------------------------------------------------
 
@@ -306,7 +351,7 @@ class CasesWorker:
     def _patience(self) -> Iterator[None]:
         """Not ready while the database takes long for what is done inside."""
         reason = f"the database has not answered for {PATIENCE_SECONDS:g} s"
-        late = threading.Timer(PATIENCE_SECONDS, self._readiness.ready, (False, reason))
+        late = threading.Timer(PATIENCE_SECONDS, self._metrics.ready, (False, reason))
         late.daemon = True
         late.start()
         try:
@@ -324,9 +369,10 @@ class CasesWorker:
         elif not self._is_assigned:
             self._not_ready("no partition is assigned yet")
         else:
-            self._readiness.ready(True, "")
+            self._metrics.ready(True)
             if self._told:
                 self._say(f"Ready: {', '.join(map(run_name, sorted(self._partitions))) or 'no partition'}.")
+                self._log.info("ready", partitions=len(self._partitions))
             self._told = ""
 
     def _do_brokers_answer(self) -> bool:
@@ -336,12 +382,15 @@ class CasesWorker:
         except KafkaException:
             return False
         self._brokers_gone = ""
+        self._metrics.dependency("kafka", True)
         return True
 
     def _not_ready(self, reason: str) -> None:
-        self._readiness.ready(False, reason)
+        self._metrics.ready(False, reason)
         if reason != self._told:
             self._say(f"Not ready: {reason}")
+            waiting = sum(not part.is_reading for part in self._partitions.values())
+            self._log.warning("not_ready", partitions=waiting)
         self._told = reason
 
 

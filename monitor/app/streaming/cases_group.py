@@ -1,27 +1,13 @@
-"""Where a casework worker reads, with whom it shares, and where it says whether it is ready."""
+"""Where a casework worker reads, and with whom it shares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 GROUP = "aml-cases"
 ALERTS, REFUSED = "alerts", "refused"
 QUEUE_KBYTES = 16_384
 """What the client reads ahead, over all partitions, KiB."""
-
-
-class Readiness(Protocol):
-    """Where a worker says whether it does its work."""
-
-    def ready(self, is_ready: bool, reason: str) -> None:
-        """Ready or not, and why not."""
-
-
-class Unwatched:
-    """Nobody asks."""
-
-    def ready(self, is_ready: bool, reason: str) -> None:
-        """Nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)

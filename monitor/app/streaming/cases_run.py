@@ -12,11 +12,11 @@ ahead of what is stored.
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from monitor.adapters.kafka.alert_records import BANK_CUSTOMERS, AlertsUnreadable, decode
-from monitor.adapters.sql.commit import log_order
+from monitor.adapters.sql.commit import CommitResult, log_order
 from monitor.adapters.sql.opening import UNSTORABLE
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.filing_days import FilingDays
@@ -55,6 +55,8 @@ class AlertsRecord:
     offset: int
     value: bytes
     headers: Mapping[str, bytes] = field(default_factory=dict)
+    broker_us: int = UNKNOWN
+    """When the broker had it, µs UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class AlertsRun:
         store.claim_run(run_name(partition))
         return cls(store, loaded, partition=partition, partitions=partitions)
 
-    def commit(self, batch: Batch, *, recorded_at_us: int, refused: Sequence[RefusedRecord]) -> None:
+    def commit(self, batch: Batch, *, recorded_at_us: int, refused: Sequence[RefusedRecord]) -> CommitResult:
         """Store the alerts of a batch, their cases, and that the log is read to its end: all or nothing.
 
         ``refused`` are the records of the batch that are in the topic ``refused``.
@@ -174,13 +176,14 @@ class AlertsRun:
             RunMoved: Another process has written the run since it was claimed. Claim it again.
         """
         try:
-            self._commit(batch, recorded_at_us, refused)
+            result = self._commit(batch, recorded_at_us, refused)
         except UNSTORABLE as error:
             raise AlertUnstorable(str(getattr(error, "orig", error)).strip().partition("\n")[0]) from error
         self._inputs = []
         self.messages += self._live.take_messages()
+        return replace(result, alerts_passed_over=len(batch.ids) - result.alerts_stored)
 
-    def _commit(self, batch: Batch, recorded_at_us: int, refused: Sequence[RefusedRecord]) -> None:
+    def _commit(self, batch: Batch, recorded_at_us: int, refused: Sequence[RefusedRecord]) -> CommitResult:
         self._inputs += self._orders()
         known = self._store.known_alerts(batch.ids)
         stored: list[StoredAlert] = []
@@ -191,7 +194,7 @@ class AlertsRun:
             stored += sorted(found, key=log_order)
         after = batch.records[-1].offset + 1
         self._count(batch, [each.alert for each in stored], refused)
-        self._store.commit_batch(
+        result = self._store.commit_batch(
             stored,
             RunPosition(self.name, 0, after, after, self._clock_us, details={BREAKER_SAVED: self._breaker.save()}),
             recorded_at_us=recorded_at_us,
@@ -202,6 +205,7 @@ class AlertsRun:
             expected=self._position,
         )
         self.offset = self._position = after
+        return result
 
     def missing(self, first: int, *, at_us: int) -> None:
         """Note that the records before ``first`` are gone from the topic and were never read."""
