@@ -20,8 +20,8 @@ from monitor.adapters.kafka.alert_records import decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
+from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import LogRecord, Partition
-from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, simulated
 from tests.streaming.legs_stream import KEY, LegsStream
@@ -128,7 +128,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Log:
     """One bank, all of whose payments go to each partition, and a second delivery of some."""
     source = simulated(tmp_path_factory.mktemp("bank"), customers=200, days=40, seed=50)
     env = {"AML_INPUTS_RATES": str(source.rates), "AML_INPUTS_ENTITIES": str(source.entities)}
-    loaded = load_inputs(given_inputs(load_settings(INPUTS | env)))
+    loaded = load_inputs(given_inputs(load_settings(INPUTS | env).inputs))
     values = [each.value for each in LegsStream.of(source.payments, loaded).records(rows=60)]
     values = [*values[:30], *values[20:40], *values[30:]]
     logs, alerts = [], {}

@@ -21,9 +21,9 @@ from monitor.adapters.sql.store import open_store
 from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.settings import Settings, load_settings
 from monitor.app.streaming.announced_profiles import AnnouncedProfiles
+from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.app.streaming.token_table import TokenTable
-from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, Source
 from tests.streaming.alert_stream import Sent, home, undisturbed, without_inputs
@@ -76,7 +76,7 @@ class WholeStream:
 
     @property
     def loaded(self) -> LoadedInputs:
-        return load_inputs(given_inputs(self.settings))
+        return load_inputs(given_inputs(self.settings.inputs))
 
     def make_topics(self) -> None:
         TopicAdmin(self.settings.kafka.client()).create(TOPICS, replication=1)

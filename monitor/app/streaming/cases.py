@@ -33,12 +33,12 @@ from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.cases_group import Group
 from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
+from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.recording import CasesMetrics
 from monitor.app.streaming.store_metrics import StoreMetrics
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.tracing import tracing_of
-from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.casework.policy import CaseworkPolicy
 
 RECORDS_MAX = 500
@@ -85,7 +85,7 @@ class CasesWorker:
         self._log, self._tracing = telling("cases"), tracing_of("cases")
         self._database = "postgres" if "://" in settings.database.url.get_secret_value() else "disk"
         self._client = settings.kafka.client()
-        self._loaded = load_inputs(given_inputs(settings))
+        self._loaded = load_inputs(given_inputs(settings.inputs))
         self._stopping = threading.Event()
         self._partitions: dict[int, _Partition] = {}
         self._is_assigned = False

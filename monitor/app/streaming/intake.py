@@ -33,9 +33,9 @@ from monitor.app.inputs import LoadedInputs, RunIdentifiers, load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.arriving import Arrivals, ArrivedMessage
 from monitor.app.streaming.book import Book
+from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.recording import IntakeMetrics
-from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.transaction import Int64s
 from monitor.engine.binding import bind
 from monitor.engine.ownership import destinations
@@ -112,7 +112,7 @@ class IntakeWorker:
         client = settings.kafka.client()
         self._where = client["bootstrap.servers"]
         self.partitions = self._partitions_of_legs(client)
-        self.loaded = loaded or load_inputs(given_inputs(settings))
+        self.loaded = loaded or load_inputs(given_inputs(settings.inputs))
         self.further_kinds = further_kinds_of(self.loaded, self._key)
         self.counts: Counter[str] = Counter()
         """Messages, payments, refused, rows sent, chunks, identifiers, tables begun and commits that failed."""

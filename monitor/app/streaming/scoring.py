@@ -38,12 +38,12 @@ from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
+from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.partition import PAYMENTS, Judged, LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
-from monitor.app.streaming.worker_inputs import given_inputs
 from monitor.domain.alert import Alert
 from monitor.engine import state
 
@@ -131,7 +131,7 @@ class ScoringWorker:
         self.book = Book()
         self.metrics = ScoringMetrics(self.book)
         self.health = Health(settings.worker.host, settings.worker.port, self.book.registry)
-        self.loaded = load_inputs(given_inputs(settings))
+        self.loaded = load_inputs(given_inputs(settings.inputs))
         self._key = settings.store.key()
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
