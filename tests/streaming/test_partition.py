@@ -6,13 +6,17 @@ import msgspec
 import numpy as np
 import pytest
 
+from monitor.adapters.kafka.payment_chunks import decode
 from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
 from monitor.domain.alert import Alert
+from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.partitions import home_of
 from tests.app.embedded_stores import simulated
 from tests.streaming.legs_stream import KEY, LegsStream
 from tests.streaming.no_profiles import NoProfiles
+
+ACCOUNT, CUSTOMER = IdentifierKind.ACCOUNT, IdentifierKind.CUSTOMER
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,46 @@ def test_what_only_the_engine_refuses_is_named_by_its_source(bank: tuple[LoadedI
     assert [(each.source_partition, each.source_offset, each.reason.value) for each in refused] == [
         (0, row, "duplicate_differs") for row in range(3)
     ]
+
+
+def test_a_payment_of_a_joint_account_goes_on_to_the_partition_of_a_further_holder(
+    bank: tuple[LoadedInputs, LegsStream],
+):
+    loaded, stream = bank
+    tokens, batch = stream.identifiers.tokens, stream.batch
+    customers = np.unique(batch.debtor_holder[batch.debtor_holder >= 0])
+    homes = home_of(tokens[customers], 2)
+    named, further = customers[homes == 0][0], customers[homes == 1][0]
+    account = int(batch.debtor_account[np.flatnonzero(batch.debtor_holder == named)[0]])
+    named_in = [
+        (holder == named) & (held == account)
+        for holder, held in (
+            (batch.debtor_holder, batch.debtor_account), (batch.creditor_holder, batch.creditor_account)
+        )
+    ]  # fmt: skip
+    rows = np.flatnonzero(named_in[0] | named_in[1])
+    part = partition(loaded, 0, 2)
+    codes = part.tokens.add(
+        tokens[[account, named, further]], np.array([ACCOUNT, CUSTOMER, CUSTOMER], np.int8), lambda row: None
+    )
+    part.profiles.table.joint.put(codes[:1], np.array([2]), codes[1:])
+    forwards = [each for record in stream.records(rows=4096) for each in part.step([record]).forwards]
+    assert {home for home, _ in forwards} == {1}
+    chunks = [decode(value) for _, value in forwards]
+    gone_on = set(np.concatenate([chunk.source_offset for chunk in chunks]).tolist())
+    assert gone_on
+    assert gone_on <= set(rows.tolist())
+    for chunk in chunks:
+        for offset, token in zip(
+            chunk.source_offset.tolist(), chunk.tokens[chunk.columns["debtor_holder"]], strict=True
+        ):
+            assert bytes(token) == bytes(tokens[batch.debtor_holder[offset]])
+    other = partition(loaded, 1, 2)
+    codes = other.tokens.add(
+        tokens[[account, named, further]], np.array([ACCOUNT, CUSTOMER, CUSTOMER], np.int8), lambda row: None
+    )
+    other.profiles.table.joint.put(codes[:1], np.array([2]), codes[1:])
+    taken = other.step([LogRecord(number, "payments", value) for number, (_, value) in enumerate(forwards)])
+    assert taken.payments == sum(map(len, chunks))
+    assert sum(step.legs for step in taken.steps) >= taken.payments
+    assert taken.forwards == []
