@@ -71,13 +71,15 @@ def test_a_document_has_the_payments_that_the_file_has_and_each_refused_one_by_i
     (refused,) = arrived.refused
     assert (refused.reason, refused.place, refused.content) == ("amount_not_positive", "in:2:101 row 2", "iso20022")
     again = arrivals(entities=None).decode([ArrivedMessage(0, 0, refused.original, refused.content)])
-    assert [each.reason for each in again.refused] == ["amount_not_positive"]
+    assert ([each.reason for each in again.refused], len(again.payments)) == (["amount_not_positive"], 0)
 
 
 def test_json_and_documents_keep_their_order():
     values = [plain(transaction_id="A"), settlement(Payment()), plain(transaction_id="B")]
     mixed = [ArrivedMessage(0, n, value, "iso20022" if n == 1 else "json") for n, value in enumerate(values)]
-    assert arrivals(entities=None).decode(mixed).payments.source_offset.tolist() == [0, 1, 2]
+    payments = arrivals(entities=None).decode(mixed).payments
+    assert payments.source_offset.tolist() == [0, 1, 2]
+    assert payments.batch.amount_minor.tolist() == [1250, 980_000, 1250]
 
 
 @pytest.mark.parametrize("content", ["morse", "iso20022-"])

@@ -159,6 +159,14 @@ def test_an_identifier_that_is_not_there_is_refused():
             decode(value[:end] + sink.getvalue().to_pybytes())
 
 
+def test_identifiers_stand_in_the_order_of_their_first_occurrence():
+    lines = [plain(debtor_customer=customer, debtor_agent=agent) for customer, agent in ("BX", "AY", "BY", "CX")]
+    batch, table = sourced(b"".join(lines))
+    chunk = decode(encode(batch, table, np.array([1, 0, 2, 1, 3])))
+    names = [table.text(table.code_of_token(token.tobytes())) for token in chunk.tokens]
+    assert [name for name in names if name != "HQ"] == ["A", "Y", "B", "X", "C"]
+
+
 def test_columns_that_say_nothing_do_not_travel():
     (one, table), (two, other) = sourced(plain()), sourced(plain(device="D1", reverses="T0"))
     assert b"reverses_hi" not in encode(one, table, np.arange(1))
