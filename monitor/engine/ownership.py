@@ -97,13 +97,16 @@ class Ownership:
         row, home = (np.concatenate(both) for both in zip(*found, strict=True))
         if not len(row):
             return NOWHERE
-        goes = np.zeros((len(batch), self.partition.count), np.bool_)
-        goes[row, home] = True
-        row, home = destinations(batch, tokens, kinds, self.partition.count)
-        goes[row, home] = False
-        return _where(goes)
+        rows, number = np.unique(row, return_inverse=True)
+        concerned = TransactionBatch(*(getattr(batch, name)[rows] for name in TransactionBatch.__slots__))
+        goes = np.zeros((len(rows), self.partition.count), np.bool_)
+        goes[number, home] = True
+        known = destinations(concerned, tokens, kinds, self.partition.count)
+        goes[known.row, known.partition] = False
+        further = _where(goes)
+        return Destinations(rows[further.row], further.partition)
 
 
 def _where(goes: Bools) -> Destinations:
-    rows, homes = np.nonzero(goes)
-    return Destinations(rows.astype(np.int64), homes.astype(np.int32))
+    rows, homes = np.divmod(np.flatnonzero(goes), goes.shape[1])
+    return Destinations(rows, homes.astype(np.int32))

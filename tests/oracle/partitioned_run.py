@@ -73,6 +73,8 @@ class Part(Held):
         self.ids: set[str] = set()
         self.alerts: list[Alert] = []
         self.outcomes: list[int] = []
+        self.forwards: list[tuple[int, int]] = []
+        """What must go on: positions of the whole log, and where to."""
 
     def learn(self, stretch: Stretch) -> None:
         super().learn(stretch)
@@ -86,6 +88,8 @@ class Part(Held):
         own = [replace(record, position=first + n) for n, record in enumerate(records)]
         step = self.engine.step(columns(own, self.identifiers), self.profiles)
         self.outcomes += step.outcome.tolist()
+        rows, partitions = step.forward.row.tolist(), step.forward.partition.tolist()
+        self.forwards += [(records[row].position, to) for row, to in zip(rows, partitions, strict=True)]
         self.ids |= {r.transaction_id for r, o in zip(records, step.outcome, strict=True) if o not in REFUSED}
         for alert in step.alerts:
             positions = tuple(self.of_all[position] for position in alert.transactions)

@@ -126,6 +126,20 @@ def test_and_with_windows_by_account_where_joint_accounts_are_paid_over_in_time(
     compare(Comparison(rules(accounts=True), INPUTS, count).run(bank_of(records)))
 
 
+@pytest.mark.slow
+@given(
+    seed=SEEDS, count=st.integers(2, 5), days=st.sampled_from([2, 30, 300]), faults=st.sampled_from([0.1, 0.3, 0.6]),
+    by_account=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None, print_blob=True)
+def test_many_longer_logs_raise_the_alerts_of_one_engine(
+    seed: int, count: int, days: int, faults: float, by_account: bool
+) -> None:
+    records = remembered(stream(seed, 150, days=days, joint=True, faults=faults))
+    records = in_time(records) if by_account else records
+    compare(Comparison(rules(accounts=by_account), INPUTS, count).run(bank_of(records)))
+
+
 def asks_for_the_bank(one: Rule) -> bool:
     """Whether a rule is about peers, hubs or the flow of money, or has windows by account."""
     names = {each.name for each in nodes(one) if isinstance(each, Name)}
@@ -218,6 +232,7 @@ def test_cuts_of_a_log_and_saved_states_change_nothing(seed: int, count: int) ->
             again.take(waiting)
         assert again.alerts == part.alerts
         assert again.outcomes == part.outcomes
+        assert again.forwards == part.forwards
 
 
 def test_a_state_belongs_to_one_partition_of_as_many() -> None:
