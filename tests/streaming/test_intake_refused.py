@@ -67,7 +67,7 @@ def test_counts_by_reason_with_what_to_do_then_the_first_records(here: TopicsHer
 def test_each_is_sent_again_once_with_its_bytes_and_what_they_are(here: TopicsHere):
     refuse(
         here, refusal(0, "not_json", b"{\xff"), refusal(1, "entity_unknown", b"<a/>", "iso20022"),
-        refusal(2, "not_json", b"[["), refusal(3, "entity_unknown", b"{}"),
+        refusal(2, "entity_unknown", b"{}"), refusal(3, "not_json", b"[["),
     )  # fmt: skip
     assert aml(here, "retry", "--reason", "entity_unknown").splitlines() == [
         f"      2 entity_unknown: sent into {here.topics.transactions}"
