@@ -50,6 +50,8 @@ _DELIVERY_SECONDS = 30
 _FETCHED_KBYTES = 32_768
 _ROWS_MAX = 10_000
 """Most announcements of a record: 320 kB."""
+_METADATA_MS = 5_000
+"""How often the brokers are asked for the topic: one that has just been started may not know it yet."""
 _LASTING = (Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED)
 _IDENTITY = [("kind", b"identity"), ("format", b"1")]
 
@@ -106,7 +108,8 @@ class ProfileWorker:
         self._consumer = Consumer(
             {"group.id": group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
              "queued.max.messages.kbytes": str(_FETCHED_KBYTES), "session.timeout.ms": str(_SESSION_MS),
-             "log_level": "0", "error_cb": self._take_note, **client}
+             "topic.metadata.refresh.interval.ms": str(_METADATA_MS), "log_level": "0", "error_cb": self._take_note,
+             **client}
         )  # fmt: skip
         self._producer: Producer | None = None
         self._failed: str | None = None
@@ -133,8 +136,9 @@ class ProfileWorker:
             self._insist(self._count_partitions)
             while not self._stopping.is_set():
                 self._health.live()
-                self._is_moved = False
                 read = self._read()
+                # What comes after partitions have moved is this worker's own; what came before is only repeated.
+                self._is_moved = False
                 messages = [each for each in read if each.error() is None]
                 if messages:
                     self._insist(partial(self._take, messages))
@@ -194,8 +198,8 @@ class ProfileWorker:
                 each.offset = OFFSET_BEGINNING
                 self._rewound.add(each.partition)
         consumer.assign(partitions)
-        if self._is_waiting:
-            consumer.pause(partitions)
+        # One that was taken away while it was paused comes back paused.
+        (consumer.pause if self._is_waiting else consumer.resume)(partitions)
 
     def _give_up(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """The batch in hand is read again by whoever has its partitions next."""
