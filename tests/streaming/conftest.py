@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ BANKS = 8
 
 @dataclass(frozen=True)
 class Bank:
-    """Steps of alerts, and the inputs they come from."""
+    """Steps of alerts, and the inputs they come from; ``embedded`` is the store of the run that judged one bank."""
 
+    embedded: Path
+    judged: list[list[Alert]]
     steps: list[list[Alert]]
     inputs: dict[str, Any]
     loaded: LoadedInputs
@@ -26,7 +29,7 @@ class Bank:
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
-    """Alerts of eight banks that are alike."""
+    """Alerts of a simulated bank, and those of eight that are like it."""
     folder = tmp_path_factory.mktemp("bank")
     source = simulated(folder / "simulated")
     with pytest.MonkeyPatch.context() as patch:
@@ -34,4 +37,4 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
         patch.setitem(read_lines.__kwdefaults__, "chunk_bytes", 40_000)
         steps = judged(source, folder / "embedded")
     inputs = {"rates": str(source.rates), "entities": str(source.entities), "approve_examples": True, "models": "off"}
-    return Bank(multiplied(steps, BANKS), inputs, load_inputs(source.inputs()))
+    return Bank(folder / "embedded" / "bank.db", steps, multiplied(steps, BANKS), inputs, load_inputs(source.inputs()))

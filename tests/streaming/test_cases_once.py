@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.streaming.alert_stream import sent, undisturbed, without_inputs
+from monitor.adapters.kafka.alert_records import encode
+from monitor.adapters.sql.store import open_store
+from tests.streaming.alert_stream import Sent, sent, undisturbed, without_inputs
 from tests.streaming.cases_cluster import Cluster, until
 from tests.streaming.conftest import Bank
 
@@ -28,3 +30,15 @@ def test_alerts_that_come_again_and_otherwise_cut_are_stored_once(bank: Bank, ka
     assert sum(counts[name] for name in ("alerts_new", "alerts_quiet")) == alerts
     assert counts["alerts_repeated"] > 50
     assert counts["records"] == len(records)
+
+
+def test_cases_are_those_of_the_embedded_run(bank: Bank, kafka_bootstrap: str, tmp_path: Path):
+    cluster = Cluster(kafka_bootstrap, str(tmp_path / "cases.db"), bank.inputs, tmp_path, partitions=1)
+    cluster.produce(Sent(0, encode(step)) for step in bank.judged)
+    with cluster.worker():
+        until(cluster.is_done, "the topic is not read to its end")
+    with open_store(bank.embedded) as store:
+        embedded, streaming = store.fingerprint(), cluster.fingerprint()
+    for table in ("cases", "case_alerts", "obligation_revisions", "journal"):
+        assert streaming[table] == embedded[table], table
+    assert cluster.counters()["obligations_met"] > 0
