@@ -17,12 +17,14 @@ messages that wait, in one step.
 """
 
 import asyncio
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -54,6 +56,8 @@ UNSENT_MAX = 1_000
 """Most records of alerts that the brokers have not acknowledged; judging waits where there are more."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
+STOP_SECONDS = 20.0
+"""How long stopping may take."""
 READY_LAG = 1_000
 """With more records waiting a worker is not ready."""
 _NO_LIMIT = 1 << 62
@@ -162,7 +166,16 @@ class ScoringWorker:
         with self.health:
             worker = Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
             worker.spinner = None
+            Thread(target=self._end_at_last, args=(worker,), daemon=True).start()
             worker.execute_from_commandline()
+
+    def _end_at_last(self, worker: Any) -> None:
+        """A stop that hangs, because brokers are away, ends as a kill would: nothing is lost by either."""
+        while not worker.should_stop and not self.app.should_stop:
+            time.sleep(0.2)
+        time.sleep(STOP_SECONDS)
+        self._say.warning("stopped_late", seconds=STOP_SECONDS)
+        os._exit(0)
 
     # Reading ----------------------------------------------------------------------------------------------
 
