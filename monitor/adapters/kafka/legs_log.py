@@ -1,5 +1,6 @@
 """The log of legs as it stands at the brokers: how many partitions it has, and stretches of one to read again."""
 
+import time
 from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -11,6 +12,8 @@ from monitor.adapters.kafka.topics import SECONDS, KafkaError
 KIND, FORMAT = "kind", "format"
 """Headers of each record."""
 _RECORDS = 256
+_POLL_SECONDS = 0.05
+"""A read waits so long for as many records; the clients give them at once only when they are full."""
 
 
 def partitions_of(client: Mapping[str, str], topic: str) -> int:
@@ -45,28 +48,25 @@ def stretch(
     )  # fmt: skip
     try:
         reader.assign([TopicPartition(topic, partition, start)])
-        at = start
+        at, until = start, time.monotonic() + SECONDS
         while at < stop:
-            messages = reader.consume(_RECORDS, timeout=SECONDS)
-            if not messages:
-                raise KafkaError(
-                    f"{topic}, partition {partition}: no record from offset {at} on came in {SECONDS:g} s."
-                )
             found: list[tuple[int, str, bytes]] = []
-            for message in messages:
-                error = message.error()
+            for message in reader.consume(_RECORDS, timeout=_POLL_SECONDS):
+                error, offset = message.error(), message.offset()
                 if error is not None and error.code() != KafkaErrorCode._PARTITION_EOF:
                     raise KafkaError(f"{topic}, partition {partition}, offset {at}: {error.str()}")
                 if error is not None:
                     at = stop
-                else:
-                    offset = message.offset()
-                    assert offset is not None
-                    at = offset + 1
-                    if offset < stop:
-                        found.append((offset, kind_of(message.headers()), message.value() or b""))
+                    continue
+                assert offset is not None
+                at = max(at, offset + 1)
+                if offset < stop:
+                    found.append((offset, kind_of(message.headers()), message.value() or b""))
             if found:
+                until = time.monotonic() + SECONDS
                 yield found
+            elif at < stop and time.monotonic() > until:
+                raise KafkaError(f"{topic}, partition {partition}: no record from offset {at} on in {SECONDS:g} s.")
     finally:
         reader.close()
 
