@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from confluent_kafka.admin import (
 from deploy.servers.kafka import KafkaServer, Security
 from monitor.adapters.kafka.topics import read_topics
 from monitor.app.settings import load_settings
+from tests.app.embedded_stores import simulated
 from tests.conftest import StartServer
 from tests.deploying.composed import DEPLOY, ROOT
 
@@ -105,19 +107,20 @@ def client(broker: KafkaServer, user: str) -> dict[str, str]:
     return load_settings(environment(broker, user)).kafka.client()
 
 
-def aml(broker: KafkaServer, user: str, *words: str, **further: str) -> subprocess.Popen[str]:
-    """Start a command as this user."""
+def aml(broker: KafkaServer, user: str, *words: str, log: Path, **further: str) -> subprocess.Popen[bytes]:
+    """Start a command as this user; what it says goes into a file, so that it never waits to be read."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("AML_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "monitor", *words], cwd=ROOT, env=env | environment(broker, user) | further,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "monitor", *words], cwd=ROOT, env=env | environment(broker, user) | further,
+            stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
 
-def make_topics(broker: KafkaServer) -> None:
-    made = aml(broker, "aml-topics", "topics", "create")
-    said, _ = made.communicate(timeout=120)
-    assert made.returncode == 0, said
+def done(broker: KafkaServer, user: str, *words: str, log: Path, **further: str) -> None:
+    """Let a command end as this user."""
+    status = aml(broker, user, *words, log=log, **further).wait(120)
+    assert status == 0, log.read_text()
 
 
 def allowed(admin: AdminClient, kind: ResourceType, name: str) -> set[str]:
@@ -143,9 +146,9 @@ def with_what_they_bring(given: Rights, name: str) -> set[str]:
     return found | ({"DESCRIBE"} if found & {"READ", "WRITE"} else set())
 
 
-def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer):
+def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer, tmp_path: Path):
     assert {"aml-topics", "aml-intake", "aml-score", "aml-cases", "aml-profiles", "aml-lag"} == USERS.keys()
-    make_topics(broker)
+    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
     groups = {name for _, given in USERS.values() for names in given.values() for name in names} | {"another"}
     for user, (on_topics, on_groups) in USERS.items():
         admin = AdminClient({**client(broker, user), "log_level": "0"})
@@ -155,14 +158,20 @@ def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer):
             assert allowed(admin, ResourceType.GROUP, group) == with_what_they_bring(on_groups, group), (user, group)
 
 
+def surroundings(redis_url: str, folder: Path) -> dict[str, str]:
+    """What a worker needs besides brokers."""
+    return {
+        "AML_REDIS_URL": redis_url, "AML_DATABASE_URL": str(folder / "aml.db"), "AML_STORE_TOKEN_KEY": "0" * 64,
+        "AML_STORE_FOLDER": str(folder / "store"), "AML_WORKER_PORT": "0",
+    }  # fmt: skip
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_is_given_partitions_as_its_user(broker: KafkaServer, redis_url: str, tmp_path: Path, name: str):
-    make_topics(broker)
-    worker = aml(
-        broker, f"aml-{name}", "worker", name, AML_REDIS_URL=redis_url, AML_DATABASE_URL=str(tmp_path / "aml.db"),
-        AML_STORE_FOLDER=str(tmp_path / "store"), AML_STORE_TOKEN_KEY="0" * 64, AML_WORKER_PORT="0",
-    )  # fmt: skip
+    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
+    log = tmp_path / "worker.log"
+    worker = aml(broker, f"aml-{name}", "worker", name, log=log, **surroundings(redis_url, tmp_path))
     admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": "0"})
     (topic,) = USERS[f"aml-{name}"][0]["Read"]
     wanted, held = len(admin.list_topics(topic, timeout=30).topics[topic].partitions), 0
@@ -174,6 +183,34 @@ def test_a_worker_is_given_partitions_as_its_user(broker: KafkaServer, redis_url
             held = sum(len(member.assignment.topic_partitions) for member in members if member.assignment)
         time.sleep(0.5)
     worker.send_signal(signal.SIGTERM)
-    said, _ = worker.communicate(timeout=60)
-    assert held == wanted, said
-    assert worker.returncode == 0, said
+    assert worker.wait(60) == 0, log.read_text()
+    assert held == wanted, log.read_text()
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_a_bank_goes_through_all_workers_with_these_rights_alone(broker: KafkaServer, redis_url: str, tmp_path: Path):
+    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
+    bank = simulated(tmp_path, customers=150, days=20, seed=9)
+    given = surroundings(redis_url, tmp_path) | {
+        "AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off", "AML_INPUTS_RATES": str(bank.rates),
+        "AML_INPUTS_ENTITIES": str(bank.entities),
+    }  # fmt: skip
+    logs = {name: tmp_path / f"{name}.log" for name in WORKERS}
+    workers = {name: aml(broker, f"aml-{name}", "worker", name, log=logs[name], **given) for name in WORKERS}
+    feed = {"AML_KAFKA_PROTOCOL": "PLAINTEXT", "AML_KAFKA_BOOTSTRAP": broker.bootstrap}
+    try:
+        for words in ((str(bank.profiles), "--topic", "profiles", "--key", "customer"), (str(bank.payments),)):
+            done(broker, "feed", "produce", *words, log=tmp_path / "feed.log", **feed)
+        until, alerts = time.monotonic() + 900, 0
+        while not alerts and all(each.poll() is None for each in workers.values()) and time.monotonic() < until:
+            with suppress(sqlite3.OperationalError), sqlite3.connect(tmp_path / "aml.db") as store:
+                alerts = store.execute("select count(*) from alerts").fetchone()[0]
+            time.sleep(1)
+    finally:
+        for each in workers.values():
+            each.send_signal(signal.SIGTERM)
+        ended = {name: each.wait(120) for name, each in workers.items()}
+    said = {name: log.read_text()[-2_000:] for name, log in logs.items()}
+    assert alerts > 0, said
+    assert ended == dict.fromkeys(WORKERS, 0), said
