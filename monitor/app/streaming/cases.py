@@ -14,7 +14,6 @@ Where the database is gone, full or slow, nothing is read, nothing is held, and 
 pause that grows to :data:`PAUSE_MAX_SECONDS`. The same happens to a partition whose run another process still holds.
 """
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,11 +26,11 @@ from confluent_kafka import KafkaError as Code
 from monitor.adapters.kafka.refused_alerts import RefusedAlerts
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
 from monitor.adapters.sql.opening import UNAVAILABLE
-from monitor.adapters.sql.store import CaseStore, StoreBusy, StoreError, open_store
+from monitor.adapters.sql.store import CaseStore, RunMoved, StoreBusy, StoreError, open_store
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
-from monitor.app.streaming.cases_group import Group
+from monitor.app.streaming.cases_group import Group, stopping_signals
 from monitor.app.streaming.cases_run import AlertsRecord, AlertsRun, AlertUnstorable, Batch, Doubt, batches, run_name
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
@@ -104,7 +103,7 @@ class CasesWorker:
             KafkaError: The topic is not there, is another than the store knows, or the brokers refuse the worker.
             StoreError: A SQLite file cannot be opened. A server that does not answer is waited for.
         """
-        with self._signals(), self.health:
+        with stopping_signals(self.stop), self.health:
             store = self._open_store()
             if store is not None:
                 with store:
@@ -172,7 +171,7 @@ class CasesWorker:
                 self._pause(part, str(error))
             except UNAVAILABLE as error:
                 self._pause(part, str(error))
-                self._metrics.dependency(self._database, False)
+                self._unavailable(part, self._database, error)
                 return  # Each attempt takes its time, and Kafka wants to be asked.
             except KafkaException as error:
                 self._pause(part, error.args[0].str(), is_claimed=True)
@@ -263,7 +262,7 @@ class CasesWorker:
                 return
             except (*UNAVAILABLE, KafkaError) as error:
                 self._pause(part, str(error))
-                self._metrics.dependency("kafka" if isinstance(error, KafkaError) else self._database, False)
+                self._unavailable(part, "kafka" if isinstance(error, KafkaError) else self._database, error)
                 return
             self._metrics.committed(result, taken=len(batch.ids), seconds=time.monotonic() - began)
             self._metrics.delay_since("broker", [each.broker_us for each in batch.records], now_us=_now_us())
@@ -289,6 +288,10 @@ class CasesWorker:
             self._log.warning("record_refused", partition=part.number, offset=each.record.offset, reason=each.reason)
             self._metrics.quarantined()
             self._metrics.refused({each.reason: 1})
+
+    def _unavailable(self, part: _Partition, dependency: str, error: BaseException) -> None:
+        self._metrics.dependency(dependency, isinstance(error, RunMoved))
+        self._log.error("dependency_failed", partition=part.number, dependency=dependency, error=error)
 
     def _traced(self, part: _Partition, batch: Batch) -> AbstractContextManager[object]:
         messages = [list(each.headers.items()) for each in batch.records]
@@ -316,6 +319,8 @@ class CasesWorker:
             except StoreError as error:
                 if "://" not in place:
                     raise
+                self.health.live()
+                self._metrics.dependency(self._database, False)
                 self._not_ready(str(error).partition("\n")[0])
                 self._stopping.wait(pause)
                 pause = min(2 * pause, PAUSE_MAX_SECONDS)
@@ -333,19 +338,6 @@ class CasesWorker:
         if topic.error is not None:
             raise KafkaError(f"{where}: topic {self._group.alerts}: {topic.error.str()}. Make it:  aml topics create")
         return len(topic.partitions)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the worker, where it runs in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        former = {each: signal.signal(each, lambda *_: self.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for each, handler in former.items():
-                signal.signal(each, handler)
 
     @contextmanager
     def _patience(self) -> Iterator[None]:

@@ -1,6 +1,9 @@
-"""Where a casework worker reads, and with whom it shares."""
+"""Where a casework worker reads, with whom it shares, and what stops it."""
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,3 +39,17 @@ class Group:
             "session.timeout.ms": session_ms, "heartbeat.interval.ms": session_ms // 4, "fetch.wait.max.ms": 100,
             "log_level": 0,
         }  # fmt: skip
+
+
+@contextmanager
+def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Inside, SIGTERM and SIGINT call ``stop``; nothing changes outside the main thread, which alone gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {each: signal.signal(each, lambda *_: stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
