@@ -4,7 +4,8 @@ import os
 import sys
 
 from monitor.app.settings import load_settings
-from monitor.app.streaming.scoring import ScoringTopics, ScoringWorker
+from monitor.app.streaming.scoring import ScoringWorker
+from monitor.app.streaming.scoring_outbox import ScoringTopics
 from tests.streaming.no_profiles import NoProfiles
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import asyncio
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,46 +31,34 @@ import msgspec
 from faust.types import TP
 from faust.types import Message as FaustMessage
 
-from monitor.adapters.kafka import alert_records, legs_log, refused_records
-from monitor.adapters.kafka.legs_log import FORMAT, KIND
-from monitor.adapters.kafka.refused_records import RefusedPayment
+from monitor.adapters.kafka import legs_log
+from monitor.adapters.kafka.legs_log import KIND
 from monitor.adapters.snapshots import SnapshotStore
-from monitor.app.engine_refusals import DETAILS
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
-from monitor.app.streaming.partition import PAYMENTS, Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.partition import Judged, LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
+from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
-from monitor.domain.alert import Alert
 from monitor.engine import state
 
 GROUP = "aml-score"
 WAITING_MAX = 256
 """Most records that wait in memory; Faust stops reading where there are more."""
-UNSENT_MAX = 1_000
-"""Most records of alerts that the brokers have not acknowledged; judging waits where there are more."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
+LIVE_SECONDS = 1.0
+"""How often a worker that judges or restores says that it lives."""
 STOP_SECONDS = 20.0
 """How long stopping may take."""
 READY_LAG = 1_000
 """With more records waiting a worker is not ready."""
 _NO_LIMIT = 1 << 62
-UNREADABLE = "record_unreadable"
-"""Reason of a record of the log that cannot be read."""
-
-
-class ScoringTopics(msgspec.Struct, frozen=True):
-    """Names of the topics that a scoring worker uses."""
-
-    legs: str = "legs"
-    alerts: str = "alerts"
-    refused: str = "refused"
 
 
 @dataclass(slots=True)
@@ -85,6 +73,8 @@ class _Held:
     """Messages in the order of the log, without their values."""
     is_joined: bool = False
     """Whether the state has met the first record that the brokers gave."""
+    is_told: bool = True
+    """Whether all that the state has raised was handed to the brokers."""
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -139,17 +129,15 @@ class ScoringWorker:
         self._key = settings.store.key()
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
-        self._alert_partitions = legs_log.partitions_of(client, self.topics.alerts)
         self._held: dict[int, _Held] = {}
         self._assigned: set[int] = set()
         self._generation = 0
-        self._unsent: set[asyncio.Future[Any]] = set()
         self._judging = ThreadPoolExecutor(1, "judging")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._saving: asyncio.Task[None] | None = None
-        self._crash: asyncio.Task[None] | None = None
         self.app = make_app(group, settings.kafka, commit_seconds=COMMIT_SECONDS)
-        self._waiting: asyncio.Queue[FaustMessage | None] | None = None
+        self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
+        self._waiting: asyncio.Queue[FaustMessage] | None = None
         legs = self.app.topic(
             self.topics.legs, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
         )
@@ -180,7 +168,7 @@ class ScoringWorker:
     # Reading ----------------------------------------------------------------------------------------------
 
     @property
-    def _queue(self) -> "asyncio.Queue[FaustMessage | None]":
+    def _queue(self) -> "asyncio.Queue[FaustMessage]":
         if self._waiting is None:
             self._waiting = asyncio.Queue(WAITING_MAX)
         return self._waiting
@@ -205,7 +193,6 @@ class ScoringWorker:
             del self._held[number]
             self.metrics.gone(number)
             self.health.forget(number)
-        await self._queue.put(None)  # Restore those that are new, before their first record comes.
 
     # Judging ----------------------------------------------------------------------------------------------
 
@@ -235,7 +222,7 @@ class ScoringWorker:
             generation, found = self._generation, [first]
             while not self._queue.empty():
                 found.append(self._queue.get_nowait())
-            yield generation, [each for each in found if each is not None]
+            yield generation, found
 
     async def _take(self, held: _Held, messages: list[FaustMessage], generation: int) -> None:
         """Judge the records of one partition; waits where one is blocked."""
@@ -243,13 +230,15 @@ class ScoringWorker:
         if not held.is_joined:
             await self._join(held, records[0].offset)
         while records and generation == self._generation:
-            start = time.perf_counter()
+            start, held.is_told = time.perf_counter(), False
             judged = await self._in_thread(partial(held.partition.step, records))
-            await self._send(held.partition.number, judged)
+            await self._outbox.send(held.partition, judged)
+            held.is_told = True
             self._record(held.partition, judged, records[: judged.records], time.perf_counter() - start)
             records = records[judged.records :]
             if judged.blocked is not None:
                 self._say.warning("partition_waits", partition=held.partition.number, dependency="redis")
+                self.health.live()
                 await asyncio.sleep(RETRY_SECONDS)
         if generation == self._generation:
             for each in messages:
@@ -293,50 +282,6 @@ class ScoringWorker:
         self.health.ready(not why, why)
         self.metrics.ready(not why)
 
-    async def _send(self, number: int, judged: Judged) -> None:
-        """Hand what a step raised to the brokers; waits only where too much is not acknowledged."""
-        by_home: dict[int, list[Alert]] = defaultdict(list)
-        for alert in judged.alerts:
-            by_home[_home(alert.subject.token, self._alert_partitions)].append(alert)
-        headers = [(KIND, alert_records.KIND.encode()), (FORMAT, alert_records.FORMAT)]
-        if (bank := self._held[number].partition.engine.peers.snapshot) is not None:
-            headers.append((alert_records.BANK_CUSTOMERS, str(bank.customers).encode()))
-        for home, alerts in by_home.items():
-            await self._produce(self.topics.alerts, alert_records.encode(alerts), home, headers)
-        for home, value in judged.forwards:
-            headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1")]
-            await self._produce(self.topics.legs, value, home, headers)
-        for refused in self._refusals(number, judged):
-            value, headers = refused_records.encode(refused)
-            await self._produce(self.topics.refused, value, None, headers, refused.key)
-        while len(self._unsent) > UNSENT_MAX:
-            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
-
-    def _refusals(self, number: int, judged: Judged) -> Iterator[RefusedPayment]:
-        """Payments that only the engine could refuse, and records of the log that cannot be read."""
-        for each in judged.refused:
-            place = f"{each.source_partition}:{each.source_offset}"
-            yield RefusedPayment(
-                each.source_partition, each.source_offset, f"transactions {place}", each.reason.value,
-                DETAILS[each.reason], b"",
-            )  # fmt: skip
-        for offset, fact in judged.damaged:
-            yield RefusedPayment(number, offset, f"{self.topics.legs} {number}:{offset}", UNREADABLE, fact, b"")
-
-    async def _produce(
-        self, topic: str, value: bytes, partition: int | None, headers: Any, key: bytes | None = None
-    ) -> None:
-        sent: Awaitable[Any] = await self.app.producer.send(topic, key, value, partition, None, headers)
-        future = asyncio.ensure_future(sent)
-        self._unsent.add(future)
-        future.add_done_callback(self._sent)
-
-    def _sent(self, future: "asyncio.Future[Any]") -> None:
-        self._unsent.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            # What was judged is not known outside: begin again at the last snapshot.
-            self._crash = asyncio.ensure_future(self.app.crash(error))
-
     # Restoring --------------------------------------------------------------------------------------------
 
     async def _hold(self, number: int) -> None:
@@ -377,26 +322,30 @@ class ScoringWorker:
         if due:
             held = min(due, key=lambda each: each.saved_at)
             # Copied here, between two steps: what the state covers has been handed to the brokers.
-            saved = await self._in_thread(lambda: _copied(held.partition))
-            self._saving = asyncio.ensure_future(self._save(held, saved, list(self._unsent), self._generation))
+            saved = await self._in_thread(partial(_copied, held.partition))
+            self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
 
     async def _save(self, held: _Held, saved: _Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
-        """Write a state whole, then let Faust commit what it covers."""
-        number, held.saved_at, start = held.partition.number, time.monotonic(), time.perf_counter()
+        """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
+
+        Whoever finds the state goes on behind it, so it must not be found before.
+        """
+        number, held.saved_at = held.partition.number, time.monotonic()
+        sent = await asyncio.gather(*unsent, return_exceptions=True)
+        if any(isinstance(each, BaseException) for each in sent):
+            return  # The worker ends; see the outbox.
+        start = time.perf_counter()
         try:
             await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
-            size = sum(values.nbytes for values in saved.arrays.values())
-            seconds = time.perf_counter() - start
-            self.metrics.saved(number, seconds=seconds, size_bytes=size, at_seconds=time.time())
-            self.metrics.dependency("disk", True)
         except OSError as error:  # The disk is full, or the folder is away: go on, and commit nothing.
             self.metrics.dependency("disk", False)
             self._say.error("state_not_saved", partition=number, error=error)
             return
-        if unsent and any(
-            isinstance(each, BaseException) for each in await asyncio.gather(*unsent, return_exceptions=True)
-        ):
-            return  # The worker ends; see ``_sent``.
+        self.metrics.dependency("disk", True)
+        if self._held.get(number) is held:
+            size = sum(values.nbytes for values in saved.arrays.values())
+            seconds = time.perf_counter() - start
+            self.metrics.saved(number, seconds=seconds, size_bytes=size, at_seconds=time.time())
         held.saved_offset = saved.offset
         if generation == self._generation:
             covered = [each for each in held.unacknowledged if each.offset < saved.offset]
@@ -405,17 +354,19 @@ class ScoringWorker:
                 message.ack(self.app.consumer)
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
-        """Save every partition: who takes over has nothing to judge again."""
+        """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
         for held in list(self._held.values()):
-            if held.partition.offset > held.saved_offset:
-                await self._save(held, _copied(held.partition), list(self._unsent), self._generation)
+            if held.is_told and held.partition.offset > held.saved_offset:
+                saved = await self._in_thread(partial(_copied, held.partition))
+                if held.is_told and saved.offset == held.partition.offset:
+                    await self._save(held, saved, self._outbox.unsent(), self._generation)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._judging, work)
-
-
-def _home(token: str, partitions: int) -> int:
-    return int.from_bytes(bytes.fromhex(token)[:8]) % partitions
+        """Work in the thread of judging; the worker lives meanwhile, however long it takes."""
+        done = asyncio.get_running_loop().run_in_executor(self._judging, work)
+        while not (await asyncio.wait({done}, timeout=LIVE_SECONDS))[0]:
+            self.health.live()
+        return done.result()
 
 
 def _record(message: FaustMessage) -> LogRecord:

@@ -1,0 +1,92 @@
+"""When a state may be found by others, and when its records are done: only behind what the brokers have."""
+
+import asyncio
+import io
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from monitor.app.streaming.book import Book
+from monitor.app.streaming.recording import ScoringMetrics
+from monitor.app.streaming.scoring import ScoringWorker, _Held
+from monitor.app.streaming.telling import telling
+
+
+class Message:
+    """A record of the log that remembers whether it was acknowledged."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset, self.is_acked = offset, False
+
+    def ack(self, _consumer: object) -> None:
+        self.is_acked = True
+
+
+class Saved:
+    """A state at offset 5 that remembers whether it was written, or cannot be."""
+
+    arrays: ClassVar[dict[str, Any]] = {}
+    offset, clock_us, layout = 5, 0, ""
+
+    def __init__(self, *, is_full: bool = False) -> None:
+        self.is_full, self.is_written = is_full, False
+
+    def write(self, _store: object) -> None:
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        self.is_written = True
+
+
+def saving(saved: Saved) -> tuple[ScoringWorker, _Held, list[Message]]:
+    """A worker that holds one partition, without brokers."""
+    worker = ScoringWorker.__new__(ScoringWorker)
+    messages = [Message(offset) for offset in (3, 4, 5, 6)]
+    partition: Any = SimpleNamespace(number=0, offset=7)
+    given: Any = list(messages)
+    held = _Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
+    worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
+    worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
+    worker.app = SimpleNamespace(consumer=None)
+    return worker, held, messages
+
+
+def test_a_state_is_written_when_the_brokers_have_all_that_it_raised_and_not_before():
+    async def run() -> None:
+        saved = Saved()
+        worker, held, messages = saving(saved)
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done = asyncio.create_task(worker._save(held, saved, [sent], 0))
+        await asyncio.sleep(0.05)
+        assert not saved.is_written
+        sent.set_result(None)
+        await done
+        assert saved.is_written
+        assert [each.is_acked for each in messages] == [True, True, False, False]
+        assert held.saved_offset == 5
+        assert held.unacknowledged == messages[2:]
+
+    asyncio.run(run())
+
+
+def test_neither_is_a_state_written_nor_a_record_done_where_the_brokers_did_not_take_an_alert():
+    async def run() -> None:
+        saved = Saved()
+        worker, held, messages = saving(saved)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(OSError("no broker"))
+        await worker._save(held, saved, [failed], 0)
+        assert not saved.is_written
+        assert not any(each.is_acked for each in messages)
+
+    asyncio.run(run())
+
+
+def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
+    async def run() -> None:
+        for saved, generation in ((Saved(is_full=True), 0), (Saved(), 1)):
+            worker, held, messages = saving(saved)
+            await worker._save(held, saved, [], generation)
+            assert not any(each.is_acked for each in messages)
+            assert held.saved_offset == (0 if saved.is_full else 5)
+
+    asyncio.run(run())
