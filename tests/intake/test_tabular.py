@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.refusal import Reason
@@ -165,6 +165,7 @@ def test_written_json_is_read_back_as_it_was(rows: list[tuple[str | None, str | 
     st.binary(max_size=300) | st.text('",\na', max_size=60).map(str.encode),
     st.lists(st.integers(0, 10_000), max_size=4),
 )
+@example(b'\x00"\n"\n"",\n', [27])
 @settings(print_blob=True, deadline=None, max_examples=200)
 def test_random_bytes_are_refused_and_every_byte_is_kept(body: bytes, cuts: list[int]) -> None:
     whole = b"transaction_id,amount\n" + body

@@ -174,6 +174,7 @@ class ProfileWorker:
             else:
                 self._health.ready(True)
                 return
+        self._is_troubled = True  # It was not done: the brokers are asked once more whether all is well.
 
     def _wait(self, seconds: float) -> None:
         """Let time pass and stay a member of the group; nothing is fetched meanwhile."""
