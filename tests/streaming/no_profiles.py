@@ -1,4 +1,6 @@
-"""A partition without profiles, for tests; blocked where a test says so."""
+"""A partition without profiles, for tests; blocked where a test says so, or as long as a file is there."""
+
+import os
 
 from monitor.app.profiles import ProfileTimeline
 from monitor.app.streaming.partition import Blocked
@@ -15,7 +17,7 @@ class NoProfiles(ProfileTimeline):
         self.applied: list[bytes] = []
 
     def apply(self, value):
-        if self.is_blocked:
+        if self.is_blocked or os.path.exists(os.environ.get("AML_TEST_BLOCKED_WHILE", "")):
             raise Blocked("Redis does not answer")
         self.applied.append(value)
 

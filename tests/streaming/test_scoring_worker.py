@@ -21,7 +21,7 @@ from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
 from monitor.app.streaming.given import given_inputs
-from monitor.app.streaming.partition import LogRecord, Partition
+from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, simulated
 from tests.streaming.legs_stream import KEY, LegsStream
@@ -161,4 +161,22 @@ def test_workers_that_are_killed_join_and_leave_raise_what_undisturbed_ones_rais
             while len(one.workers) < 1 or (len(one.workers) < 3 and rng.random() < 0.3):
                 one.start()
         assert kills > 3
+        one.wait_for(recorded.alerts)
+
+
+def test_a_partition_that_is_blocked_waits_and_the_others_of_its_worker_do_not(
+    recorded: Log, kafka_bootstrap: str, tmp_path: Path
+):
+    blocked = tmp_path / "redis is away"
+    blocked.touch()
+    with cluster(kafka_bootstrap, tmp_path, recorded) as one:
+        one.env["AML_TEST_BLOCKED_WHILE"] = str(blocked)
+        one.produce(0, [LogRecord(0, "profiles", b"")])
+        for number, records in enumerate(recorded.records):
+            one.produce(number, records)
+        one.start()
+        others = {name: alert for name, alert in recorded.alerts.items() if alert.position // POSITIONS != 0}
+        assert 0 < len(others) < len(recorded.alerts)
+        one.wait_for(others)
+        blocked.unlink()
         one.wait_for(recorded.alerts)

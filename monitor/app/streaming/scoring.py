@@ -19,7 +19,7 @@ messages that wait, in one step.
 import asyncio
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ from monitor.engine import state
 
 GROUP = "aml-score"
 WAITING_MAX = 256
-"""Most records that wait in memory; Faust stops reading where there are more."""
+"""Most records that wait in memory, read or blocked; Faust stops reading where there are more."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
 LIVE_SECONDS = 1.0
@@ -69,8 +69,12 @@ class _Held:
     snapshots: SnapshotStore
     saved_offset: int
     saved_at: float = field(default_factory=time.monotonic)
+    waiting: list[FaustMessage] = field(default_factory=list)
+    """Messages that are not judged, in the order of the log."""
+    retry_at: float = 0.0
+    """When the first of them, which was blocked, is tried again."""
     unacknowledged: list[FaustMessage] = field(default_factory=list)
-    """Messages in the order of the log, without their values."""
+    """Messages that are judged and not committed, without their values."""
     is_joined: bool = False
     """Whether the state has met the first record that the brokers gave."""
     is_told: bool = True
@@ -184,7 +188,7 @@ class ScoringWorker:
         while not self._queue.empty():
             self._queue.get_nowait()
         for held in self._held.values():
-            held.unacknowledged.clear()
+            held.waiting, held.unacknowledged, held.is_joined = [], [], False
 
     async def _on_assigned(self, _app: Any, /, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[0]
@@ -202,20 +206,25 @@ class ScoringWorker:
             self.health.live()
             for number in sorted(self._assigned - set(self._held)):
                 await self._hold(number)
-            by_partition: dict[int, list[FaustMessage]] = defaultdict(list)
-            for message in messages:
-                by_partition[message.partition].append(message)
-            for number, some in by_partition.items():
-                held = self._held.get(number)
-                if held is not None and generation == self._generation:
-                    await self._take(held, some, generation)
+            for message in messages if generation == self._generation else []:
+                if (its := self._held.get(message.partition)) is not None:
+                    its.waiting.append(message)
+            for held in list(self._held.values()):
+                is_free = held.waiting and time.monotonic() >= held.retry_at
+                if is_free and generation == self._generation:
+                    await self._take(held, generation)
             await self._save_what_is_due()
             self._show()
 
     async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
         while True:
+            blocked = sum(len(held.waiting) for held in self._held.values())
+            if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
+                await asyncio.sleep(RETRY_SECONDS)
+                yield self._generation, []
+                continue
             try:
-                first = await asyncio.wait_for(self._queue.get(), timeout=1.0)
+                first = await asyncio.wait_for(self._queue.get(), timeout=RETRY_SECONDS if blocked else 1.0)
             except TimeoutError:
                 yield self._generation, []
                 continue
@@ -224,28 +233,26 @@ class ScoringWorker:
                 found.append(self._queue.get_nowait())
             yield generation, found
 
-    async def _take(self, held: _Held, messages: list[FaustMessage], generation: int) -> None:
-        """Judge the records of one partition; waits where one is blocked."""
-        records = [_record(each) for each in messages]
+    async def _take(self, held: _Held, generation: int) -> None:
+        """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
+        records = [_record(each) for each in held.waiting]
         if not held.is_joined:
             await self._join(held, records[0].offset)
-        while records and generation == self._generation:
-            start, held.is_told = time.perf_counter(), False
-            judged = await self._in_thread(partial(held.partition.step, records))
-            await self._outbox.send(held.partition, judged)
-            held.is_told = True
-            self._record(held.partition, judged, records[: judged.records], time.perf_counter() - start)
-            records = records[judged.records :]
-            if judged.blocked is not None:
-                self._say.warning("partition_waits", partition=held.partition.number, dependency="redis")
-                self.health.live()
-                await asyncio.sleep(RETRY_SECONDS)
+        start, held.is_told = time.perf_counter(), False
+        judged = await self._in_thread(partial(held.partition.step, records))
+        await self._outbox.send(held.partition, judged)
+        held.is_told = True
+        self._show_step(held.partition, judged, records[: judged.records], time.perf_counter() - start)
+        if judged.blocked is not None:
+            held.retry_at = time.monotonic() + RETRY_SECONDS
+            self._say.warning("partition_waits", partition=held.partition.number, dependency="redis")
         if generation == self._generation:
-            for each in messages:
+            done, held.waiting = held.waiting[: judged.records], held.waiting[judged.records :]
+            for each in done:
                 each.value = None
-            held.unacknowledged += messages
+            held.unacknowledged += done
 
-    def _record(self, partition: Partition, judged: Judged, records: list[LogRecord], seconds: float) -> None:
+    def _show_step(self, partition: Partition, judged: Judged, records: list[LogRecord], seconds: float) -> None:
         """What a step led to, into the metrics."""
         number, metrics, now_us = partition.number, self.metrics, time.time_ns() // 1_000
         for step in judged.steps:
@@ -259,6 +266,8 @@ class ScoringWorker:
             metrics.quarantined(len(judged.damaged))
         if judged.refused:
             metrics.refused(Counter(each.reason.value for each in judged.refused))
+        if (bank := partition.engine.peers.snapshot) is not None:
+            metrics.bank_snapshot(number, bank.day)
         metrics.verdicts(number, partition.engine)
         metrics.paused(number, judged.blocked is not None)
         metrics.degraded(number, bool(partition.profiles.degraded))
@@ -279,6 +288,7 @@ class ScoringWorker:
             why = f"{missing} partitions are not restored yet"
         elif behind > READY_LAG:
             why = f"{behind} records wait"
+        self.metrics.dependency("kafka", bool(self._assigned))
         self.health.ready(not why, why)
         self.metrics.ready(not why)
 
@@ -287,7 +297,10 @@ class ScoringWorker:
     async def _hold(self, number: int) -> None:
         """Take a partition over: its newest snapshot, or an empty state."""
         start = time.perf_counter()
-        held = self._held[number] = await self._in_thread(lambda: self._restored(number))
+        held = await self._in_thread(lambda: self._restored(number))
+        if number not in self._assigned:  # It has gone on meanwhile.
+            return
+        self._held[number] = held
         seconds = time.perf_counter() - start
         self.metrics.began(number, held.partition.engine, seconds=seconds)
         self._say.info("state_restored", partition=number, offset=held.partition.offset, seconds=round(seconds, 3))
