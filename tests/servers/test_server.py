@@ -111,7 +111,10 @@ def test_a_server_that_ends_at_once_is_quoted():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_ends_with_the_process_that_started_it(number: signal.Signals, tmp_path: Path):
-    starter = "from tests.servers.test_server import Listener; import time; print(Listener().start().pid, flush=True); "
+    starter = (  # Who starts the tests in the background may have SIGINT ignored.
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from tests.servers.test_server import Listener; print(Listener().start().pid, flush=True); "
+    )
     with subprocess.Popen(
         [sys.executable, "-c", starter + "time.sleep(60)"],
         stdout=subprocess.PIPE,
