@@ -68,11 +68,11 @@ def remedy_of(reason: str) -> str:
         return "A reason that this version does not know."
 
 
-def encode(refused: RefusedPayment) -> tuple[bytes, Headers]:
-    """Value and headers of the record."""
+def encode(refused: RefusedPayment, *, kind: str = KIND) -> tuple[bytes, Headers]:
+    """Value and headers of the record; of another ``kind`` it is not a payment, and is not sent again."""
     value = refused.original[:_VALUE_BYTES_MAX]
     headers = [
-        ("kind", KIND.encode()),
+        ("kind", kind.encode()),
         ("format", FORMAT),
         ("reason", refused.reason.encode()),
         ("detail", _short(refused.detail)),

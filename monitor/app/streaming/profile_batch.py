@@ -7,10 +7,10 @@ for a batch at a time, in a table that is dropped with it, so that memory does n
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from monitor.adapters.kafka import identity_records
 from monitor.adapters.redis.profiles import NewVersion, Profiles, Stored, Written
 from monitor.adapters.redis.stored_profile import encode, stored_profiles
 from monitor.domain.refusal import Reason, Refusal
-from monitor.domain.transaction import Bytes16
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.profile_columns import ProfileRows
 from monitor.intake.profile_fast import add_line
@@ -74,7 +74,7 @@ def read_batch(messages: Sequence[ProfileMessage], *, key: bytes) -> ProfileBatc
         batch.versions.append(
             NewVersion(profile.customer, profile.version, profile.recorded_at_us, encode(profile), accounts)
         )
-    batch.identities = _identities(identifiers, tokens)
+    batch.identities = dict(identity_records.encode(identifiers, 0))
     return batch
 
 
@@ -124,12 +124,3 @@ def announcements(
                 told.setdefault(partition, {})[customer, number] = recorded_us
     found = {partition: [(*key, at) for key, at in rows.items()] for partition, rows in told.items()}
     return found, {customer: new for customer, new in new_homes.items() if new}
-
-
-def _identities(identifiers: IdentifierTable, tokens: Bytes16) -> dict[bytes, bytes]:
-    kinds, offsets, texts = identifiers.export(0)
-    edges = offsets.tolist()
-    return {
-        token.tobytes(): bytes([kind]) + texts[start:stop]
-        for token, kind, start, stop in zip(tokens, kinds.tolist(), edges[:-1], edges[1:], strict=True)
-    }

@@ -31,7 +31,7 @@ from typing import Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka import KafkaError as Code
 
-from monitor.adapters.kafka import profile_records, refused_profiles
+from monitor.adapters.kafka import identity_records, profile_records, refused_profiles
 from monitor.adapters.kafka.profile_records import Announcements
 from monitor.adapters.kafka.topics import KafkaError
 from monitor.adapters.redis.profiles import Profiles, ProfilesUnavailable, Stored, Written
@@ -53,7 +53,6 @@ _ROWS_MAX = 10_000
 _METADATA_MS = 5_000
 """How often the brokers are asked for the topic: one that has just been started may not know it yet."""
 _LASTING = (Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED)
-_IDENTITY = [("kind", b"identity"), ("format", b"1")]
 
 
 class Readiness(Protocol):
@@ -251,7 +250,7 @@ class ProfileWorker:
         """Everything that is made of a batch: announcements last, once what they rest on is there."""
         identities = {token: value for token, value in batch.identities.items() if token not in self._sent}
         for token, value in identities.items():
-            self._put(self._topics.identities, value, key=token, headers=_IDENTITY)
+            self._put(self._topics.identities, value, key=token, headers=identity_records.HEADERS)
         for source, refusal in refused:
             value, headers = refused_profiles.encode(refusal, partition=source.partition, offset=source.offset)
             self._put(self._topics.refused, value, key=source.place.encode(), headers=headers)
