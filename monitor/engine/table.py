@@ -128,16 +128,18 @@ class WindowTable:
 
     def _drop_idle_periods(self, coming: int) -> None:
         """Free the buckets that no record can reach any more, with their distinct values and sorted blocks."""
-        in_use = self.periods[:, 0] != EMPTY
-        bucket = np.where(in_use, self.periods[:, 2], 0)
+        in_use = np.flatnonzero(self.periods[:, 0] != EMPTY)
+        bucket = self.periods[in_use, 2]
         clock = self.rows[self.buckets[bucket, BUCKET_ROW], CLOCK]
-        is_idle = in_use & (clock - self.buckets[bucket, BUCKET_TIME] > BUCKET_IDLE_US)
-        idle = self.periods[is_idle, 2]
+        is_idle = clock - self.buckets[bucket, BUCKET_TIME] > BUCKET_IDLE_US
+        idle = bucket[is_idle]
         if not len(idle):
             return
+        is_kept = np.ones(len(self.periods), bool)
+        is_kept[in_use[is_idle]] = False
         dead = np.zeros(len(self.buckets), bool)
         dead[idle] = True
-        self.periods, used = regrown(self.periods, 0, coming, keep=~is_idle)
+        self.periods, used = regrown(self.periods, 0, coming, keep=is_kept)
         self.counters[windows.BUCKETS_USED] = used
         owner = np.where(self.seen[:, 0] != EMPTY, self.seen[:, 0] >> 8, 0)
         self.seen, distincts = regrown(self.seen, 0, coming * max(1, len(self.layout.shape.groups)), keep=~dead[owner])
