@@ -38,7 +38,7 @@ _CHANCE = log10(np.e)
 
 @dataclass(frozen=True, slots=True)
 class TailSnapshot:
-    """Counts in force from a log position on, shape (segments, signals, BUCKETS)."""
+    """Counts in force from a log position on, shape (segments, signals, BUCKETS); segments beyond have none."""
 
     version: int
     signals: tuple[str, ...]
@@ -75,7 +75,8 @@ def _combine_and_count(
     """``tails`` (segments, signals, BUCKETS) is ``-log10 p`` per bucket; ``has_tails`` (segments, signals) is
     False where it is NaN.
 
-    A signal of weight 0 is counted and says nothing. ``decades`` (BUCKETS) counts the sums, rounded down.
+    A signal of weight 0 is counted and says nothing. ``counts[0]`` is of rows without a segment here. ``decades``
+    (BUCKETS) counts the sums, rounded down.
     """
     for i in range(signals.shape[0]):
         own = segment[i] if 0 < segment[i] < tails.shape[0] else 0
@@ -97,9 +98,7 @@ def _combine_and_count(
                 if len(why):
                     why[i, k, 0], why[i, k, 1], why[i, k, 2] = contribution, value, tail
             if learn:
-                counts[0, k, bucket] += 1
-                if counted > 0:
-                    counts[counted, k, bucket] += 1
+                counts[counted, k, bucket] += 1
         if known > 0.0:
             values[i], ready[i] = total, True
             if learn:
@@ -140,6 +139,19 @@ def _tails(counts: Counts, tails: Float64s) -> None:
                 before = here
 
 
+def _together(counts: Counts) -> Counts:
+    """A copy in which the counts at 0 are of everyone."""
+    found = counts.copy()
+    found[0] += counts[1:].sum(axis=0)
+    return found
+
+
+def _apart(counts: Counts) -> Counts:
+    """The counts with those of everyone, at 0, less those of all segments; a row is counted once that way."""
+    counts[0] -= counts[1:].sum(axis=0)
+    return counts
+
+
 class Combination(ColumnModel):
     """The weighted sum of the tails of signals. As a model it passes the suite of all models.
 
@@ -177,10 +189,15 @@ class Combination(ColumnModel):
             held: Signals whose counts stay those in force.
         """
         if halvings:
-            forget(self._counts, halvings=halvings, least=ROWS_MIN)
-        counts = self._counts.copy()
+            counts = self.counts
+            forget(counts, halvings=halvings, least=ROWS_MIN)
+            self._counts = _apart(counts)
+        before = len(self._snapshot.counts)
+        segments = max(before, 1 + int(np.flatnonzero(self._counts.any(axis=(1, 2))).max(initial=0)))
+        counts = _together(self._counts[:segments])
         if held:
-            counts[:, held] = self._snapshot.counts[:, held]
+            counts[:, held] = 0
+            counts[:before, held] = self._snapshot.counts[:, held]
         return TailSnapshot(self._snapshot.version + 1, self._signals, counts)
 
     def leave_out(self, signals: Sequence[int]) -> None:
@@ -190,7 +207,8 @@ class Combination(ColumnModel):
 
     def take_back(self, signals: Sequence[int], *, is_new: bool) -> None:
         """Of what these signals counted forget all that came after the snapshot in force; ``is_new``: all before it."""
-        kept = self._snapshot.counts[:, signals]
+        kept = np.zeros_like(self._counts[:, signals])
+        kept[: len(self._snapshot.counts)] = _apart(self._snapshot.counts[:, signals])
         self._counts[:, signals] = self._counts[:, signals] - kept if is_new else kept
 
     def use(self, snapshot: TailSnapshot) -> None:
@@ -216,8 +234,18 @@ class Combination(ColumnModel):
 
     @property
     def counts(self) -> Counts:
-        """What was counted, shape (segments, signals, buckets); partitions are merged by adding theirs."""
-        return self._counts
+        """What was counted, shape (segments, signals, buckets), a copy; partitions are merged by adding theirs."""
+        return _together(self._counts)
+
+    @property
+    def segments(self) -> int:
+        """How many are told apart."""
+        return len(self._counts)
+
+    @property
+    def counts_of_everyone(self) -> Int64s:
+        """What was counted of all segments together, shape (signals, buckets)."""
+        return self._counts.sum(axis=0)
 
     def score_learn_signals(self, signals: Float64s, segment: Int64s, *, why: bool = False) -> Scores:
         """As ``score_learn_many`` with the signals side by side, shape (n, signals), C order."""
@@ -250,7 +278,7 @@ class Combination(ColumnModel):
 
     def _arrays(self) -> Arrays:
         return {
-            "counts": self._counts,
+            "counts": self.counts,
             "decades": self.decades,
             "weights": self._in_force,
             "snapshot": self._snapshot.counts,
@@ -258,5 +286,5 @@ class Combination(ColumnModel):
         }
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._counts, self.decades, self._in_force = arrays["counts"], arrays["decades"], arrays["weights"]
+        self._counts, self.decades, self._in_force = _apart(arrays["counts"]), arrays["decades"], arrays["weights"]
         self.use(TailSnapshot(int(arrays["snapshot.version"][0]), self._signals, arrays["snapshot"]))

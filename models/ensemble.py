@@ -122,7 +122,7 @@ class Ensemble:
         self.combination = Combination(signals, weights, segments=segments)
         self._day = self._first_day = _NO_DAY
         self._halved = 0
-        self._before = self.combination.counts[0].copy()
+        self._before = self.combination.counts_of_everyone
         self._frozen: dict[int, Freezing] = {}
         self._freezings: list[Freezing] = []
         self.watch = Watch([*(each.name for each in signals), SCORE], _detector)
@@ -156,7 +156,7 @@ class Ensemble:
         return {
             "members": [{"model": model.id, "version": model.version, "weights": dict(w)} for model, w in members],
             "combination": self.combination.version,
-            "segments": len(self.combination.counts),
+            "segments": self.combination.segments,
             "half_life_days": HALF_LIFE_DAYS,
             "drift": [FREEZES, SHIFTED, WATCHED_FROM_DAYS, FROZEN_DAYS, LATEST_DAYS, REFERENCE_DAYS],
         }
@@ -209,7 +209,7 @@ class Ensemble:
             is_due = day // HALF_LIFE_DAYS > self._halved and not held
             self._halved = day // HALF_LIFE_DAYS if is_due else self._halved
             self.combination.use(self.combination.publish(halvings=int(is_due), held=held))
-            self._before = self.combination.counts[0].copy()
+            self._before = self.combination.counts_of_everyone
             for number, model in enumerate(self.models):
                 if isinstance(model, _Publishes) and number not in self._frozen:
                     model.use(model.publish())
@@ -218,7 +218,7 @@ class Ensemble:
     def _compare(self) -> None:
         """Show the watch the day that is over. The figure of a signal is its mean ``-log10`` tail above chance."""
         combination = self.combination
-        counts = np.concatenate([combination.counts[0] - self._before, combination.decades[None]])
+        counts = np.concatenate([combination.counts_of_everyone - self._before, combination.decades[None]])
         combination.decades[:] = 0
         values = np.concatenate([combination.tails[0] - _CHANCE, edges()[None, :-1]])
         rows = counts.sum(axis=1)

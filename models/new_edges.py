@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from models.column_model import Arrays, ColumnModel, room_for
+from models.column_model import Arrays, ColumnModel
 from models.compiled import inlined, kernel, prefetch
 from models.contract import DAY_US, Bools, Family, Float64s, Input, Int64s, Kind, Limit, ModelError, Part
 from models.new_edges_state import (
@@ -392,28 +392,24 @@ class NewEdges(ColumnModel):
         self._counters = new_counters(log2_blocks)
         self._everyone = np.tile(np.array([0.0, 0.0, 0.0, 1.0]), (CHANNELS, 1))
         self._clock = np.zeros(_CLOCK_WORDS, np.int64)
-        self._accounts, self._pool = new_accounts(min(1024, keys_max)), new_pool(_POOL_WORDS_MIN)
+        self._accounts, self._pool, self._keys = new_accounts(keys_max), new_pool(_POOL_WORDS_MIN), 0
         per_key = 4 * (ACCOUNT_WORDS + 3 * words_of_account(remembered) // 2)
         fixed = self._counters.nbytes + self._everyone.nbytes + self._clock.nbytes + 8 * _POOL_WORDS_MIN
         self.limit = Limit(fixed + keys_max * per_key, "payments of accounts beyond the limit are never ready")
 
     def _run(self, columns: Arrays, values: Float64s, ready: Bools, why: Float64s, learn: bool) -> None:
-        rows = room_for(len(self._accounts), columns["payer"], columns["payee"], keys_max=self._keys_max)
-        accounts = self._accounts
-        if rows > len(accounts):
-            accounts = new_accounts(rows)
-            accounts[: len(self._accounts)] = self._accounts
         if learn:
-            self._accounts = accounts
+            highest = max(int(columns[side].max(initial=-1)) for side in ("payer", "payee"))
+            self._keys = max(self._keys, min(highest + 1, self._keys_max))
         done, n = 0, len(values)
         scratch = np.zeros(self._remembered + PAIRS_MAX, np.int64)
         while True:
             done = _judge_and_learn(
                 done, columns["payer"], columns["payee"], columns["time_us"], columns["amount_log"],
-                columns["channel"], accounts, accounts.view(np.float32), self._pool, self._pool.view(np.float32),
-                self._everyone, self._counters, self._clock, self._remembered, words_of_payment(self._remembered),
-                self._generation_us, np.array(self.weights), np.zeros(len(self.parts)), np.zeros((3, 2)), scratch,
-                values, ready, why, learn,
+                columns["channel"], self._accounts, self._accounts.view(np.float32), self._pool,
+                self._pool.view(np.float32), self._everyone, self._counters, self._clock, self._remembered,
+                words_of_payment(self._remembered), self._generation_us, np.array(self.weights),
+                np.zeros(len(self.parts)), np.zeros((3, 2)), scratch, values, ready, why, learn,
             )  # fmt: skip
             if done == n:
                 return
@@ -421,10 +417,13 @@ class NewEdges(ColumnModel):
 
     def _repack(self) -> None:
         """Another pool, without what is too old to matter, and half as long again as what is left."""
-        new, latest = new_pool(2 * len(self._pool)), int(self._clock[_LATEST_S])
-        repack(self._accounts, self._pool, new, self._remembered, latest - _REACH_S, latest - _NEAR_S)
+        room = words_of_payment(self._remembered)
+        new, latest = new_pool(2 * len(self._pool) + _POOL_WORDS_MIN + room), int(self._clock[_LATEST_S])
+        repack(
+            self._accounts[: self._keys], self._pool, new, self._remembered, latest - _REACH_S, latest - _NEAR_S
+        )  # fmt: skip
         used = int(new[TOP])
-        self._pool = _longer(new[:used], max(used + used // 2, _POOL_WORDS_MIN) + words_of_payment(self._remembered))
+        self._pool = new[: max(used + used // 2, _POOL_WORDS_MIN) + room]
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -437,7 +436,7 @@ class NewEdges(ColumnModel):
     def _arrays(self) -> Arrays:
         self._clock[_POOL_WORDS] = len(self._pool)
         return {
-            "accounts": self._accounts,
+            "accounts": self._accounts[: self._keys],
             "pool": self._pool[: self._pool[TOP]],
             "everyone": self._everyone,
             "counters": self._counters,
@@ -446,12 +445,9 @@ class NewEdges(ColumnModel):
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._everyone, self._counters, self._clock = arrays["everyone"], arrays["counters"], arrays["clock"]
-        self._accounts = new_accounts(len(arrays["accounts"]))
-        self._accounts[:] = arrays["accounts"]
-        self._pool = _longer(arrays["pool"], int(self._clock[_POOL_WORDS]))
-
-
-def _longer(pool: Words, words: int) -> Words:
-    grown = np.zeros(words, np.int32)
-    grown[: len(pool)] = pool
-    return grown
+        accounts, pool = arrays["accounts"], arrays["pool"]
+        self._accounts, self._keys = new_accounts(self._keys_max), len(accounts)
+        self._accounts[: self._keys] = accounts
+        length = int(self._clock[_POOL_WORDS])
+        self._pool = new_pool(length)[:length]
+        self._pool[: len(pool)] = pool

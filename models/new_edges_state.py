@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.compiled import called, inlined, kernel, prefetch
+from models.room import reserved
 
 Words = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -54,15 +55,13 @@ def words_of_payment(remembered: int) -> int:
 
 
 def new_accounts(rows: int) -> Words:
-    """Accounts without a past, each in one cache line."""
-    memory = np.zeros((rows + 1) * ACCOUNT_WORDS, np.int32)
-    start = -memory.ctypes.data // 4 % ACCOUNT_WORDS
-    return memory[start : start + rows * ACCOUNT_WORDS].reshape(rows, ACCOUNT_WORDS)
+    """Room for accounts without a past, each in one cache line."""
+    return reserved((rows, ACCOUNT_WORDS), np.int32)
 
 
 def new_pool(words: int) -> Words:
-    """An empty pool."""
-    pool = np.zeros(_FIRST_BLOCK + words, np.int32)
+    """An empty pool with room for so many words of blocks."""
+    pool = reserved((_FIRST_BLOCK + words,), np.int32)
     pool[TOP] = _FIRST_BLOCK
     return pool
 

@@ -30,12 +30,11 @@ from models.contract import DAY_US, Family, Float64s, State
 from models.days import runs_of_days
 from models.drift import Drift
 from models.ensemble import EnsembleScores, Freezing, payment_ensemble
+from models.room import reserved
 from models.sketch import BUCKETS, edges
 from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
 from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.conversion import Rates
-from monitor.engine.growing import extended
-from monitor.engine.hashing import EMPTY
 from monitor.engine.model_rows import ModelRows, Rows
 from monitor.engine.profiles import ProfileTable
 
@@ -62,6 +61,8 @@ _WAYS = 4
 CARRIED_ON, NEW_PAYEES, NEW_PAYERS = "carried on", "new payees", "new payers"
 NEW_PAYERS_OF_PAYEE = "new payers of the payee"
 BURST_DAYS, PAYERS_DAYS = 3, 7
+_RINGS = (KEYS_MAX, 2, REMEMBERED, 2)
+"""By account and direction: payments, each twice its position + 1, plus 1 for a first-ever one, and its time."""
 _DENSE_MIN = 65_536
 
 
@@ -103,8 +104,8 @@ def _collect(
     """Add the remembered payments of an account that lie within the times to row ``n`` of ``found``."""
     for k in range(kept.shape[2]):
         word, then_us = kept[key, way, k, _POSITION_AND_NEW], kept[key, way, k, _TIME]
-        if word >= 0 and since_us <= then_us <= until_us and (word & 1 == 1 or not is_new):
-            found[n, count] = word >> 1
+        if word > 0 and since_us <= then_us <= until_us and (word & 1 == 1 or not is_new):
+            found[n, count] = (word >> 1) - 1
             count += 1
     return count
 
@@ -134,7 +135,7 @@ def _name_and_remember(
     """Name the payments behind each anomaly, then remember the row.
 
     ``place`` is the row of ``found`` that an anomaly has, -1 for all others; ``wanted`` (anomalies, 4) says of which
-    parts; ``kept`` (keys, 2, REMEMBERED, 2) and ``at`` (keys, 2) are rings.
+    parts; ``kept`` is as ``_RINGS`` and ``at`` (keys, 2) where the next payment goes.
     """
     size = kept.shape[2]
     for i in range(len(payer)):
@@ -154,7 +155,7 @@ def _name_and_remember(
             if wanted[n, 3]:
                 count = _collect(kept, u, _IN, payers_us, now, True, found, n, count)
             counts[n] = count
-        word = (position[i] << 1) | (1 if is_new[i] else 0)
+        word = ((position[i] + 1) << 1) | (1 if is_new[i] else 0)
         kept[v, _IN, at[v, _IN], _POSITION_AND_NEW], kept[v, _IN, at[v, _IN], _TIME] = word, now
         at[v, _IN] = (at[v, _IN] + 1) % size
         if is_new[i]:
@@ -171,8 +172,7 @@ class Anomalies:
         self.days = np.zeros((SEGMENTS, BUCKETS), np.int64)
         """Account-days by segment and bucket of their best score when the thresholds in force were published."""
         self.rows = ModelRows(segments_max=SEGMENTS - 1)
-        self.kept = _new_rings(1024)
-        self.at = np.zeros((1024, 2), np.int32)
+        self.kept, self.at = reserved(_RINGS, np.int64), reserved((KEYS_MAX, 2), np.int32)
         self.began_us: int | None = None
         self.clock_us: int | None = None
         self.broken: str | None = None
@@ -221,7 +221,6 @@ class Anomalies:
             return []
         if self.clock_us is None:
             self.began_us = self.clock_us = int(rows.time_us[0])
-        self._make_room()
         before = self.clock_us // DAY_US
         found: list[Anomaly] = []
         for today, start, stop in runs_of_days(rows.time_us, since=before):
@@ -247,13 +246,6 @@ class Anomalies:
 
     def _is_young(self, today: int) -> bool:
         return self.began_us is None or today < self.began_us // DAY_US + WARM_UP_DAYS
-
-    def _make_room(self) -> None:
-        keys = min(self.rows.count, KEYS_MAX)
-        if keys > len(self.kept):
-            more = _new_rings(min(2 * keys, KEYS_MAX))
-            more[: len(self.kept)] = self.kept
-            self.kept, self.at = more, extended(self.at, len(more), 0)
 
     def _judge(self, rows: Rows) -> list[Anomaly]:
         """Score and learn the rows of one day."""
@@ -357,9 +349,9 @@ class Anomalies:
         header = json.loads(arrays["header"].tobytes())
         self.broken, self.began_us, self.clock_us = header["broken"], header["began_us"], header["clock_us"]
         self.rows.restore(arrays["accounts"], header["segments"], header["currency"], arrays["paid_in"])
-        self.kept = _new_rings(max(1024, len(arrays["kept"])))
-        self.kept[: len(arrays["kept"])] = arrays["kept"]
-        self.at = extended(arrays["at"], len(self.kept), 0)
+        self.kept, self.at = reserved(_RINGS, np.int64), reserved((KEYS_MAX, 2), np.int32)
+        for ring, saved_ring in ((self.kept, arrays["kept"]), (self.at, arrays["at"])):
+            ring[: len(saved_ring)] = saved_ring
         self.days = arrays["days"]
         for name, target in (("ensemble", self.ensemble), ("budget", self.budget)):
             own = {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
@@ -385,10 +377,6 @@ def configuration() -> str:
 def digest() -> str:
     """SHA-256 of :func:`configuration`, hex: the digest of the source of alerts."""
     return sha256(configuration().encode()).hexdigest()
-
-
-def _new_rings(keys: int) -> npt.NDArray[np.int64]:
-    return np.full((keys, 2, REMEMBERED, 2), EMPTY, np.int64)
 
 
 def _packed(name: str, array: npt.NDArray[Any]) -> Sequence[tuple[str, npt.NDArray[Any]]]:

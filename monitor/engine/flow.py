@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.room import reserved, roomier
 from monitor.domain.flow import (
     HUB_MARK,
     INFLOWS_MAX,
@@ -67,6 +68,8 @@ from monitor.engine.trails import MEASURES, PAYEE_HERE, PAYER_HERE, RECORD_WORDS
 Rows = npt.NDArray[np.int64]
 
 _BOOKED = STATUSES.index("booked")
+_ACCOUNTS, _POOL_WORDS = 1 << 20, 1 << 14
+"""Room at the beginning; that of accounts takes no memory before they come."""
 _STATE = ("row_of", "accounts", "marks", "pool", "counts", "heard")
 
 
@@ -155,8 +158,8 @@ class FlowTable:
         self.limits, self.tokens = limits, tokens
         self.row_of = np.full(1024, -1, np.int32)
         self.marks, self.known = np.zeros(1024, np.int8), 0
-        self.accounts = np.zeros((1024, ACCOUNT_WORDS), np.int64)
-        self.pool = _new_pool(16_384)
+        self.accounts = reserved((_ACCOUNTS, ACCOUNT_WORDS), np.int64)
+        self.pool = _new_pool(_POOL_WORDS)
         self.counts = np.zeros(COUNTS, np.int64)
         self.heard = np.zeros(0, np.int64)
         """By partition: one more than the last position of which a message was taken in."""
@@ -250,6 +253,7 @@ class FlowTable:
         for name in _STATE:
             setattr(self, name, np.array(arrays[name]))
         self.known = len(self.marks)
+        self.accounts = roomier(self.accounts, len(self.accounts), max(len(self.accounts), _ACCOUNTS))
         self.pool = extended(self.pool, 2 * len(self.pool) + ROOM, 0)
 
     def _state(self, changed: Rows) -> State:
@@ -260,9 +264,8 @@ class FlowTable:
         if codes > len(self.row_of):
             self.row_of = extended(self.row_of, 2 * codes, -1)
         self._make_marks(codes)
-        coming = int(self.counts[C_ACCOUNTS]) + 2 * len(payments.position)
-        if coming > len(self.accounts):
-            self.accounts = extended(self.accounts, max(coming, 2 * len(self.accounts)), 0)
+        accounts = int(self.counts[C_ACCOUNTS])
+        self.accounts = roomier(self.accounts, accounts, accounts + 2 * len(payments.position))
 
     def _make_marks(self, codes: int) -> None:
         """Marks for codes that are new: no hub, and the bit of the token."""
@@ -279,11 +282,10 @@ class FlowTable:
 
     def _repack(self) -> None:
         """Another pool, without what has been forgotten, and twice as long as what is left."""
-        new = _new_pool(len(self.pool))
+        new = _new_pool(2 * len(self.pool) + ROOM)
         rows = int(self.counts[C_ACCOUNTS])
         inflows.repack(self.accounts, rows, self.limits, self.counts, self.pool, new)
-        length = max(2 * (int(new[TOP]) + ROOM), len(_new_pool(16_384)))
-        self.pool = extended(new[: new[TOP]], length, 0)
+        self.pool = new[: max(2 * (int(new[TOP]) + ROOM), _POOL_WORDS)]
 
 
 def _received(records: Records) -> Payments:
@@ -310,6 +312,6 @@ def _received(records: Records) -> Payments:
 
 
 def _new_pool(words: int) -> Rows:
-    pool = np.zeros(FIRST_BLOCK + words, np.int64)
+    pool: Rows = reserved((FIRST_BLOCK + words,), np.int64)
     pool[TOP] = FIRST_BLOCK
     return pool

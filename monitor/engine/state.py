@@ -15,7 +15,7 @@ from monitor.engine import anomalies
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 
-FORMAT = 10
+FORMAT = 11
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
