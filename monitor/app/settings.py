@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from monitor.domain.feed import FEEDS_MAX, is_feed
 from monitor.intake.yaml_files import read_model
 
 PREFIX = "AML_"
@@ -168,10 +169,36 @@ class WorkerSettings(_Section):
     profile_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=60.0, description="How long a partition waits for profiles before it judges without them."
     )
+    feeds: dict[str, Annotated[float, Field(gt=0, le=31_536_000)]] = Field(
+        default={},
+        description="Feeds and for how many seconds each may be silent, such as cards=3600,wires=900.",
+    )
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         default=9_464, description="Where health and metrics are asked for; 0 for nowhere."
     )
     host: str = Field(default="0.0.0.0", description="The address that the port is bound to.")
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        parts = [part.partition("=") for part in given.split(",") if part.strip()]
+        for name, equals, seconds in parts:
+            if not equals or not seconds.strip().replace(".", "", 1).isdigit():
+                raise ValueError(f"{name!r} has no seconds; write for example cards=3600,wires=900")
+        return {name.strip(): float(seconds) for name, _, seconds in parts}
+
+    @field_validator("feeds")
+    @classmethod
+    def _allowed(cls, feeds: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name in feeds if not is_feed(name)]
+        if wrong or len(feeds) > FEEDS_MAX:
+            raise ValueError(
+                f"{wrong[0]!r} can be no name of a feed: a small letter, then at most 23 small letters, digits, - and _"
+                if wrong else f"{len(feeds)} feeds; {FEEDS_MAX} are the most"
+            )  # fmt: skip
+        return feeds
 
 
 class Settings(_Section):
@@ -233,6 +260,8 @@ def shown(settings: Settings) -> dict[str, str]:
 def _shown(value: Any, *, is_url: bool = False) -> str:
     if value is None or value == ():
         return "-"
+    if isinstance(value, dict):
+        return ",".join(f"{name}={number:g}" for name, number in value.items()) or "-"
     if isinstance(value, tuple):
         return ":".join(str(each) for each in value)
     if isinstance(value, bool):

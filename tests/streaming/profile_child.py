@@ -14,8 +14,8 @@ from typing import Any
 
 from monitor.adapters.redis.profiles import ProfileStore
 from monitor.app.streaming import profiles
+from monitor.app.streaming.health import Health
 from monitor.app.streaming.profiles import ProfileTopics, ProfileWorker
-from monitor.cli.worker_profiles import SpokenReadiness
 
 STEPS = ("_flush", "_commit")
 
@@ -40,8 +40,8 @@ def main(given: dict[str, Any]) -> None:
     profiles.BATCH_MAX = given["batch"]
     kept = ProfileStore(given["redis"])
     worker = ProfileWorker(
-        given["client"], kept, bytes.fromhex(given["key"]), SpokenReadiness(), topics=ProfileTopics(**given["topics"]),
-        group=given["group"],
+        given["client"], kept, bytes.fromhex(given["key"]), Health("127.0.0.1", 0),
+        topics=ProfileTopics(**given["topics"]), group=given["group"],
     )  # fmt: skip
     if given.get("kill_at"):
         left = [given["kill_at"]]

@@ -1,5 +1,6 @@
 """The intake worker at a real broker: nothing that comes is lost, wherever it is killed, however slow the broker is."""
 
+import json
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from monitor.adapters.kafka.payment_chunks import COLUMNS, IDENTIFIERS, PaymentC
 from monitor.adapters.kafka.topics import KafkaError
 from monitor.app.inputs import GivenInputs, LoadedInputs, load_inputs
 from monitor.app.streaming.intake import IntakeTopics, IntakeWorker
+from monitor.app.streaming.tracing import Traced
 from monitor.domain.identifiers import PERSONAL_KINDS, token_of
 from monitor.domain.transaction import TransactionBatch
 from monitor.intake.identifiers import IdentifierTable
@@ -127,6 +129,43 @@ def test_payments_come_out_as_the_embedded_run_decodes_them_each_once_at_the_hom
     assert worker.counts["payments"] == 1_000
 
 
+def test_a_trace_begins_with_one_read_in_so_many_and_goes_on_in_the_headers_of_its_chunks(
+    here: TopicsHere, loaded: LoadedInputs
+):
+    export = pytest.importorskip("opentelemetry.sdk.trace.export", reason="no traces: the extra watch is not installed")
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    spans, group = memory.InMemorySpanExporter(), f"{here.topics.transactions}-traced"
+    worker = IntakeWorker(here.settings(chunk_rows=50), loaded=loaded, topics=here.topics, group=group)
+    worker.tracing = Traced("intake", export.SimpleSpanProcessor(spans), begins=True, chunks_per_trace=2)
+    with running(worker):
+        for number in range(4):
+            here.send(records(100, seed=number), partition=0)
+            wait_until(lambda number=number: here.committed(group)[0] == 100 * (number + 1))
+    begun = {f"{span.context.trace_id:032x}-{span.context.span_id:016x}" for span in spans.get_finished_spans()}
+    assert {dict(span.attributes)["records"] <= 100 for span in spans.get_finished_spans()} == {True}
+    said = [dict(message.headers()).get("traceparent") for message in here.all_of(here.topics.legs)]
+    assert {each[3:52].decode() for each in said if each is not None} == begun
+    assert None in said
+
+
+def test_the_log_counts_refusals_by_reason_and_shows_nothing_of_a_record(
+    here: TopicsHere, loaded: LoadedInputs, capsys: pytest.CaptureFixture[str]
+):
+    here.send([b'{"debtor_name": "Anna Larsson"}', b"Anna Larsson", b"4111111111111111", *records(3)])
+    work(here, loaded)
+    said = capsys.readouterr().err
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert "ready" in {line["event"] for line in lines}
+    found: Counter[str] = Counter()
+    for line in lines:
+        assert line["worker"] == "intake"
+        if line["event"] == "records_refused":
+            found[line["reason"]] += line["records"]
+    assert found == {"field_missing": 1, "not_json": 1, "not_an_object": 1}
+    assert "Larsson" not in said
+    assert "4111" not in said
+
+
 def test_within_a_partition_payments_keep_the_order_of_their_source(here: TopicsHere, loaded: LoadedInputs):
     here.send(records(900))
     work(here, loaded, chunk_rows=64)
@@ -205,7 +244,7 @@ def test_each_identifier_is_told_once_with_its_text_and_personal_texts_are_nowhe
         assert token == token_of(KEY, kind, text)
         told[kind, text] += 1
     assert set(told.values()) == {1}
-    assert len(told) == worker.counts["identifiers"] == len(worker.identifiers)
+    assert len(told) == worker.counts["identifiers"] == len(worker.making.identifiers)
     assert len({kind for kind, _ in told} & PERSONAL_KINDS) == 3
     in_chunks = {token.tobytes() for _, chunk in here.chunks() for token in chunk.tokens}
     assert in_chunks <= {token_of(KEY, kind, text) for kind, text in told}

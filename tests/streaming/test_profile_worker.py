@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -22,6 +24,7 @@ from typer.testing import CliRunner
 from deploy.servers.certificates import Authority
 from deploy.servers.kafka import KafkaServer
 from deploy.servers.redis import RedisServer
+from deploy.servers.server import free_ports
 from monitor.adapters.kafka import profile_records
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.adapters.redis.profiles import Profiles, ProfileStore
@@ -354,18 +357,36 @@ def test_the_commands_work_together_over_tls_and_with_users(own_server: StartSer
         "AML_REDIS_URL": redis.tls_address.replace("rediss://", "rediss://worker:s3cret@"),
         "AML_REDIS_CA": str(authority.certificate),
         "AML_STORE_TOKEN_KEY": KEY.hex(),
+        "AML_WORKER_HOST": "127.0.0.1",
+        "AML_WORKER_PORT": str(port := free_ports(1)[0]),
     }
     child = subprocess.Popen(
         [sys.executable, "-c", "from monitor.cli import main; main()", "worker", "profiles"],
         env=os.environ | env, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stderr is not None
-    assert "topics profiles, legs, refused, identities are not there. Make them:" in child.stderr.readline()
+    line = json.loads(child.stderr.readline())
+    assert (line["event"], line["dependency"], line["level"]) == ("not_ready", "kafka", "warning")
+    with pytest.raises(HTTPError, match="503") as not_ready:
+        urlopen(f"http://127.0.0.1:{port}/ready")
+    assert "topics profiles, legs, refused, identities are not there. Make them:" in not_ready.value.read().decode()
     TopicAdmin(stream.client).create(wanted, replication=1)
-    assert child.stderr.readline() == "Ready.\n"
+    assert json.loads(child.stderr.readline())["event"] == "ready"
     stream.produce_file(bank)
-    stream.group = "aml-profiles"
-    until(lambda: stream.committed() == len(bank.read_bytes().splitlines()))
+    stream.group, count = "aml-profiles", len(bank.read_bytes().splitlines())
+    stream.produce(b'{"customer": "Anna Larsson"}')
+    until(lambda: stream.committed() == count + 1)
+    line = json.loads(child.stderr.readline())
+    assert (line["event"], line["reason"], line["level"]) == ("profiles_refused", "field_missing", "warning")
+    assert "Larsson" not in json.dumps(line)
+    assert urlopen(f"http://127.0.0.1:{port}/ready").status == 200
+    for shown in (
+        f'aml_records_in_total{{worker="profiles"}} {count + 1}.0',
+        f'aml_records_out_total{{worker="profiles"}} {count}.0',
+        'aml_refused_total{reason="field_missing"} 1.0', 'aml_dependency_up{dependency="redis",worker="profiles"} 1.0',
+        f'aml_delay_seconds_count{{clock="broker",worker="profiles"}} {count + 1}.0', "aml_profiles_written_timestamp",
+    ):  # fmt: skip
+        until(lambda shown=shown: shown in urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
     child.terminate()
     assert child.wait(SECONDS) == 0
     kept = ProfileStore(env["AML_REDIS_URL"], ca=authority.certificate)

@@ -5,10 +5,13 @@ A chunk is two Arrow IPC streams, one after the other:
 1. *identifiers*: ``token`` (16 bytes), ``kind`` and ``text`` of each identifier that the payments name. The text of
    personal kinds is null: who scores never sees it.
 2. *payments*: the columns of :class:`TransactionBatch` but ``position``, with identifiers as rows of (1), ``-1`` for
-   none; then ``source_partition`` and ``source_offset``, where the record stands in topic ``transactions``.
+   none; then ``source_partition`` and ``source_offset``, where the record stands in topic ``transactions``; then
+   ``feed`` and ``part`` of payments that are counted where the chunk goes (:class:`FeedRows`), with the names of feeds
+   in the metadata.
 
-A column that is unknown in every row may be left out. The number of the format stands in the metadata of both streams.
-Identifiers stand in the order of their first occurrence, row by row and within a row in the order of the columns.
+A column that is unknown in every row may be left out, and ``part`` where it is 0. The number of the format stands in
+the metadata of both streams. Identifiers stand in the order of their first occurrence, row by row and within a row in
+the order of the columns.
 """
 
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from monitor.domain.feed import is_feed
 from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s, TransactionBatch
@@ -35,7 +39,8 @@ IDENTIFIERS = tuple(name for name, dtype in COLUMNS.items() if dtype == np.int32
 """Those that hold identifiers."""
 _UNKNOWN = {np.dtype(np.int16): -1, np.dtype(np.int32): -1, np.dtype(np.int64): UNKNOWN}
 _SOURCES: dict[str, np.dtype[Any]] = {"source_partition": np.dtype(np.int32), "source_offset": np.dtype(np.int64)}
-_TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in (COLUMNS | _SOURCES).items()}
+_FEEDS: dict[str, np.dtype[Any]] = {"feed": np.dtype(np.int16), "part": np.dtype(np.int32)}
+_TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in (COLUMNS | _SOURCES | _FEEDS).items()}
 _TOKEN = pa.binary(TOKEN_BYTES)
 _METADATA = {b"kind": KIND.encode(), b"format": str(FORMAT).encode()}
 _IDENTIFIER_SCHEMA = pa.schema(
@@ -72,6 +77,25 @@ class SourcedBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedRows:
+    """Feeds of the rows of chunks, and what of them is counted at their reader.
+
+    Attributes:
+        feeds: Names of feeds.
+        feed: Number in ``feeds``, ``-1`` for a payment that is counted elsewhere, shape (n,).
+        part: Number of the payment within its record, shape (n,).
+    """
+
+    feeds: tuple[str, ...]
+    feed: Int16s
+    part: Int32s
+
+    def slice(self, start: int, stop: int) -> "FeedRows":
+        """Rows ``start`` to ``stop`` as views."""
+        return FeedRows(self.feeds, self.feed[start:stop], self.part[start:stop])
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentChunk:
     """A chunk as read: m identifiers and n payments. The arrays are the reader's own."""
 
@@ -84,6 +108,7 @@ class PaymentChunk:
     """Those of :data:`COLUMNS`; identifiers are rows of ``tokens``, ``-1`` for none."""
     source_partition: Int32s
     source_offset: Int64s
+    feeds: FeedRows
 
     def __len__(self) -> int:
         return len(self.source_offset)
@@ -118,13 +143,16 @@ class ChunkEncoder:
         self._text_bytes, self._text_used = np.zeros(1 << 10, np.uint8), 0
         self._row_of_code = np.full(1, -1, np.int32)
         """Work space; the last place, which is that of code ``-1``, always holds ``-1``."""
-        self._headers: dict[tuple[str, ...], tuple[pa.Schema, bytes]] = {}
+        self._headers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[pa.Schema, bytes]] = {}
         self._identifier_header = _IDENTIFIER_SCHEMA.serialize().to_pybytes()
 
-    def encode(self, payments: SourcedBatch, rows: Int64s, stops: Sequence[int]) -> list[bytes]:
+    def encode(
+        self, payments: SourcedBatch, rows: Int64s, stops: Sequence[int], feeds: FeedRows | None = None
+    ) -> list[bytes]:
         """Chunks of some rows, in their order: one up to each of ``stops``, which ascend and end with all rows.
 
-        Several at once cost less than one by one: columns are gathered once.
+        Several at once cost less than one by one: columns are gathered once. ``feeds`` has the length of ``rows``;
+        without it none of them is counted where the chunks go.
         """
         self._learn()
         columns = {name: getattr(payments.batch, name)[rows] for name in COLUMNS}
@@ -140,21 +168,25 @@ class ChunkEncoder:
             identifiers.append(self._identifiers_of(first))
         columns |= dict(zip(named, local, strict=True))
         columns |= {"source_partition": payments.source_partition[rows], "source_offset": payments.source_offset[rows]}
-        names = (*said, *_SOURCES)
-        schema, header = self._header(names)
+        names = [*said, *_SOURCES]
+        if feeds is not None and (feeds.feed >= 0).any():
+            columns |= {"feed": feeds.feed, "part": feeds.part}
+            names += ["feed", "part"] if feeds.part.any() else ["feed"]
+        schema, header = self._header(tuple(names), feeds.feeds if feeds is not None else ())
         whole = pa.record_batch([pa.array(columns[name], _TYPES[name]) for name in names], schema=schema)
         return [
             b"".join((self._identifier_header, each, _END_OF_STREAM, header, part.serialize(), _END_OF_STREAM))
             for each, part in zip(identifiers, (whole.slice(a, b - a) for a, b in spans), strict=True)
         ]
 
-    def _header(self, names: tuple[str, ...]) -> tuple[pa.Schema, bytes]:
-        if names not in self._headers:
+    def _header(self, names: tuple[str, ...], feeds: tuple[str, ...]) -> tuple[pa.Schema, bytes]:
+        if (names, feeds) not in self._headers:
             if len(self._headers) > 1_000:
                 self._headers.clear()
-            schema = pa.schema([pa.field(name, _TYPES[name], False) for name in names], _METADATA)
-            self._headers[names] = schema, schema.serialize().to_pybytes()
-        return self._headers[names]
+            metadata = _METADATA | ({b"feeds": ",".join(feeds).encode()} if "feed" in names else {})
+            schema = pa.schema([pa.field(name, _TYPES[name], False) for name in names], metadata)
+            self._headers[names, feeds] = schema, schema.serialize().to_pybytes()
+        return self._headers[names, feeds]
 
     def _numbered(self, codes: Int32s) -> tuple[Int32s, Int32s]:
         """The codes that occur, in the order of their first occurrence, and for each place which of them it is."""
@@ -225,7 +257,8 @@ def decode(value: bytes) -> PaymentChunk:
         _check_schema(identifiers, ["token", "kind", "text"], {each.name: each.type for each in _IDENTIFIER_SCHEMA})
         payments = _read(source, "payments")
         names = [name for name in COLUMNS if name in payments.schema.names]
-        _check_schema(payments, [*names, *_SOURCES], _TYPES)
+        counted = [name for name in _FEEDS if name in payments.schema.names]
+        _check_schema(payments, [*names, *_SOURCES, *counted], _TYPES)
         if source.tell() != len(value):
             raise ChunkError(f"{len(value) - source.tell()} bytes follow its end")
         return _chunk(identifiers, payments)
@@ -277,7 +310,17 @@ def _chunk(identifiers: pa.RecordBatch, payments: pa.RecordBatch) -> PaymentChun
     start = identifiers.column("token").offset * TOKEN_BYTES
     tokens = np.frombuffer(data, np.uint8, m * TOKEN_BYTES, start) if m else np.zeros(0, np.uint8)
     sources = {name: _copy(given[name], dtype) for name, dtype in _SOURCES.items()}
-    return PaymentChunk(tokens.reshape(m, TOKEN_BYTES).copy(), kinds, texts, columns, **sources)
+    feeds = _feeds(n, given, (payments.schema.metadata or {}).get(b"feeds", b""))
+    return PaymentChunk(tokens.reshape(m, TOKEN_BYTES).copy(), kinds, texts, columns, **sources, feeds=feeds)
+
+
+def _feeds(n: int, given: dict[str, pa.Array], names: bytes) -> FeedRows:
+    feed = _copy(given["feed"], _FEEDS["feed"]) if "feed" in given else np.full(n, -1, np.int16)
+    part = _copy(given["part"], _FEEDS["part"]) if "part" in given else np.zeros(n, np.int32)
+    feeds = tuple(names.decode("ascii", "replace").split(",")) if names else ()
+    if not all(map(is_feed, feeds)) or (n and not (feed.min() >= -1 and feed.max() < len(feeds) and part.min() >= 0)):
+        raise ChunkError(f"feeds from {feed.min()} to {feed.max()} of {len(feeds)} names, or a name that none can have")
+    return FeedRows(feeds, feed, part)
 
 
 def _copy(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -2,9 +2,9 @@
 
 The key is where the payment stands in topic ``transactions`` (``partition:offset``), the value its bytes as they came:
 the whole record, or of a record that holds several payments the line or message of the one that was refused. Headers:
-``kind`` (refused), ``format``, ``reason``, ``detail``, ``place``, ``source_partition``, ``source_offset``; ``content``
-where the bytes are no JSON; ``cut`` with the full length where a value is longer than a broker takes. Then the
-whole stands in ``transactions`` only, as long as that keeps it.
+``kind`` (refused), ``format``, ``reason``, ``detail``, ``place``, ``source_partition``, ``source_offset``; ``feed``
+where it is known; ``content`` where the bytes are no JSON; ``cut`` with the full length where a value is longer than a
+broker takes. Then the whole stands in ``transactions`` only, as long as that keeps it.
 
 A record of kind ``retried`` says that refused records before it in its partition were sent again: its value has
 ``reason`` (empty: every reason) and ``through``, the last offset. It is written once they are acknowledged, and it
@@ -24,6 +24,8 @@ KIND, RETRIED = "refused", "retried"
 FORMAT = b"1"
 CONTENT = "content"
 """Header of a record in ``transactions`` and ``refused`` that says what the bytes are."""
+FEED = "feed"
+"""Header that names the feed of a record."""
 DECODER_FAILED = "decoder_failed"
 _VALUE_BYTES_MAX = RECORD_BYTES_MAX - 20_000
 _TEXT_BYTES_MAX = 4_000
@@ -44,6 +46,7 @@ class RefusedPayment:
     content: str = ""
     cut_from: int = 0
     """The full length in bytes where ``original`` is its beginning only."""
+    feed: str = ""
 
     @property
     def key(self) -> bytes:
@@ -80,6 +83,8 @@ def encode(refused: RefusedPayment, *, kind: str = KIND) -> tuple[bytes, Headers
         ("source_partition", str(refused.source_partition).encode()),
         ("source_offset", str(refused.source_offset).encode()),
     ]
+    if refused.feed:
+        headers.append((FEED, _short(refused.feed)))
     if refused.content:
         headers.append((CONTENT, _short(refused.content)))
     if len(value) < len(refused.original):
@@ -107,6 +112,7 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, Any]]) -> RefusedPa
         value or b"",
         said.get(CONTENT, ""),
         int(said.get("cut", "0")),
+        said.get(FEED, ""),
     )
 
 

@@ -102,6 +102,7 @@ class RefusedTopic:
             content = stored.payment.content
             headers = [(RETRIED_FROM, f"{self._topic}:{stored.partition}:{stored.offset}".encode())]
             headers += [(refused_records.CONTENT, content.encode())] if content else []
+            headers += [(refused_records.FEED, stored.payment.feed.encode())] if stored.payment.feed else []
             outbox.send(transactions, stored.payment.original, headers=headers)
             done.sent[stored.payment.reason] += 1
         self._mark_retried(outbox, last, reason)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from monitor.adapters.sql.bulk import insert_rows, update_rows
+from monitor.adapters.sql.feed_totals import write_totals
 from monitor.adapters.sql.ledger import append_entries, in_chunks
 from monitor.adapters.sql.obligations import ObligationFold
 from monitor.adapters.sql.opening import RunMoved
@@ -34,6 +35,7 @@ from monitor.casework.learned import LearnedOrder
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.case import Case
+from monitor.domain.feed import FeedTotal
 
 COUNTERS_MAX = 10_000
 
@@ -63,6 +65,7 @@ def commit(
     recorded_at_us: int,
     is_in_order: bool = False,
     expected: int | None = None,
+    totals: Sequence[tuple[str, FeedTotal]] = (),
 ) -> CommitResult:
     """Write it all through a connection whose transaction the caller ends. See ``CaseStore.commit_batch``."""
     if expected is not None:
@@ -80,6 +83,7 @@ def commit(
     owed.write(connection, run=position.run, recorded_at_us=recorded_at_us)
     append_entries(connection, [*work.drafts, *entries], recorded_at_us=recorded_at_us)
     _write_inputs(connection, position.run, inputs, recorded_at_us)
+    write_totals(connection, totals, recorded_at_us=recorded_at_us)
     _write_position(connection, position, counters, recorded_at_us)
     return CommitResult(len(fresh), len(alerts) - len(fresh), len(work.opened), len(work.opened) + len(work.touched))
 

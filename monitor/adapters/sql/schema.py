@@ -308,3 +308,30 @@ control_orders = Table(
     Column("recorded_at_us", BigInteger, nullable=False),
     CheckConstraint("kind in ('suppress', 'end_suppression', 'disable_rule', 'enable_rule')", name="kind"),
 )
+
+feed_totals = Table(
+    "feed_totals",
+    metadata,
+    Column("log", WORD, primary_key=True),
+    Column("feed", WORD, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("currency", String(3), primary_key=True),
+    Column("payments", BigInteger, nullable=False),
+    Column("amount_minor", WORD, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("repeated", BigInteger, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+)
+
+control_totals = Table(
+    "control_totals",
+    metadata,
+    Column("feed", WORD, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("currency", String(3), primary_key=True),
+    Column("payments", BigInteger, nullable=False),
+    Column("amount_minor", WORD, nullable=False),
+    Column("expected_at_us", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+)

@@ -48,6 +48,7 @@ from monitor.casework.obligations import Folded
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.casework.verification import Verified
+from monitor.domain.feed import FeedTotal
 
 __all__ = ["CaseStore", "CommitResult", "RunMoved", "StoreBusy", "StoreError", "StoreMissing", "open_store"]
 
@@ -93,6 +94,7 @@ class CaseStore:
         entries: Sequence[Draft] = (),
         is_in_order: bool = False,
         expected: int | None = None,
+        totals: Sequence[tuple[str, FeedTotal]] = (),
     ) -> CommitResult:
         """Store alerts, their cases and journal entries, inputs, counters and the position in one transaction.
 
@@ -105,6 +107,7 @@ class CaseStore:
             inputs: Inputs at log positions; one already there is passed over.
             entries: Further entries of the journal: what the run itself did.
             is_in_order: The alerts come in the order in which they count, which several logs gave together.
+            totals: Logs and totals of their feeds, as they stand; larger ones that are stored already stay.
             expected: The log position at which the run must stand, 0 before its first commit; not looked at without.
 
         Raises:
@@ -124,6 +127,7 @@ class CaseStore:
                 recorded_at_us=recorded_at_us,
                 is_in_order=is_in_order,
                 expected=expected,
+                totals=totals,
             )
 
     def record_obligations(self, folded: Sequence[Folded], *, run: str, recorded_at_us: int) -> None:

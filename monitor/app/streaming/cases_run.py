@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from monitor.adapters.kafka.alert_records import BANK_CUSTOMERS, AlertsUnreadable, decode
+from monitor.adapters.kafka.feed_records import TOTALS, RecordUnreadable, decode_totals
 from monitor.adapters.sql.commit import CommitResult, log_order
 from monitor.adapters.sql.opening import UNSTORABLE
 from monitor.adapters.sql.store import CaseStore
@@ -27,6 +28,7 @@ from monitor.casework.evidence import StoredAlert, stored_alert
 from monitor.casework.partition_breaker import PartitionBreaker
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
+from monitor.domain.feed import FeedTotal
 from monitor.domain.time import UNKNOWN
 
 ALERTS_MAX = 1_000
@@ -105,6 +107,8 @@ class Batch:
     alerts: list[list[Alert]] = field(default_factory=list)
     """By record; an empty list for a refused one."""
     refused: list[RefusedRecord] = field(default_factory=list)
+    totals: list[tuple[str, FeedTotal]] = field(default_factory=list)
+    """Logs, and totals of their feeds."""
 
     @property
     def ids(self) -> list[str]:
@@ -118,8 +122,12 @@ def batches(records: Sequence[AlertsRecord], doubt: Doubt) -> Iterator[Batch]:
     for record in records:
         alerts: list[Alert] = []
         try:
-            alerts = decode(record.value) if record.offset not in doubt.unstorable else []
-        except AlertsUnreadable as error:
+            if record.offset not in doubt.unstorable and record.headers.get("kind") == TOTALS.encode():
+                log, totals = decode_totals(record.value)
+                batch.totals += [(log, each) for each in totals]
+            elif record.offset not in doubt.unstorable:
+                alerts = decode(record.value)
+        except (AlertsUnreadable, RecordUnreadable) as error:
             batch.refused.append(RefusedRecord(record, UNREADABLE, str(error)))
         if record.offset in doubt.unstorable:
             batch.refused.append(RefusedRecord(record, UNSTORED, doubt.unstorable[record.offset]))
@@ -203,6 +211,7 @@ class AlertsRun:
             entries=self._live.take_entries(),
             is_in_order=True,
             expected=self._position,
+            totals=batch.totals,
         )
         self.offset = self._position = after
         return result

@@ -2,21 +2,22 @@
 
 ::
 
-    transactions -> decode -> legs        each payment to the partition of each of its keys, in column chunks
+    transactions -> decode -> legs        each payment to the partition of each of its keys, in column chunks;
+                                          and where refused ones stood, for those who count
                           -> refused      what cannot be decoded, with the reason and the original bytes
                           -> identities   identifiers that this worker has not met before
 
 The worker keeps nothing that matters: offsets are committed once everything made from them is acknowledged, and a
 worker that was killed makes some chunks again. The duplicate filter of scoring drops them.
 
+What is made of messages is :mod:`monitor.app.streaming.intake_making`; here they are read, and offsets committed.
+
 Limits: what one read takes (:data:`READ_MESSAGES`, :data:`PREFETCH_BYTES`), what waits to be sent (while
-the brokers are slow, nothing more is read), rounds that wait for acknowledgement, and the table of identifiers. With
-more than ``identifiers_max`` it is begun anew: identifiers that come from then on are sent to ``identities`` once more.
+the brokers are slow, nothing more is read), and rounds that wait for acknowledgement.
 """
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -25,36 +26,37 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
-from monitor.adapters.kafka import identity_records, payment_chunks, refused_records
-from monitor.adapters.kafka.outbox import RECORD_BYTES_MAX, Outbox
-from monitor.adapters.kafka.payment_chunks import ChunkEncoder, SourcedBatch
+from monitor.adapters.kafka.outbox import Outbox
 from monitor.adapters.kafka.topics import KafkaError, TopicAdmin
-from monitor.app.inputs import LoadedInputs, RunIdentifiers, load_inputs
+from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.settings import Settings
-from monitor.app.streaming.arriving import Arrivals, ArrivedMessage
+from monitor.app.streaming.arriving import ArrivedMessage
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
+from monitor.app.streaming.intake_feeds import feed_and_content
+from monitor.app.streaming.intake_making import IDENTIFIERS_MAX, Came, IntakeMaking, IntakeTopics
 from monitor.app.streaming.recording import IntakeMetrics
+from monitor.app.streaming.standing import Standing
+from monitor.app.streaming.telling import telling
+from monitor.app.streaming.tracing import tracing_of
 from monitor.domain.transaction import Int64s
-from monitor.engine.binding import bind
-from monitor.engine.ownership import destinations
-from monitor.intake.identifiers import IdentifierTable
+
+__all__ = ["IntakeTopics", "IntakeWorker"]
 
 GROUP = "aml-intake"
 READ_MESSAGES = 16_384
 FETCH_BYTES = 8 << 20
 PREFETCH_BYTES = 16 << 20
 """How much is fetched ahead; a read takes at most that, and what is fetched meanwhile."""
-IDENTIFIERS_MAX = 4_000_000
-"""Some 100 bytes each: 400 MB."""
 OPEN_ROUNDS_MAX = 64
 SESSION_MS = 10_000
 READY_LAG = 100_000
 """With more messages waiting a worker is not ready."""
+PROBE_SECONDS = 1.0
+"""How long brokers that were gone may take to answer, and how often they are asked."""
 _COMMIT_SECONDS = 0.2
 _POLL_MS_MAX = 300_000
-_CHUNK_HEADERS = [("kind", payment_chunks.KIND.encode()), ("format", str(payment_chunks.FORMAT).encode())]
 
 Offsets = dict[int, int]
 """By partition of ``transactions``, the offset from which to go on."""
@@ -66,16 +68,6 @@ class _Read:
 
     offsets: Offsets
     came_us: Int64s
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeTopics:
-    """Where the worker reads and writes."""
-
-    transactions: str = "transactions"
-    legs: str = "legs"
-    refused: str = "refused"
-    identities: str = "identities"
 
 
 class IntakeWorker:
@@ -106,20 +98,27 @@ class IntakeWorker:
         queued_bytes_max: int = 64 << 20,
         session_ms: int = SESSION_MS,
     ) -> None:
-        self._key = settings.store.key()
-        self._topics, self._worker, self._inputs = topics or IntakeTopics(), settings.worker, settings.inputs
-        self._identifiers_max = identifiers_max
+        self._topics, self._worker = topics or IntakeTopics(), settings.worker
         client = settings.kafka.client()
         self._where = client["bootstrap.servers"]
         self.partitions = self._partitions_of_legs(client)
         self.loaded = loaded or load_inputs(given_inputs(settings.inputs))
-        self.further_kinds = further_kinds_of(self.loaded, self._key)
-        self.counts: Counter[str] = Counter()
-        """Messages, payments, refused, rows sent, chunks, identifiers, tables begun and commits that failed."""
         book = Book()
         self.health = Health(settings.worker.host, settings.worker.port, book.registry)
         self.metrics = IntakeMetrics(book, self.health)
+        self._log, self.tracing = telling("intake"), tracing_of("intake")
+        self._standing = Standing(self._log)
+        self._brokers_gone, self._probe_at = "", 0.0
+        for feed in settings.worker.feeds:
+            self._heard(feed)
         self.outbox: Outbox[_Read] = Outbox(client, queued_bytes_max=queued_bytes_max)
+        self.making = IntakeMaking(
+            settings.store.key(), self.loaded, self._topics, self.partitions, self.outbox.send,
+            knows_entities=settings.inputs.entities is not None, chunk_rows=settings.worker.chunk_rows,
+            identifiers_max=identifiers_max,
+        )  # fmt: skip
+        self.counts = self.making.counts
+        """Those of the making, and commits that failed."""
         self._stopping = threading.Event()
         self._acknowledged: Offsets = {}
         """Of the partitions that are this worker's, up to where everything is acknowledged."""
@@ -131,7 +130,6 @@ class IntakeWorker:
         self._read_to: Offsets = {}
         self._is_closing = False
         self._committed_at = time.monotonic()
-        self._begin_table()
         self._consumer = Consumer(
             {**client, "group.id": group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
              "partition.assignment.strategy": "cooperative-sticky", "max.poll.interval.ms": str(_POLL_MS_MAX),
@@ -146,21 +144,6 @@ class IntakeWorker:
         if missing:
             raise KafkaError(f"{self._where}: topics {', '.join(missing)} are not there. Make them:  aml topics create")
         return there[self._topics.legs]
-
-    def _begin_table(self) -> None:
-        """An empty table of identifiers, and what reads and writes by it."""
-        self.identifiers = IdentifierTable(self._key)
-        entities = self.loaded.entities
-        self._arrivals = Arrivals(
-            self._topics.transactions,
-            self.identifiers,
-            entities=frozenset(entities.entities) if self._inputs.entities else None,
-            default_entity=entities.default,
-            zone=entities.entities[entities.default].zone,
-        )
-        self._chunks = ChunkEncoder(self.identifiers)
-        self._sent_identifiers = 0
-        self.counts["tables"] += 1
 
     # Going ----------------------------------------------------------------------------------------------
 
@@ -187,6 +170,7 @@ class IntakeWorker:
             finally:
                 self._is_closing = True
                 self._consumer.close()
+                self.tracing.close()
 
     def _step(self) -> None:
         self.health.live()
@@ -214,68 +198,38 @@ class IntakeWorker:
     def _judge(self, error: Any) -> None:
         """Go on after what passes by itself."""
         lasting = {Code.UNKNOWN_TOPIC_OR_PART, Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED}
+        if error.code() == Code._ALL_BROKERS_DOWN and not self._brokers_gone:
+            self._brokers_gone = f"{self._where}: no broker answers ({error.str()})"
+            self.metrics.dependency("kafka", False)
+            self._log.error("dependency_failed", dependency="kafka")
         if error.fatal() or error.code() in lasting:
             raise KafkaError(f"{self._where}: {self._topics.transactions}: {error.str()}.")
 
     def _make(self, messages: Sequence[Message]) -> None:
         """Everything that is made from some messages, as one round."""
-        began, rows = time.perf_counter(), self.counts["rows"]
-        if len(self.identifiers) > self._identifiers_max:
-            self._begin_table()
+        began = time.perf_counter()
+        said = [feed_and_content(message.headers()) for message in messages]
         came = [
-            ArrivedMessage(m.partition(), m.offset(), m.value(), _content(m.headers()))  # type: ignore[arg-type]
-            for m in messages
+            ArrivedMessage(m.partition(), m.offset(), m.value(), content)  # type: ignore[arg-type]
+            for m, (_, content) in zip(messages, said, strict=True)
         ]
-        arrived = self._arrivals.decode(came)
-        self._send_identities()
-        self._send_payments(arrived.payments)
-        for refused in arrived.refused:
-            value, headers = refused_records.encode(refused)
-            self.outbox.send(self._topics.refused, value, key=refused.key, headers=headers)
-        self.counts["messages"] += len(came)
-        self.counts["payments"] += len(arrived.payments)
-        self.counts["refused"] += len(arrived.refused)
+        came_us = np.array([message.timestamp()[1] for message in messages], np.int64) * 1_000
+        with self.tracing.step("intake", records=len(came)) as trace:
+            made = self.making.make(Came(came, [feed for feed, _ in said], came_us), trace)
         offsets = {each.partition: each.offset + 1 for each in came}
         self._read_to |= offsets
-        came_us = np.array([message.timestamp()[1] for message in messages], np.int64) * 1_000
         self.outbox.end_round(_Read(offsets, came_us))
-        self.metrics.refused(Counter(refused.reason for refused in arrived.refused))
+        for feed in made.feeds:
+            self._heard(feed)
+        self._standing.refused(made.refused)
+        self.metrics.refused(made.refused)
         self.metrics.passed(
-            taken=len(arrived.payments) + len(arrived.refused),
-            given=self.counts["rows"] - rows,
-            seconds=time.perf_counter() - began,
+            taken=made.payments + made.refused.total(), given=made.rows, seconds=time.perf_counter() - began
         )
 
-    def _send_identities(self) -> None:
-        count = len(self.identifiers)
-        if count == self._sent_identifiers:
-            return
-        for token, value in identity_records.encode(self.identifiers, self._sent_identifiers):
-            self.outbox.send(self._topics.identities, value, key=token, headers=identity_records.HEADERS)
-        self.counts["identifiers"] += count - self._sent_identifiers
-        self._sent_identifiers = count
-
-    def _send_payments(self, payments: SourcedBatch) -> None:
-        if not len(payments):
-            return
-        goes = destinations(payments.batch, self.identifiers.tokens, self.further_kinds, self.partitions)
-        order = np.argsort(goes.partition, kind="stable")
-        rows, partitions = goes.row[order], goes.partition[order]
-        stops = _stops(partitions, self._worker.chunk_rows)
-        for stop, start, value in zip(stops, (0, *stops), self._chunks.encode(payments, rows, stops), strict=False):
-            self._send_chunk(payments, rows[start:stop], int(partitions[start]), value)
-        self.counts["rows"] += len(rows)
-
-    def _send_chunk(self, payments: SourcedBatch, rows: Int64s, partition: int, value: bytes) -> None:
-        """Send a chunk, in halves where it is longer than a record may be."""
-        if len(value) > RECORD_BYTES_MAX and len(rows) > 1:
-            half = len(rows) // 2
-            first, second = self._chunks.encode(payments, rows, [half, len(rows)])
-            self._send_chunk(payments, rows[:half], partition, first)
-            self._send_chunk(payments, rows[half:], partition, second)
-            return
-        self.outbox.send(self._topics.legs, value, partition=partition, headers=_CHUNK_HEADERS)
-        self.counts["chunks"] += 1
+    def _heard(self, feed: str) -> None:
+        """A record of a feed has come; at the start of the worker, its silence begins to count."""
+        self.metrics.feed(feed, last_seconds=time.time(), silent_after_seconds=self._worker.feeds.get(feed))
 
     # Committing -----------------------------------------------------------------------------------------
 
@@ -284,7 +238,8 @@ class IntakeWorker:
             self._acknowledged |= {number: at for number, at in each.offsets.items() if number in self._own}
             self._is_due = True
             self.metrics.delay_since("broker", each.came_us, now_us=time.time_ns() // 1_000)
-            self.metrics.dependency("kafka", True)
+            if not self._brokers_gone:
+                self.metrics.dependency("kafka", True)
 
     def _commit(self, *, is_waiting: bool = True) -> None:
         """Commit what is acknowledged. While commits fail, a worker that starts repeats work, which is harmless."""
@@ -319,7 +274,24 @@ class IntakeWorker:
             behind += lag
             self.metrics.lag(number, lag)
         why = "" if self._is_assigned else "no partitions are assigned to it yet"
-        self.metrics.ready(not why and behind <= READY_LAG, why or f"{behind} messages wait")
+        if self._brokers_gone and not self._do_brokers_answer():
+            why = self._brokers_gone
+        why = why or (f"{behind} messages wait" if behind > READY_LAG else "")
+        self.metrics.ready(not why, why)
+        self._standing.tell(not why, partitions=len(self._own), records=behind)
+
+    def _do_brokers_answer(self) -> bool:
+        """Ask those that were gone, once a second; the client itself says nothing of success."""
+        if time.monotonic() < self._probe_at:
+            return False
+        try:
+            self._consumer.list_topics(self._topics.transactions, timeout=PROBE_SECONDS)
+        except KafkaException:
+            self._probe_at = time.monotonic() + PROBE_SECONDS
+            return False
+        self._brokers_gone = ""
+        self.metrics.dependency("kafka", True)
+        return True
 
     def _receive(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._is_assigned = True
@@ -344,27 +316,3 @@ class IntakeWorker:
             self._read_to.pop(each.partition, None)
             self.metrics.gone(each.partition)
             self._acknowledged.pop(each.partition, None)
-
-
-def further_kinds_of(loaded: LoadedInputs, key: bytes) -> tuple[int, ...]:
-    """Which kinds of keys besides holders the rulebook aggregates by (:mod:`monitor.engine.further_keys`)."""
-    identifiers = RunIdentifiers(IdentifierTable(key))
-    return bind(loaded.program, encode=identifiers.code, lists=loaded.lists).extra_kinds
-
-
-def _content(headers: Any) -> str:
-    for name, body in headers or ():
-        if name == refused_records.CONTENT:
-            return refused_records.text_of(body)
-    return ""
-
-
-def _stops(partitions: Any, rows_max: int) -> list[int]:
-    """Where chunks end: at each change of partition, and after so many rows."""
-    ends = [*(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)]
-    stops = []
-    start = 0
-    for end in ends:
-        stops += [*range(start + rows_max, end, rows_max), end]
-        start = end
-    return stops

@@ -4,6 +4,7 @@
 
     payments ─► codes of this partition ─► runs between profile versions ─► engine.step ─► alerts
     profiles ─► versions in force from here on
+    refusals ─► counted by feed and day, as payments are
 
 A partition keeps everything that its verdicts depend on, so they are the same in every process, however the log was cut
 and whenever its state was saved and loaded. It knows neither Kafka nor the clock on the wall: a shell hands it records,
@@ -20,16 +21,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from monitor.adapters.kafka.feed_records import REFUSALS, RecordUnreadable, decode_refusals
 from monitor.adapters.kafka.payment_chunks import (
     COLUMNS,
     IDENTIFIERS,
     ChunkEncoder,
     ChunkError,
+    FeedRows,
     PaymentChunk,
     SourcedBatch,
     decode,
 )
 from monitor.app.engine_refusals import REASONS
+from monitor.app.feed_totals import FeedTotals
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.streaming.token_table import TokenTable
 from monitor.domain import partitions
@@ -141,6 +145,7 @@ class Partition:
         self.profiles = new_profiles(self.tokens)
         place = partitions.Partition(number, count)
         self.engine = Engine(loaded.program, engine_inputs(loaded, self.tokens), partition=place)
+        self.feeds = FeedTotals()
         self._encoder: ChunkEncoder | None = None
         self.offset = 0
         """The next offset of the log."""
@@ -168,7 +173,7 @@ class Partition:
             except Blocked as blocked:
                 judged.blocked = str(blocked)
                 break
-            except (ChunkError, Damaged) as error:
+            except (ChunkError, Damaged, RecordUnreadable) as error:
                 judged.damaged.append((record.offset, str(error)))
             self.offset = record.offset + 1
             judged.records += 1
@@ -184,6 +189,8 @@ class Partition:
         elif record.kind == PROFILES:
             self._judge(waiting, judged)
             self.profiles.apply(record.value)
+        elif record.kind == REFUSALS:
+            self.feeds.refuse(decode_refusals(record.value))
         else:
             raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
@@ -192,6 +199,10 @@ class Partition:
         if not waiting.rows:
             return
         batch, sources = waiting.batch(self.tokens, self.rows)
+        feeds, day = (
+            waiting.feeds(),
+            self.engine.inputs.entities.periods(batch.booking_entity, batch.booked_at_us)[:, 0],
+        )
         waiting.clear()
         self.rows += len(batch)
         start = 0
@@ -203,6 +214,8 @@ class Partition:
             judged.payments += len(run)
             judged.refused += _refused(stepped, sources[start : start + len(run)])
             judged.forwards += self._forwards(run, stepped, sources[start : start + len(run)])
+            rows = slice(start, start + len(run))
+            self.feeds.add(run, stepped.outcome, day[rows], feeds.slice(rows.start, rows.stop), sources[rows])
             start += len(run)
 
     def _forwards(self, batch: TransactionBatch, stepped: Step, sources: Int64s) -> list[tuple[int, bytes]]:
@@ -232,7 +245,7 @@ class Partition:
         arrays: Arrays = {f"engine.{name}": values for name, values in state.save(self.engine).items()}
         arrays |= {f"tokens.{name}": values for name, values in self.tokens.save().items()}
         arrays |= {f"profiles.{name}": values for name, values in self.profiles.save().items()}
-        arrays["rows"] = np.array([self.rows], np.int64)
+        arrays["rows"], arrays["feeds"] = np.array([self.rows], np.int64), self.feeds.save()
         return arrays
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]], *, offset: int, clock_us: int) -> None:
@@ -242,6 +255,8 @@ class Partition:
         self.engine.use(engine_inputs(self.loaded, self.tokens))  # Its words have the codes of the saved table.
         state.load(self.engine, _under("engine.", arrays))
         self.profiles.load(_under("profiles.", arrays))
+        if "feeds" in arrays:  # A state of a release that did not count yet has none.
+            self.feeds.load(arrays["feeds"])
         self.rows, self.offset, self.clock_us = int(arrays["rows"][0]), offset, clock_us
 
 
@@ -285,6 +300,15 @@ class _Waiting:
         sources = [np.column_stack([each.source_partition, each.source_offset]) for each in self.chunks]
         batch = TransactionBatch(position=position, **{name: column(name) for name in COLUMNS})
         return batch, np.concatenate(sources).astype(np.int64)
+
+    def feeds(self) -> FeedRows:
+        """The feeds of the payments, numbered over all chunks."""
+        names = {
+            name: number for number, name in enumerate(dict.fromkeys(n for c in self.chunks for n in c.feeds.feeds))
+        }
+        own = [np.array([*map(names.__getitem__, each.feeds.feeds), -1], np.int16) for each in self.chunks]
+        feed = [of[each.feeds.feed] for of, each in zip(own, self.chunks, strict=True)]
+        return FeedRows(tuple(names), np.concatenate(feed), np.concatenate([each.feeds.part for each in self.chunks]))
 
 
 def _refused(step: Step, sources: Int64s) -> list[RefusedPayment]:

@@ -17,11 +17,14 @@ While Redis or the brokers do not answer, the worker is not ready, says why, and
 that doubles up to :data:`WAIT_SECONDS_MAX`. It stays a member of its group meanwhile. A batch has at most
 :data:`BATCH_MAX` records.
 
+Its log and its metrics name the dependency that does not answer; only ``/ready`` has the words.
+
 A version under a number that is kept with other content is refused. A record without a value, by which a compacted
 topic forgets a key, is passed over: the version in force stays.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +38,11 @@ from monitor.adapters.kafka import identity_records, profile_records, refused_pr
 from monitor.adapters.kafka.profile_records import Announcements
 from monitor.adapters.kafka.topics import KafkaError
 from monitor.adapters.redis.profiles import Profiles, ProfilesUnavailable, Stored, Written
+from monitor.app.streaming.book import Book
 from monitor.app.streaming.profile_batch import ProfileBatch, ProfileMessage, announcements, differing, read_batch
+from monitor.app.streaming.recording import ProfilesMetrics
+from monitor.app.streaming.standing import Standing
+from monitor.app.streaming.telling import telling
 from monitor.domain.refusal import Refusal
 
 GROUP = "aml-profiles"
@@ -52,6 +59,8 @@ _ROWS_MAX = 10_000
 """Most announcements of a record: 320 kB."""
 _METADATA_MS = 5_000
 """How often the brokers are asked for the topic: one that has just been started may not know it yet."""
+_LAG_SECONDS = 1.0
+"""How often the lag is shown."""
 _LASTING = (Code.TOPIC_AUTHORIZATION_FAILED, Code.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -86,6 +95,7 @@ class ProfileWorker:
         topics: Names of the topics.
         group: The consumer group.
         from_start: Read the topic from its beginning once more, to fill an emptied Redis.
+        metrics: Where it records what it does; nowhere that can be read without.
     """
 
     def __init__(
@@ -98,7 +108,11 @@ class ProfileWorker:
         topics: ProfileTopics | None = None,
         group: str = GROUP,
         from_start: bool = False,
+        metrics: ProfilesMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or ProfilesMetrics(Book())
+        self._standing = Standing(telling("profiles"), "profiles_refused")
+        self._lag_at = 0.0
         self._client, self._kept, self._key, self._health = client, kept, key, health
         self._where, self._topics = client["bootstrap.servers"], topics or ProfileTopics()
         self.counts: Counter[str] = Counter()
@@ -144,8 +158,10 @@ class ProfileWorker:
                 if len(messages) < len(read) or self._is_troubled:
                     self._is_troubled = False
                     self._insist(self._count_partitions)
+                self._show_lag()
         finally:
             self._consumer.close()
+            self.metrics.ready(False, "it has stopped")
 
     def _read(self) -> list[Message]:
         """What comes, errors that pass by themselves too."""
@@ -166,14 +182,27 @@ class ProfileWorker:
             try:
                 work()
             except (ProfilesUnavailable, KafkaError) as error:
-                self._health.ready(False, str(error))
+                self._tell(error)
                 self.counts["waits"] += 1
                 self._wait(wait_seconds)
                 wait_seconds = min(2 * wait_seconds, WAIT_SECONDS_MAX)
             else:
-                self._health.ready(True)
+                self._tell(None)
                 return
         self._is_troubled = True  # It was not done: the brokers are asked once more whether all is well.
+
+    def _tell(self, error: ProfilesUnavailable | KafkaError | None) -> None:
+        """Whether the work goes on: to whoever asks, and into the log when it changes."""
+        failed = None if error is None else "redis" if isinstance(error, ProfilesUnavailable) else "kafka"
+        for name in ("redis", "kafka") if failed is None else (failed,):
+            self.metrics.dependency(name, failed is None)
+        reason = "" if error is None else str(error)
+        self._health.ready(error is None, reason)
+        self.metrics.ready(error is None, reason)
+        if failed is None:
+            self._standing.tell(True, partitions=len(self._consumer.assignment()))
+        else:
+            self._standing.tell(False, dependency=failed, error=error)
 
     def _wait(self, seconds: float) -> None:
         """Let time pass and stay a member of the group; nothing is fetched meanwhile."""
@@ -201,9 +230,11 @@ class ProfileWorker:
         # One that was taken away while it was paused comes back paused.
         (consumer.pause if self._is_waiting else consumer.resume)(partitions)
 
-    def _give_up(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _give_up(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The batch in hand is read again by whoever has its partitions next."""
         self._is_moved = True
+        for each in partitions:
+            self.metrics.gone(each.partition)
 
     def _take_note(self, error: Code) -> None:
         """Where no broker answers, that is made certain, and told, before the work goes on."""
@@ -231,6 +262,7 @@ class ProfileWorker:
             for each in messages
             if (value := each.value()) is not None
         ]
+        began = time.perf_counter()
         batch = read_batch(came, key=self._key)
         written = self._kept.write(batch.versions)
         refused = [*batch.refused, *differing(batch, written)]
@@ -240,6 +272,26 @@ class ProfileWorker:
         self._kept.note_homes(homes)
         self._commit(messages)
         self._count(len(messages), len(came), written, refused)
+        now = time.time()
+        self.metrics.written(
+            sum(each.stored is Stored.NEW for each in written),
+            taken=len(came), seconds=time.perf_counter() - began, at_seconds=now,
+        )  # fmt: skip
+        reasons = Counter(refusal.reason.value for _, refusal in refused)
+        self.metrics.refused(reasons)
+        self.metrics.delay("wall", time.perf_counter() - began)
+        self.metrics.delay_since("broker", [each.timestamp()[1] * 1_000 for each in messages], now_us=int(now * 1e6))
+        self._standing.refused(reasons)
+
+    def _show_lag(self) -> None:
+        """How many records wait, once a second, as the last answers of the brokers say."""
+        if time.monotonic() < self._lag_at:
+            return
+        self._lag_at = time.monotonic() + _LAG_SECONDS
+        for each in self._consumer.position(self._consumer.assignment()):
+            _, end = self._consumer.get_watermark_offsets(each, cached=True)
+            if each.offset >= 0:
+                self.metrics.lag(each.partition, max(end - each.offset, 0))
 
     def _send(
         self,

@@ -106,13 +106,14 @@ class IntakeMetrics(WorkerMetrics):
     def __init__(self, book: Book, health: Health | None = None) -> None:
         super().__init__(book, "intake", health)
 
-    def feed(self, source: str, *, last_seconds: float, silent_after_seconds: float) -> None:
-        """A feed: Unix time of its last record, and how long it may be silent.
+    def feed(self, source: str, *, last_seconds: float, silent_after_seconds: float | None) -> None:
+        """A feed: Unix time of its last record, and how long it may be silent, if somebody said.
 
         At the start of the worker give the time of the start, so that a feed that never comes is seen.
         """
         self.book.put(m.FEED_LAST, last_seconds, source)
-        self.book.put(m.FEED_LIMIT, silent_after_seconds, source)
+        if silent_after_seconds is not None:
+            self.book.put(m.FEED_LIMIT, silent_after_seconds, source)
 
     def control_totals(self, source: str, *, records_difference: int, differing_sums: int, missing_days: int) -> None:
         """A day compared with the bank's totals: ours less theirs, currencies that differ, days without a total."""

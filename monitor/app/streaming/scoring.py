@@ -45,6 +45,7 @@ from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
+from monitor.app.streaming.tracing import tracing_of
 from monitor.engine import state
 
 GROUP = "aml-score"
@@ -52,6 +53,8 @@ WAITING_MAX = 256
 """Most records that wait in memory, read or blocked; Faust stops reading where there are more."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
+TOTALS_SECONDS = 1.0
+"""How often totals of feeds are handed over."""
 LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
 STOP_SECONDS = 20.0
@@ -125,7 +128,8 @@ class ScoringWorker:
     ) -> None:
         self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
         self._new_profiles = new_profiles
-        self._say = telling("score")
+        self._say, self.tracing = telling("score"), tracing_of("score")
+        self._totals_at = 0.0
         self.book = Book()
         self.metrics = ScoringMetrics(self.book)
         self.health = Health(settings.worker.host, settings.worker.port, self.book.registry)
@@ -213,6 +217,7 @@ class ScoringWorker:
                 is_free = held.waiting and time.monotonic() >= held.retry_at
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
+            await self._send_totals()
             await self._save_what_is_due()
             self._show()
 
@@ -239,8 +244,10 @@ class ScoringWorker:
         if not held.is_joined:
             await self._join(held, records[0].offset)
         start, held.is_told = time.perf_counter(), False
-        judged = await self._in_thread(partial(held.partition.step, records))
-        await self._outbox.send(held.partition, judged)
+        headers = [list(dict(each.headers or {}).items()) for each in held.waiting]
+        with self.tracing.step("score", *headers, partition=held.partition.number, records=len(records)) as trace:
+            judged = await self._in_thread(partial(held.partition.step, records))
+            await self._outbox.send(held.partition, judged, trace)
         held.is_told = True
         self._show_step(held.partition, judged, records[: judged.records], time.perf_counter() - start)
         if judged.blocked is not None:
@@ -292,6 +299,13 @@ class ScoringWorker:
         self.health.ready(not why, why)
         self.metrics.ready(not why)
 
+    async def _send_totals(self) -> None:
+        """Hand over the totals of feeds, once a second."""
+        if time.monotonic() - self._totals_at >= TOTALS_SECONDS:
+            self._totals_at = time.monotonic()
+            for held in list(self._held.values()):
+                await self._outbox.send_totals(held.partition)
+
     # Restoring --------------------------------------------------------------------------------------------
 
     async def _hold(self, number: int) -> None:
@@ -335,6 +349,7 @@ class ScoringWorker:
         if due:
             held = min(due, key=lambda each: each.saved_at)
             # Copied here, between two steps: what the state covers has been handed to the brokers.
+            await self._outbox.send_totals(held.partition)
             saved = await self._in_thread(partial(_copied, held.partition))
             self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
 
@@ -369,10 +384,13 @@ class ScoringWorker:
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
         for held in list(self._held.values()):
-            if held.is_told and held.partition.offset > held.saved_offset:
+            offset = held.partition.offset
+            if held.is_told and offset > held.saved_offset:
+                await self._outbox.send_totals(held.partition)
                 saved = await self._in_thread(partial(_copied, held.partition))
-                if held.is_told and saved.offset == held.partition.offset:
+                if held.is_told and saved.offset == offset == held.partition.offset:
                     await self._save(held, saved, self._outbox.unsent(), self._generation)
+        self.tracing.close()
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         """Work in the thread of judging; the worker lives meanwhile, however long it takes."""

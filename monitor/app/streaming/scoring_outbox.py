@@ -8,12 +8,13 @@ from typing import Any
 import faust
 import msgspec
 
-from monitor.adapters.kafka import alert_records, refused_records
+from monitor.adapters.kafka import alert_records, feed_records, refused_records
 from monitor.adapters.kafka.legs_log import FORMAT, KIND
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.engine_refusals import DETAILS
 from monitor.app.streaming.partition import PAYMENTS, Judged, Partition
 from monitor.app.streaming.profile_batch import home
+from monitor.app.streaming.tracing import Headers
 from monitor.domain.alert import Alert
 
 UNSENT_MAX = 1_000
@@ -48,24 +49,35 @@ class ScoringOutbox:
         """What was handed over and is not acknowledged."""
         return list(self._unsent)
 
-    async def send(self, partition: Partition, judged: Judged) -> None:
-        """Hand over all that a step of a partition raised; waits only where too much is not acknowledged."""
+    async def send(self, partition: Partition, judged: Judged, trace: Headers = ()) -> None:
+        """Hand over all that a step of a partition raised; waits only where too much is not acknowledged.
+
+        ``trace`` are headers by which a trace goes on (:mod:`monitor.app.streaming.tracing`).
+        """
         by_home: dict[int, list[Alert]] = defaultdict(list)
         for alert in judged.alerts:
             by_home[home(bytes.fromhex(alert.subject.token), self._alert_partitions)].append(alert)
         headers = [(KIND, alert_records.KIND.encode()), (FORMAT, alert_records.FORMAT)]
         if (bank := partition.engine.peers.snapshot) is not None:
             headers.append((alert_records.BANK_CUSTOMERS, str(bank.customers).encode()))
+        headers += trace
         for number, alerts in by_home.items():
             await self._produce(self._topics.alerts, alert_records.encode(alerts), headers, partition=number)
         for number, value in judged.forwards:
-            headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1")]
+            headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1"), *trace]
             await self._produce(self._topics.legs, value, headers, partition=number)
         for refused in self._refusals(partition.number, judged):
             value, headers = refused_records.encode(refused)
             await self._produce(self._topics.refused, value, headers, key=refused.key)
         while len(self._unsent) > UNSENT_MAX:
             await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+
+    async def send_totals(self, partition: Partition) -> None:
+        """Hand over the totals of feeds that changed, as they stand, to the partition of alerts that keeps them."""
+        number, changed = partition.number, partition.feeds.take_changed()
+        for value in feed_records.encode_totals(f"{self._topics.legs}-{number}", changed) if changed else ():
+            headers = feed_records.headers_of(feed_records.TOTALS)
+            await self._produce(self._topics.alerts, value, headers, partition=number % self._alert_partitions)
 
     def _refusals(self, number: int, judged: Judged) -> Iterator[RefusedPayment]:
         """Payments that only the engine could refuse, and records of the log that cannot be read."""
