@@ -231,17 +231,17 @@ FEED_LIMIT = Metric(
 )  # fmt: skip
 CONTROL_RECORDS = Metric(
     "aml_control_difference_records", GAUGE, ("source",),
-    "Payments counted less those of the bank's control total, for the last day that was compared; number.",
+    "Payments counted less those of the bank's control totals, on the day of the last 35 that differs most; number.",
     "Nothing is lost between the bank and us.",
 )  # fmt: skip
 CONTROL_SUMS = Metric(
     "aml_control_differing_sums", GAUGE, ("source",),
-    "Currencies whose sum is not that of the bank's control total, for the last day that was compared; number.",
+    "Currencies whose number is the bank's and whose sum is not, on the day of the last 35 with most of them; number.",
     "Nothing is lost between the bank and us.",
 )  # fmt: skip
 CONTROL_MISSING = Metric(
     "aml_control_missing_days", GAUGE, ("source",),
-    "Days that are over and for which a control total or its feed has not come; number.",
+    "Days of the last 35 that are over and for which a control total or its feed has not come; number.",
     "Nothing is lost between the bank and us.",
 )  # fmt: skip
 RATES = Metric(

@@ -24,9 +24,12 @@ import numpy.typing as npt
 
 from models.drift import Drift
 from monitor.adapters.input_archive import InputArchive
+from monitor.adapters.kafka.payment_chunks import FeedRows
+from monitor.adapters.sql.feed_totals import read_totals
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import engine_refusals, reloading, replaying
 from monitor.app.alert_lines import AlertLines
+from monitor.app.feed_totals import FeedTotals, RefusedDays
 from monitor.app.filing_days import FilingDays
 from monitor.app.inputs import GivenInputs, LoadedInputs, engine_inputs, load_inputs
 from monitor.app.kept_inputs import peer_columns
@@ -41,6 +44,7 @@ from monitor.casework.evidence import stored_alert
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
+from monitor.domain.feed import FEED
 from monitor.domain.refusal import Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
@@ -77,6 +81,8 @@ class RunSettings:
     resume: bool = False
     commit_records: int = COMMIT_RECORDS
     snapshot_records: int = SNAPSHOT_RECORDS
+    feed: str = FEED
+    """The feed that the files are of."""
     watch_seconds: float | None = WATCH_SECONDS
     """How often files and orders are looked at; ``None``: only where ``is_reload_asked`` says so."""
     is_reload_asked: Callable[[], bool] = lambda: False
@@ -120,6 +126,7 @@ class EmbeddedRun:
         self.peer_columns = peer_columns(loaded.program)
         self.archive = InputArchive(files.folder)
         self.filing = FilingDays(loaded.entities)
+        self.feeds, self.refused_days = FeedTotals(), RefusedDays(loaded.entities)
         self.pending: list[Alert] = []
         self.new_inputs: list[LogInput] = []
         self.start = SourcePosition(0, 0)
@@ -197,6 +204,8 @@ class EmbeddedRun:
         self.position, self.clock_us = stored.log_position, stored.clock_us
         self.progress.records = stored.log_position
         self.progress.counts = Counter(self.store.counters(RUN))
+        with self.store.reading() as connection:
+            self.feeds.take_up(read_totals(connection, log=RUN))
         if self.settings.resume:
             if details.get("files") != list(self.settings.files):
                 raise RunError(
@@ -272,6 +281,9 @@ class EmbeddedRun:
         counts = self.progress.counts
         counts["records"] += decoded.records
         refusals = list(decoded.refusals)
+        came_us = max(self.clock_us, 0) or time.time_ns() // 1000
+        days = [self.refused_days.day(refusal.original, came_us=came_us) for refusal in refusals]
+        self.feeds.refuse_all(self.settings.feed, days)
         if len(decoded.batch):
             self.files.history.append(decoded.batch, self.files.identifiers.tokens)
         self.files.vault.append_texts(decoded.batch.position, decoded.texts, stop=self.position + decoded.records)
@@ -283,6 +295,7 @@ class EmbeddedRun:
             self.clock_us = clock_us
             alerts = self.live.decide(step.alerts, step.snapshots)
             self._count(step, alerts)
+            self._count_feed(run, step)
             refusals += self._refused_by_engine(chunk, run, step)
             self.pending += alerts
             for each in step.snapshots:
@@ -334,6 +347,13 @@ class EmbeddedRun:
         counts["matches_without_subject"] += step.matches_without_subject
         counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
         self.count_alerts(alerts)
+
+    def _count_feed(self, batch: TransactionBatch, step: Step) -> None:
+        """Count the payments of a batch by business day and currency."""
+        nothing = np.zeros(len(batch), np.int64)
+        feeds = FeedRows((self.settings.feed,), nothing.astype(np.int16), nothing.astype(np.int32))
+        day = self.engine.inputs.entities.periods(batch.booking_entity, batch.booked_at_us)[:, 0]
+        self.feeds.add(batch, step.outcome, day, feeds, np.column_stack([nothing, batch.position]))
 
     def count_alerts(self, alerts: Sequence[Alert]) -> None:
         """Count alerts by rule and status."""
@@ -403,6 +423,7 @@ class EmbeddedRun:
             counters={name: count for name, count in self.progress.counts.items() if count},
             inputs=[each for each in self.new_inputs if each not in held],
             entries=self.live.take_entries(),
+            totals=[(RUN, each) for each in self.feeds.take_changed()],
         )
         self.pending, self.new_inputs = [], held
         self.committed_at, self.committed_records = time.monotonic(), self.position

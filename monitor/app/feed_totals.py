@@ -13,6 +13,7 @@ At :data:`ROWS_MAX` rows, the one that has not changed for longest is left out o
 If its day comes again it is counted from 0 on, and the larger figure stays, so it shows as too few and never as well.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -23,10 +24,13 @@ from monitor.adapters.kafka.feed_records import RefusedPlace
 from monitor.adapters.kafka.payment_chunks import FeedRows
 from monitor.domain.feed import FeedTotal
 from monitor.domain.money import CURRENCIES
+from monitor.domain.time import parse_time_us
 from monitor.domain.transaction import Int64s, TransactionBatch
 from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.intake.entities import BusinessCalendar, Entities
 
 ROWS_MAX = 20_000
+_BOOKED_AT = re.compile(rb'"booked_at"\s*:\s*"([^"]{10,40})"')
 NO_CURRENCY = -1
 _HALF_BITS = 32
 
@@ -168,3 +172,27 @@ def _summed(group: npt.NDArray[np.int64], values: Int64s, count: int) -> Int64s:
 def _total(key: Key, row: Sequence[int]) -> FeedTotal:
     feed, day, currency = key
     return FeedTotal(feed, day, CURRENCIES[currency] if currency >= 0 else "", *row)
+
+
+class RefusedDays:
+    """The business day of a refused record: by the time that stands in it, else by when it came.
+
+    >>> bank = {"B": {"country": "DE", "zone": "UTC"}}
+    >>> days = RefusedDays(Entities.model_validate({"default": "B", "entities": bank}))
+    >>> days.day(b'{"booked_at": "2026-05-04T09:00:00Z", "amount": "x"}', came_us=0)
+    20577
+    >>> days.day(b"garbage", came_us=86_400_000_000)
+    1
+    """
+
+    def __init__(self, entities: Entities) -> None:
+        self._calendar = BusinessCalendar(entities.entities, {entities.default: 0})
+
+    def day(self, original: bytes, *, came_us: int) -> int:
+        """Days since 1970."""
+        said = _BOOKED_AT.search(original)
+        try:
+            at_us = parse_time_us(said[1].decode("ascii")) if said is not None else came_us
+        except ValueError:
+            at_us = came_us
+        return int(self._calendar.periods(np.zeros(1, np.int32), np.array([at_us], np.int64))[0, 0])

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from monitor.domain.feed import FEEDS_MAX, is_feed
+from monitor.domain.feed import FEEDS_MAX, NO_FEED, is_feed
 from monitor.intake.yaml_files import read_model
 
 PREFIX = "AML_"
@@ -195,7 +195,7 @@ class WorkerSettings(_Section):
         wrong = [name for name in feeds if not is_feed(name)]
         if wrong or len(feeds) > FEEDS_MAX:
             raise ValueError(
-                f"{wrong[0]!r} can be no name of a feed: a small letter, then at most 23 small letters, digits, - and _"
+                f"{wrong[0]!r} {NO_FEED}"
                 if wrong else f"{len(feeds)} feeds; {FEEDS_MAX} are the most"
             )  # fmt: skip
         return feeds

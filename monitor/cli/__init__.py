@@ -12,6 +12,7 @@ from monitor.cli import (
     rules,
     stream,
     suppressions,
+    totals,
     tune,
     worker,
 )
@@ -45,6 +46,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(lists.app, name="lists")
 app.add_typer(tune.app, name="tune")
 app.add_typer(refused.app, name="refused")
+app.add_typer(totals.app, name="totals")
 app.add_typer(stream.topics, name="topics")
 app.add_typer(worker.app, name="worker")
 app.command("produce", epilog=stream.EXIT_STATUS)(stream.produce)

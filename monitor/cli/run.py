@@ -26,6 +26,7 @@ from monitor.app.store import StoreFilesError
 from monitor.app.watching import WATCH_SECONDS
 from monitor.casework.breaker import LEAST_DEFAULT, SHARE_DEFAULT_PPM, BreakerSettings
 from monitor.cli.model_mode import ModelMode
+from monitor.domain.feed import FEED, NO_FEED, is_feed
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.domain.vocabulary import MODELS_SHADOW
 from monitor.engine.binding import ListMissing
@@ -114,6 +115,9 @@ def run(
     watch: Annotated[
         bool, typer.Option(help="take over changed rules, lists and approvals while running; SIGHUP always does")
     ] = True,
+    feed: Annotated[
+        str, typer.Option(metavar="NAME", help="the feed that the files are of, for  aml totals show")
+    ] = FEED,
     resume: Annotated[bool, typer.Option("--resume", help="go on exactly where the last run stopped")] = False,
     progress: Annotated[bool, typer.Option(help="a live line while running")] = True,
 ) -> None:
@@ -122,6 +126,9 @@ def run(
     started = time.monotonic()
     if "://" in str(db) or ":/" in str(db):
         console.print(Text(f"{db}: {_NO_URL}"), style="red", soft_wrap=True)
+        raise typer.Exit(1)
+    if not is_feed(feed):
+        console.print(Text(f"--feed: {feed!r} {NO_FEED}"), style="red", soft_wrap=True)
         raise typer.Exit(1)
     breaker = BreakerSettings(round(daily_share * 1_000_000), daily_least, _limits(daily_limit or []))
     given = GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals, breaker,
@@ -136,6 +143,7 @@ def run(
             profiles=profiles,
             alerts=alerts,
             resume=resume,
+            feed=feed,
             watch_seconds=WATCH_SECONDS if watch else None,
             is_reload_asked=on_hang_up(),
         )

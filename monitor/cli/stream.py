@@ -14,6 +14,7 @@ from rich.table import Table
 
 from monitor.app.settings import Settings, SettingsError, load_settings, shown
 from monitor.cli.desk_session import fail
+from monitor.domain.feed import FEED, NO_FEED, is_feed
 from monitor.intake.lines import STANDARD_INPUT, SourceDamaged, read_lines
 from monitor.intake.profiles import profile_lines
 from monitor.intake.records import SourcePosition
@@ -102,6 +103,9 @@ def produce(
         str | None,
         typer.Option(metavar="FIELD", help="the text of this field is the record's key; customer for profiles"),
     ] = None,
+    feed: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"the feed that its payments are of (default: {FEED})")
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Send a file of records into a topic, at a stated rate and in open loop.
@@ -109,13 +113,17 @@ def produce(
     \b
     examples:
       aml produce transactions.jsonl --rate 20000
+      aml produce cards.jsonl --feed cards
       aml produce profiles.jsonl --topic profiles --key customer
     """
+    if feed is not None and not is_feed(feed):
+        fail(f"--feed: {feed!r} {NO_FEED}.", 2)
     with told():
         from monitor.adapters.kafka.producing import OpenLoop
 
+        headers = {} if feed is None else {"feed": feed}
         records = _records(file) if key is None else _keyed_records(file, key)
-        done = OpenLoop(read_settings(settings).kafka.client(), topic, rate=rate).send(records)
+        done = OpenLoop(read_settings(settings).kafka.client(), topic, rate=rate, headers=headers).send(records)
     per_second = done.acknowledged / done.seconds if done.seconds else 0.0
     typer.echo(f"{done.acknowledged:,} records into {topic} in {done.seconds:.1f} s, {per_second:,.0f} a second.")
     if rate is not None and done.behind_s > 1.0:

@@ -15,6 +15,7 @@ FEED = "payments"
 OTHER_FEED = "other"
 """What a name becomes that no feed can have, and every name beyond :data:`FEEDS_MAX`."""
 FEEDS_MAX = 200
+NO_FEED = "can be no name of a feed: a small letter, then at most 23 small letters, digits, - and _"
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,23}")
 _SECRET = re.compile(r"[0-9a-f]{16}|[0-9]{5}")

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from monitor.adapters.sql.feed_totals import write_control_totals, write_totals
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import CasesMetrics, IntakeMetrics, ProfilesMetrics, ScoringMetrics
 from monitor.app.streaming.store_metrics import StoreMetrics
 from monitor.app.table_engine import PlainIdentifiers, UtcEntities
 from monitor.casework.position import RunPosition
+from monitor.domain.feed import ControlTotal, FeedTotal
 from monitor.domain.time import DAY_US, SECOND_US
 from monitor.domain.vocabulary import MODELS_LIVE
 from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
@@ -48,7 +50,6 @@ def intake(book: Book, now: float) -> None:
     metrics.refused({"field_missing": 2, "not_json": 1})
     metrics.quarantined(0)
     metrics.feed("core-banking", last_seconds=now - 5, silent_after_seconds=3600)
-    metrics.control_totals("core-banking", records_difference=0, differing_sums=0, missing_days=0)
     for partition in range(2):
         metrics.lag(partition, 10 * partition)
     for name in ("kafka", "disk"):
@@ -90,6 +91,11 @@ def cases(book: Book, now: float, store: CaseStore) -> None:
     matches = [stored(n, customer=f"customer {n}") for n in range(3)]
     result = store.commit_batch(matches, RunPosition("alerts-0", 0, 0, 3, 0), recorded_at_us=int(now * SECOND_US))
     metrics.committed(result, taken=3, seconds=0.01)
+    day = int(now // 86_400)
+    stated = ControlTotal("core-banking", day, "EUR", 1, 100, expected_at_us=0)
+    with store.writing() as connection:
+        write_totals(connection, [("legs-0", FeedTotal("core-banking", day, "EUR", 1, 100))], recorded_at_us=0)
+        write_control_totals(connection, [(stated, "a test")], recorded_at_us=0)
     metrics.ready(True)
     metrics.delay("wall", 0.01)
     metrics.delay("broker", 0.02)

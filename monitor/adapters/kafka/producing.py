@@ -34,9 +34,18 @@ class OpenLoop:
         client: Settings of the client.
         topic: Where to.
         rate: Records a second; ``None`` as fast as the brokers take them.
+        headers: Of every record, besides :data:`INTENDED`.
     """
 
-    def __init__(self, client: Mapping[str, str], topic: str, *, rate: float | None = None) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, str],
+        topic: str,
+        *,
+        rate: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._headers = dict(headers or {})
         self._where, self._topic, self._rate = client["bootstrap.servers"], topic, rate
         self._failed: str | None = None
         self._producer = Producer(
@@ -86,7 +95,11 @@ class OpenLoop:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, headers={INTENDED: str(intended_us)}, on_delivery=self._delivered
+                    self._topic,
+                    value,
+                    key,
+                    headers=self._headers | {INTENDED: str(intended_us)},
+                    on_delivery=self._delivered,
                 )
                 return
             except BufferError:  # Only this waits: memory does not grow while the brokers are slow.

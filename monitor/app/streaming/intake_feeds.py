@@ -6,7 +6,6 @@ ours, else of its payee, because a repeat goes there too, whatever rules are in 
 to one partition of ``legs`` for each source partition.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,14 +15,12 @@ from monitor.adapters.kafka import refused_records
 from monitor.adapters.kafka.feed_records import RefusedPlace
 from monitor.adapters.kafka.payment_chunks import FeedRows, SourcedBatch
 from monitor.adapters.kafka.refused_records import RefusedPayment
+from monitor.app.feed_totals import RefusedDays
 from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, is_feed
 from monitor.domain.partitions import home_of
-from monitor.domain.time import parse_time_us
 from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s
-from monitor.intake.entities import BusinessCalendar, Entities
 
 _OFFSET_BITS = 43
-_BOOKED_AT = re.compile(rb'"booked_at"\s*:\s*"([^"]{10,40})"')
 
 
 class FeedNames:
@@ -91,30 +88,6 @@ def counted_rows(
     home = np.where(holder >= 0, home_of(tokens[holder, :8], count), 0) if len(tokens) else np.zeros(len(batch), int)
     here = home[rows] == partitions
     return FeedRows(names, np.where(here, feed[rows], -1).astype(np.int16), parts(payments)[rows])
-
-
-class RefusedDays:
-    """The business day of a refused record: by the time that stands in it, else by when it came.
-
-    >>> bank = {"B": {"country": "DE", "zone": "UTC"}}
-    >>> days = RefusedDays(Entities.model_validate({"default": "B", "entities": bank}))
-    >>> days.day(b'{"booked_at": "2026-05-04T09:00:00Z", "amount": "x"}', came_us=0)
-    20577
-    >>> days.day(b"garbage", came_us=86_400_000_000)
-    1
-    """
-
-    def __init__(self, entities: Entities) -> None:
-        self._calendar = BusinessCalendar(entities.entities, {entities.default: 0})
-
-    def day(self, original: bytes, *, came_us: int) -> int:
-        """Days since 1970."""
-        said = _BOOKED_AT.search(original)
-        try:
-            at_us = parse_time_us(said[1].decode("ascii")) if said is not None else came_us
-        except ValueError:
-            at_us = came_us
-        return int(self._calendar.periods(np.zeros(1, np.int32), np.array([at_us], np.int64))[0, 0])
 
 
 def refused_places(

@@ -16,11 +16,11 @@ from monitor.adapters.kafka import feed_records, identity_records, payment_chunk
 from monitor.adapters.kafka.outbox import RECORD_BYTES_MAX
 from monitor.adapters.kafka.payment_chunks import ChunkEncoder, FeedRows, SourcedBatch
 from monitor.adapters.kafka.refused_records import RefusedPayment
+from monitor.app.feed_totals import RefusedDays
 from monitor.app.inputs import LoadedInputs, RunIdentifiers
 from monitor.app.streaming.arriving import Arrivals, ArrivedMessage
 from monitor.app.streaming.intake_feeds import (
     FeedNames,
-    RefusedDays,
     counted_rows,
     feed_of_payments,
     refused_places,

@@ -101,7 +101,7 @@ class WorkerMetrics:
 
 
 class IntakeMetrics(WorkerMetrics):
-    """What intake records besides: feeds and control totals."""
+    """What intake records besides: feeds. Control totals come from the store: :mod:`.store_metrics`."""
 
     def __init__(self, book: Book, health: Health | None = None) -> None:
         super().__init__(book, "intake", health)
@@ -114,12 +114,6 @@ class IntakeMetrics(WorkerMetrics):
         self.book.put(m.FEED_LAST, last_seconds, source)
         if silent_after_seconds is not None:
             self.book.put(m.FEED_LIMIT, silent_after_seconds, source)
-
-    def control_totals(self, source: str, *, records_difference: int, differing_sums: int, missing_days: int) -> None:
-        """A day compared with the bank's totals: ours less theirs, currencies that differ, days without a total."""
-        self.book.put(m.CONTROL_RECORDS, records_difference, source)
-        self.book.put(m.CONTROL_SUMS, differing_sums, source)
-        self.book.put(m.CONTROL_MISSING, missing_days, source)
 
 
 class ScoringMetrics(WorkerMetrics):

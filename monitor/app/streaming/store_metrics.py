@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from monitor import metrics as m
 from monitor.adapters.sql.schema import alerts, case_alerts, cases, obligations
 from monitor.adapters.sql.store import CaseStore
+from monitor.app.streaming.feed_figures import feed_figures
 from monitor.domain.case import OPEN_STATES
 from monitor.domain.time import DAY_US, SECOND_US
 
@@ -112,7 +113,7 @@ def figures_of(connection: sa.Connection, *, now_us: int) -> Figures:
         m.CASES_DUE: _series(m.DUES, dues),
         m.ALERT_AGES: _series(m.AGES, connection.execute(of_alerts).one()),
         m.OBLIGATIONS_DUE: _obligations_due(connection, now_us),
-    }
+    } | feed_figures(connection, now_us=now_us)
 
 
 def _obligations_due(connection: sa.Connection, now_us: int) -> dict[tuple[str, ...], float]:
