@@ -281,7 +281,7 @@ class EmbeddedRun:
         counts = self.progress.counts
         counts["records"] += decoded.records
         refusals = list(decoded.refusals)
-        came_us = max(self.clock_us, 0) or time.time_ns() // 1000
+        came_us = max(self.clock_us, int(decoded.batch.booked_at_us.max(initial=0))) or time.time_ns() // 1000
         days = [self.refused_days.day(refusal.original, came_us=came_us) for refusal in refusals]
         self.feeds.refuse_all(self.settings.feed, days)
         if len(decoded.batch):

@@ -31,6 +31,7 @@ exit status:
   2  the store or the file could not be opened, or the command line is wrong"""
 DAYS = 14
 _FIRST_DAY = date(1970, 1, 1)
+_LAST_DAY = (date.max - _FIRST_DAY).days
 WORDS = {
     "missing": "nothing came", "too_few": "too few", "refused": "came, and was refused", "too_many": "too many",
     "sum": "another sum", "not_stated": "the bank states none", "awaited": "awaited", "equal": "equal",
@@ -75,8 +76,9 @@ def show_command(
     chosen = _day(day)
     with desk(db) as store, store.reading() as connection:
         received, expected = added(read_totals(connection)), read_control_totals(connection)
-    newest = max((each.day for each in (*received, *expected)), default=0)
-    shown = range(chosen, chosen + 1) if chosen is not None else range(newest - days + 1, newest + 1)
+    # The day of a refused record can be that on which it came, long after those of its payments.
+    newest = max((each.day for each in (*received, *expected) if each.payments), default=0)
+    shown = range(chosen, chosen + 1) if chosen is not None else range(newest - days + 1, _LAST_DAY)
     received = [each for each in received if each.day in shown]
     found = compare(received, [each for each in expected if each.day in shown], now_us=wall_clock_us())
     compared = {(each.received.feed, each.received.day, each.received.currency) for each in found}
