@@ -77,7 +77,8 @@ def show_command(
     with desk(db) as store, store.reading() as connection:
         received, expected = added(read_totals(connection)), read_control_totals(connection)
     # The day of a refused record can be that on which it came, long after those of its payments.
-    newest = max((each.day for each in (*received, *expected) if each.payments), default=0)
+    days_of = {each.day for each in received if each.payments} | {each.day for each in expected if each.payments}
+    newest = max(days_of, default=0)
     shown = range(chosen, chosen + 1) if chosen is not None else range(newest - days + 1, _LAST_DAY)
     received = [each for each in received if each.day in shown]
     found = compare(received, [each for each in expected if each.day in shown], now_us=wall_clock_us())

@@ -148,9 +148,8 @@ def test_figures_for_boards_show_the_worst_day_until_it_is_mended():
 
 
 def test_a_day_that_the_bank_does_not_state_is_missing_once_it_is_over():
-    stated(("wires", "EUR", 1, 1_000), ("wires", "JPY", 1, 500))
-    ran("wires", [paid("W3", day=6)])
+    stated(("wires", "EUR", 0, 0), day="2026-05-03")
     with open_store("bank.db") as store, store.reading() as connection:
-        before = feed_figures(connection, now_us=(MAY_4 + 4) * DAY_US - 1)
-        after = feed_figures(connection, now_us=(MAY_4 + 4) * DAY_US)
+        before = feed_figures(connection, now_us=(MAY_4 + 2) * DAY_US - 1)
+        after = feed_figures(connection, now_us=(MAY_4 + 2) * DAY_US)
     assert (before[CONTROL_MISSING][("wires",)], after[CONTROL_MISSING][("wires",)]) == (0.0, 1.0)

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ def loaded() -> LoadedInputs:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CaseStore:
+def store(tmp_path: Path) -> Iterator[CaseStore]:
     with open_store(tmp_path / "bank.db", create=True) as opened:
         yield opened
 

@@ -132,7 +132,7 @@ def test_totals_are_exact_though_workers_are_killed_and_payments_come_twice(kafk
         repeated = sum(each["repeated"] for each in found.values())
         assert repeated == 4 * 7 + 3 * 7
         totals = tmp_path / "totals.jsonl"
-        stated = [
+        stated: list[dict[str, Any]] = [
             {"feed": feed, "day": "2026-05-04", "currency": currency, "count": len(sums), "sum_minor": sum(sums)}
             for feed, lines in payments.items()
             for number, currency in enumerate(("EUR", "USD"))
