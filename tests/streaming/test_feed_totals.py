@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from monitor.adapters.kafka import feed_records, payment_chunks
-from monitor.adapters.kafka.feed_records import RecordUnreadable, decode_totals, encode_totals
+from monitor.adapters.kafka.feed_records import RecordUnreadable, RefusedPlace, decode_totals, encode_totals
+from monitor.adapters.kafka.payment_chunks import FeedRows
 from monitor.adapters.sql.feed_totals import read_totals, write_totals
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import feed_totals
@@ -23,6 +25,7 @@ from monitor.app.streaming.intake_feeds import FeedNames
 from monitor.app.streaming.intake_making import Came, IntakeMaking, IntakeTopics
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, FeedTotal, added
+from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from tests.intake.json_records import plain
 from tests.streaming.no_profiles import NoProfiles
 
@@ -267,3 +270,30 @@ def has_feed(record: LogRecord) -> bool:
 def test_a_record_of_totals_that_cannot_be_read_says_why(value: bytes, fact: str):
     with pytest.raises(RecordUnreadable, match=fact):
         decode_totals(value)
+
+
+def test_what_intake_sends_again_counts_no_more_and_what_the_bank_sends_again_counts_as_repeated():
+    totals = FeedTotals()
+    outcome = np.array([JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK], np.int8)
+    columns = SimpleNamespace(currency=np.zeros(5, np.int16), amount_minor=np.full(5, 700, np.int64))
+    feeds = FeedRows(("cards", "wires"), np.array([0, 0, 0, 0, -1], np.int16), np.array([0, 1, 0, 0, 0], np.int32))
+    sources = np.array([[0, 4], [0, 4], [0, 5], [1, 0], [1, 1]], np.int64)
+    totals.add(columns, outcome, np.full(5, 20_577, np.int64), feeds, sources)  # type: ignore[arg-type]
+    again = np.array([DUPLICATE, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK], np.int8)
+    for _ in range(2):
+        totals.add(columns, again, np.full(5, 20_577, np.int64), feeds, sources)  # type: ignore[arg-type]
+    (total,) = totals.all()
+    assert (total.feed, total.payments, total.amount_minor, total.refused, total.repeated) == ("cards", 1, 700, 2, 1)
+    totals.refuse([RefusedPlace(0, 7, part, "wires", 20_577) for part in (0, 1)])
+    totals.refuse([RefusedPlace(0, 7, part, "wires", 20_577) for part in (0, 1, 2)])
+    assert totals.all()[1].refused == 3
+
+
+def test_the_larger_figures_stay_in_the_store(store: CaseStore):
+    figures = FeedTotal("cards", 20_577, "EUR", 5, 900, 2, 1)
+    for each in (figures, FeedTotal("cards", 20_577, "EUR", 4, 800, 3, 1)):
+        with store.writing() as connection:
+            write_totals(connection, [("legs-0", each), ("legs-1", figures)], recorded_at_us=1)
+    with store.reading() as connection:
+        assert added(read_totals(connection)) == [FeedTotal("cards", 20_577, "EUR", 10, 1_800, 5, 2)]
+        assert read_totals(connection, log="legs-0") == [FeedTotal("cards", 20_577, "EUR", 5, 900, 3, 1)]
