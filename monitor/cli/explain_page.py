@@ -30,6 +30,7 @@ MARKS = {
     "general_parameters": "the customer's segment was not known; the general parameters applied",
     "lower_bound": "some payments have unknown parts; numbers marked 'at least' are lower bounds",
     "transactions_cut": "more payments than the alert names; it names the newest 200",
+    "rule_raised": "the condition holds; an error kept the rule from giving its measures and its sentence",
     "disabled": "in shadow: the rule was switched off by an order (aml rules disable)",
     "breaker": "in shadow: the rule had raised as many alerts on that day of the log as its limit allows",
     "suppression_sample": "a suppression reached the alert, and it was drawn for review",

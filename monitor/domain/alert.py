@@ -110,7 +110,8 @@ class Alert(msgspec.Struct, frozen=True):
     rulebook_digest: str
     bank_snapshot: int | None
     marks: tuple[str, ...] = ()
-    """``quiet``, ``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``."""
+    """``quiet``, ``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``,
+    ``rule_raised``."""
     inputs: dict[str, str] = {}
     """Versions of lists and dates of rates that the verdict used."""
     duty: Duty | None = None

@@ -36,6 +36,7 @@ from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_
 from monitor.engine.ownership import NOWHERE, Destinations
 from monitor.engine.peers import BankSnapshot, Peers
 from monitor.engine.profiles import ProfileTable
+from monitor.engine.rule_errors import Raised
 from monitor.engine.table import WindowTable
 from monitor.engine.windows import Arriving
 from monitor.rulebook.dispatch import CLASSES
@@ -106,6 +107,8 @@ class Step:
     reversals_without_original: int
     matches_without_subject: int = 0
     """Conditions that held for a leg that has no such party, for example no account."""
+    raised: Mapping[str, Raised] = field(default_factory=dict)
+    """Rules that raised while their alerts were made, by id; the alerts are there, with a mark."""
     forward: Destinations = NOWHERE
     """Payments of the batch that must go on, as whole rows, to partitions where further holders of an account live."""
 
@@ -210,6 +213,7 @@ class Engine:
                 alerts.sort(key=lambda alert: alert.position)
             result.alerts += alerts
         result.matches_without_subject = self.findings.take_without_subject()
+        result.raised = self.findings.take_raised()
         return result
 
     def _days(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:

@@ -4,6 +4,7 @@ Runs for hits only, in the order of the log, so a loop over them is fine. What t
 them once for all hits of a batch.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from monitor.engine.further_keys import CREDITOR, HOLDER, KEY_KINDS, PAIR, PERSO
 from monitor.engine.layout import CALENDAR_RETENTION_US
 from monitor.engine.legs import LegFacts
 from monitor.engine.profiles import COLUMN, ProfileTable
+from monitor.engine.rule_errors import Raised, alert_without_rule
 from monitor.engine.views import LegValues, RuleView, WindowEvents
 from monitor.rulebook.bytecode import OperandKind
 from monitor.rulebook.duty import PAYMENT
@@ -121,7 +123,10 @@ class Findings:
     """Turns hits into alerts and remembers when each (rule, subject) was last alerted."""
 
     engine: "Engine"
-    views: list[RuleView] = field(default_factory=list)
+    views: list[RuleView | Exception] = field(default_factory=list)
+    """By rule; the error where its view raised."""
+    raised: dict[str, Raised] = field(default_factory=dict)
+    """By rule id, the matches whose alerts were made without their rule."""
     last_alert_us: dict[tuple[str, int], int] = field(default_factory=dict)
     without_subject: int = 0
 
@@ -130,21 +135,49 @@ class Findings:
         if not len(rows):
             return []
         if not self.views:
-            self.views = [RuleView(self.engine, number) for number in range(len(self.engine.program.rules))]
+            self.views = [_view(self.engine, number) for number in range(len(self.engine.program.rules))]
         hits, subjects, found = Hits.of(rows, scene), subjects_of(self.engine, rows, scene), []
         behind = _behind(self.engine, self.views, hits, scene)
-        for n, number in enumerate(hits.rule):
-            rule = self.views[number].rule
-            subject = subjects[n]
+        for n, subject in enumerate(subjects):
             if subject >= 0:
-                status, is_quiet = self._status(rule, hits.judged_us[n], subject)
-                way = _way(self.views[number], hits.transaction[n], scene.traced)
-                found.append(
-                    _alert(self.engine, self.views[number], hits, n, subject, status, is_quiet, [*behind[n], way])
-                )
+                found.append(self._made(hits, n, subject, behind[n], scene.traced))
             else:
                 self.without_subject += 1
         return found
+
+    def _made(
+        self, hits: Hits, n: int, subject: int, behind: list[WindowEvents], traced: Traced | None
+    ) -> Alert:  # fmt: skip
+        """The alert of a match; where its rule raises, the match stands and the other rules go on."""
+        number = hits.rule[n]
+        rule, view = self.engine.program.rulebook.rules[number], self.views[number]
+        status, is_quiet = self._status(rule, hits.judged_us[n], subject)
+        if not isinstance(view, RuleView):
+            return self._without_rule(rule, hits, n, subject, status, is_quiet, view)
+        try:
+            way = _way(view, hits.transaction[n], traced)
+            return _alert(self.engine, view, hits, n, subject, status, is_quiet, [*behind, way])
+        except Exception as error:  # whatever it is
+            return self._without_rule(rule, hits, n, subject, status, is_quiet, error)
+
+    def take_raised(self) -> dict[str, Raised]:
+        """Rules that raised since the last call."""
+        raised, self.raised = self.raised, {}
+        return raised
+
+    def _without_rule(
+        self, rule: Rule, hits: Hits, n: int, subject: int, status: str, is_quiet: bool, error: Exception
+    ) -> Alert:
+        self.raised.setdefault(rule.id, Raised(error)).alerts += 1
+        view, duty = self.views[hits.rule[n]], None
+        if rule.kind == "obligation" and isinstance(view, RuleView):
+            with suppress(Exception):  # without it the match joins a case, where somebody sees it
+                duty = _duty(self.engine, view, hits, n)
+        of = Subject(_subject_kind(self.engine, rule, subject), self.engine.inputs.identifiers.token(subject))
+        return alert_without_rule(
+            self.engine, rule, hits, n, subject=of, role=_role(self.engine, hits, n), status=status, is_quiet=is_quiet,
+            score=_SEVERITY_SCORE[rule.severity], duty=duty, error=error,
+        )  # fmt: skip
 
     def take_without_subject(self) -> int:
         """How many matches had no subject since the last call."""
@@ -198,13 +231,24 @@ def subjects_of(engine: "Engine", rows: npt.NDArray[np.int64], scene: Scene) -> 
     return list(np.where(is_account, account, found).tolist())
 
 
-def _behind(engine: "Engine", views: list[RuleView], hits: Hits, scene: Scene) -> list[list[tuple[list[int], int]]]:
+def _view(engine: "Engine", number: int) -> RuleView | Exception:
+    try:
+        return RuleView(engine, number)
+    except Exception as error:
+        return error
+
+
+def _behind(
+    engine: "Engine", views: list[RuleView | Exception], hits: Hits, scene: Scene
+) -> list[list[WindowEvents]]:  # fmt: skip
     """For each hit and each window of its rule, the positions of the payments in it and how many there are."""
     asked: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
-    found: list[list[tuple[list[int], int]]] = []
+    found: list[list[WindowEvents]] = []
     for n, number in enumerate(hits.rule):
-        found.append([([], 0)] * len(views[number].windows))
-        for place, window in enumerate(views[number].windows):
+        view = views[number]
+        windows = view.windows if isinstance(view, RuleView) else []
+        found.append([([], 0)] * len(windows))
+        for place, window in enumerate(windows):
             row = hits.account_row[n] if window.is_of_account else hits.row[n]
             start_us, calendar, period = hits.judged_us[n] - window.over_us, -1, 0
             if window.calendar >= 0:
