@@ -113,8 +113,10 @@ BUSY = Metric(
 )  # fmt: skip
 DELAY = Metric(
     "aml_delay_seconds", HISTOGRAM, ("worker", "clock"),
-    "Until the worker was done with a record, from three starts: event (the payment was booked), broker (the broker "
-    "had the record that the worker read), wall (the process had it); seconds. Clocks that disagree count as 0.",
+    "Until the worker was done with a record, from three starts: event (the payment was booked; each payment or alert "
+    "counts), broker (the broker had the record that the worker read), wall (the process had it); seconds. Done: the "
+    "brokers have what it led to (intake, profiles), it is handed to them (score), it is stored (cases). Clocks that "
+    "disagree count as 0.",
     "From broker to done: 99.9 % below 100 ms per worker at half load.",
     DELAY_BUCKETS,
 )  # fmt: skip
@@ -167,8 +169,8 @@ LEGS = Metric(
 )  # fmt: skip
 ALERTS = Metric(
     "aml_alerts_total", COUNTER, ("rule", "status"),
-    "Alerts raised by rule; number. new: an analyst sees it. quiet: repeated within the quiet period. shadow: on "
-    "trial. suppressed: by a recorded order.",
+    "Alerts stored for the first time, by rule; number. new: an analyst sees it. quiet: repeated within the quiet "
+    "period. shadow: on trial. suppressed: by a recorded order.",
     "No rule floods the queue or falls silent unseen.",
 )  # fmt: skip
 HITS = Metric(
@@ -183,8 +185,19 @@ UNDECIDED = Metric(
 )  # fmt: skip
 RULE_ERRORS = Metric(
     "aml_rule_errors_total", COUNTER, ("rule",),
-    "Rules that raised instead of judging; number.",
+    "Alerts that were made without their rule, because it raised, and are marked so; number.",
     "A rule that raises is never silently clean.",
+)  # fmt: skip
+RULES_LEFT_OUT = Metric(
+    "aml_rules_left_out", GAUGE, (),
+    "Mistakes in rules, lists, approvals and typologies when the worker started: what they concern was left out; "
+    "number.",
+    "A rule that does not judge is never silently clean.",
+)  # fmt: skip
+STEP_ERRORS = Metric(
+    "aml_step_errors_total", COUNTER, (),
+    "Steps of a partition that raised as a whole; it waits and is tried again from its last state; number.",
+    "A payment that cannot be judged is never passed over.",
 )  # fmt: skip
 WITHOUT_PROFILE = Metric(
     "aml_without_profile_total", COUNTER, (),
@@ -211,7 +224,8 @@ PROFILES_AWAITED = Metric(
 )  # fmt: skip
 STALENESS = Metric(
     "aml_profile_staleness_seconds", GAUGE, (),
-    "How long the oldest of the awaited profile versions has been announced, 0 without any; seconds.",
+    "How long the partition that waits longest has been waiting for announced profile versions without a break, 0 "
+    "without any; seconds.",
     "A profile holds from its place in the log.",
 )  # fmt: skip
 PROFILES_WRITTEN = Metric(
@@ -294,7 +308,7 @@ STATE_BYTES = Metric(
 )  # fmt: skip
 SAVED_AT = Metric(
     "aml_state_saved_timestamp_seconds", GAUGE, ("partition",),
-    "When the state was last saved whole; Unix time in seconds.",
+    "When all that the partition knew was last saved; Unix time in seconds.",
     "State is never older than two intervals of saving.",
 )  # fmt: skip
 

@@ -177,6 +177,16 @@ class WorkerSettings(_Section):
         default=9_464, description="Where health and metrics are asked for; 0 for nowhere."
     )
     host: str = Field(default="0.0.0.0", description="The address that the port is bound to.")
+    faust_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=0, description="Where a scoring worker shows Faust's own pages, for engineers; 0 for nowhere."
+    )
+    faust_host: str = Field(default="127.0.0.1", description="The address that this port is bound to.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "WorkerSettings":
+        if self.port and self.port == self.faust_port:
+            raise ValueError(f"worker: port and faust_port are both {self.port}; give another one to faust_port")
+        return self
 
     @field_validator("feeds", mode="before")
     @classmethod

@@ -81,6 +81,11 @@ class Rates:
         sides = Counter(currency for pair in self._pairs for currency in pair)
         return min(sides, key=lambda currency: (-sides[currency], currency), default=None)
 
+    @property
+    def newest_us(self) -> int:
+        """When the newest rate was published, microseconds since 1970 UTC; ``UNKNOWN`` without a rate."""
+        return max((rows[-1][0] for rows in self._pairs.values()), default=UNKNOWN)
+
     def series(self, source: str, target: str) -> RateSeries | None:
         """The rates from ``source`` to ``target`` in minor units, or ``None`` if neither direction has any."""
         pair = (source, target)

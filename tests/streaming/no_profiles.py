@@ -1,4 +1,4 @@
-"""A partition without profiles, for tests; blocked where a test says so, or as long as a file is there."""
+"""A partition without profiles, for tests; blocked or at fault where a test says so, or as long as a file is there."""
 
 import os
 
@@ -10,6 +10,7 @@ class NoProfiles(ProfileTimeline):
     """Takes announcements and puts nothing in force."""
 
     degraded: frozenset[bytes] = frozenset()
+    awaited = 0
 
     def __init__(self, _tokens: object = None) -> None:
         super().__init__()
@@ -19,6 +20,8 @@ class NoProfiles(ProfileTimeline):
     def apply(self, value):
         if self.is_blocked or os.path.exists(os.environ.get("AML_TEST_BLOCKED_WHILE", "")):
             raise Blocked("Redis does not answer")
+        if os.path.exists(os.environ.get("AML_TEST_RAISES_WHILE", "")):
+            raise ZeroDivisionError("4111 1111 1111 1111")
         self.applied.append(value)
 
     def save(self):

@@ -51,6 +51,9 @@ def test_a_record_that_cannot_be_read_is_refused_and_the_rest_goes_on(kafka_boot
         assert told.metric('aml_refused_total{reason="alert_unreadable"}') == 3
         assert told.metric("aml_alerts_stored_total") == 6
         assert told.metric('aml_delay_seconds_count{clock="broker",worker="cases"}') == 9
+        assert told.metric('aml_delay_seconds_count{clock="wall",worker="cases"}') == 9
+        assert told.metric('aml_delay_seconds_count{clock="event",worker="cases"}') == 6
+        assert told.metric('aml_alerts_total{rule="AML-STR-001",status="new"}') == 6
         assert told.metric("aml_store_readable") == 1
     counts = cluster.counters()
     assert (counts["alerts_new"], counts["refused"], counts["refused:alert_unreadable"]) == (6, 3, 3)

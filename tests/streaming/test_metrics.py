@@ -124,8 +124,7 @@ def test_a_step_counts_what_it_led_to():
     assert counted["aml_late_total", ()] == 1
     assert counted["aml_legs_total", ()] == 5
     assert counted["aml_without_profile_total", ()] == 1
-    assert counted["aml_alerts_total", (("rule", RULE), ("status", "new"))] == 1
-    assert counted["aml_alerts_total", (("rule", RULE), ("status", "quiet"))] == 1
+    assert counted["aml_rule_errors_total", (("rule", RULE),)] == 1
     assert counted["aml_records_in_total", (("worker", "score"),)] == 6
     assert counted["aml_busy_seconds_total", (("worker", "score"),)] == 0.5
 

@@ -2,10 +2,13 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +19,14 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from deploy.servers.server import free_ports
 from monitor.adapters.kafka.alert_records import decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
+from monitor.app.streaming.scoring import WAITING_MAX
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, simulated
 from tests.streaming.legs_stream import KEY, LegsStream
@@ -87,13 +92,13 @@ class Cluster:
         reader.close()
         return found
 
-    def wait_for(self, wanted: dict[str, Alert], seconds: float = 120) -> None:
-        """Wait until as many alerts are there as are wanted, and compare."""
+    def wait_for(self, wanted: dict[str, Alert], seconds: float = 240, *, subset: bool = False) -> None:
+        """Wait until the alerts that are wanted are there, and compare; with ``subset`` others may be there too."""
         until = time.monotonic() + seconds
-        while len(found := self.alerts()) < len(wanted) and time.monotonic() < until:
+        while not wanted.keys() <= (found := self.alerts()).keys() and time.monotonic() < until:
             assert all(worker.poll() is None for worker in self.workers), "a worker ended by itself"
             time.sleep(0.5)
-        assert found == wanted
+        assert {name: alert for name, alert in found.items() if name in wanted or not subset} == wanted
 
 
 @dataclass(frozen=True)
@@ -180,3 +185,40 @@ def test_a_partition_that_is_blocked_waits_and_the_others_of_its_worker_do_not(
         one.wait_for(others)
         blocked.unlink()
         one.wait_for(recorded.alerts)
+
+
+def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of_its_worker_go_on(
+    recorded: Log, kafka_bootstrap: str, tmp_path: Path
+):
+    at_fault = tmp_path / "a mistake of ours"
+    at_fault.touch()
+    health, faust = free_ports(2)
+    with cluster(kafka_bootstrap, tmp_path, recorded) as one:
+        one.env |= {
+            "AML_TEST_RAISES_WHILE": str(at_fault), "AML_WORKER_PORT": str(health), "AML_WORKER_FAUST_PORT": str(faust),
+        }  # fmt: skip
+        one.produce(0, recorded.records[0][:3])
+        one.produce(0, [LogRecord(0, "profiles", b"")])
+        for _ in range(2 * WAITING_MAX // len(recorded.records[0]) + 1):  # More than may wait in memory.
+            one.produce(0, recorded.records[0])
+        one.start()
+        for number, records in list(enumerate(recorded.records))[1:]:
+            one.produce(number, records)
+        others = {name: alert for name, alert in recorded.alerts.items() if alert.position // POSITIONS != 0}
+        assert 0 < len(others) < len(recorded.alerts)
+        one.wait_for(others, subset=True)
+        assert "partition 0 raises" in asked(health, "/ready")
+        assert re.search(r"^aml_step_errors_total [1-9]", asked(health, "/metrics"), re.MULTILINE)
+        assert 'aml_partition_paused{partition="0",worker="score"} 1.0' in asked(health, "/metrics")
+        assert asked(faust, "/performance/")
+        at_fault.unlink()
+        one.wait_for(recorded.alerts)
+
+
+def asked(port: int, path: str) -> str:
+    """What a worker answers, whatever the status."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()

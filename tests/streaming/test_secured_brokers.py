@@ -12,7 +12,7 @@ from deploy.servers.certificates import Authority
 from deploy.servers.kafka import KafkaServer, Security
 from monitor.adapters.kafka.producing import OpenLoop
 from monitor.adapters.kafka.topics import KafkaError, Topic, TopicAdmin
-from monitor.app.settings import KafkaSettings, load_settings
+from monitor.app.settings import KafkaSettings, WorkerSettings, load_settings
 from monitor.app.streaming.faust_app import make_app
 from tests.conftest import StartServer, needed
 
@@ -46,7 +46,7 @@ def by_librdkafka(client: Mapping[str, str], topic: str) -> bytes:
 
 def by_faust(kafka: KafkaSettings, topic: str, target: str) -> None:
     """Take one record of a topic and send it on, as a scoring worker would."""
-    app = make_app(uuid4().hex, kafka, commit_seconds=0.5)
+    app = make_app(uuid4().hex, kafka, WorkerSettings(), commit_seconds=0.5)
 
     async def go() -> None:
         done = asyncio.Event()

@@ -81,10 +81,11 @@ class WholeStream:
     def make_topics(self) -> None:
         TopicAdmin(self.settings.kafka.client()).create(TOPICS, replication=1)
 
-    def start(self, kind: str) -> None:
+    def start(self, kind: str, **more: str) -> None:
+        """Start a worker; ``more`` are variables of its own."""
         with (self.folder / f"{kind}.log").open("ab") as said:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "worker", kind], cwd=ROOT, env=os.environ | self.env,
+                [sys.executable, "-m", "monitor", "worker", kind], cwd=ROOT, env=os.environ | self.env | more,
                 stdout=said, stderr=said,
             )  # fmt: skip
         self.workers.append((kind, worker))

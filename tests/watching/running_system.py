@@ -15,6 +15,7 @@ from monitor.domain.vocabulary import MODELS_LIVE
 from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from monitor.engine.anomalies import WARM_UP_DAYS
 from monitor.engine.engine import Engine, EngineInputs, Step
+from monitor.engine.rule_errors import Raised
 from monitor.rulebook.plan import plan
 from monitor.rulebook.rule import Rulebook
 from tests.casework.alert_building import alert, stored
@@ -36,7 +37,8 @@ def small_step() -> Step:
     """Six payments, one late, one without a profile; one alert of each of two statuses."""
     outcome = np.array([JUDGED, JUDGED, DUPLICATE, DIFFERS, TOO_LATE, TAKEN_BACK], np.int8)
     alerts = [alert(0, rule=RULE, marks=("no_profile",)), alert(1, rule=RULE, status="quiet")]
-    return Step(outcome, np.arange(6) == 1, alerts, [], 5, 0, 0)
+    raised = {RULE: Raised(ValueError("a fact"), 1)}
+    return Step(outcome, np.arange(6) == 1, alerts, [], 5, 0, 0, raised=raised)
 
 
 def intake(book: Book, now: float) -> None:
@@ -77,6 +79,7 @@ def score(book: Book, now: float) -> None:
     metrics.awaited(1, oldest_seconds=2.0)
     metrics.saved(0, seconds=0.3, size_bytes=2_000_000, at_seconds=now - 20)
     metrics.bank_snapshot(0, int(now // 86_400))
+    metrics.left_out(0)
     metrics.rates(int((now - 3600) * SECOND_US))
     metrics.lag(0, 7)
     metrics.degraded(0, False)
@@ -90,7 +93,7 @@ def cases(book: Book, now: float, store: CaseStore) -> None:
     metrics = CasesMetrics(book)
     matches = [stored(n, customer=f"customer {n}") for n in range(3)]
     result = store.commit_batch(matches, RunPosition("alerts-0", 0, 0, 3, 0), recorded_at_us=int(now * SECOND_US))
-    metrics.committed(result, taken=3, seconds=0.01)
+    metrics.committed(result, {(RULE, "new"): 3, (RULE, "suppressed"): 1}, taken=3, seconds=0.01)
     day = int(now // 86_400)
     stated = ControlTotal("core-banking", day, "EUR", 1, 100, expected_at_us=0)
     with store.writing() as connection:

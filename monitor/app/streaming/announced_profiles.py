@@ -39,6 +39,8 @@ class AnnouncedProfiles:
         self._wait_seconds, self._tick = wait_seconds, tick
         self._since: float | None = None
         """When the content of versions could first not be had."""
+        self._blocked = 0
+        """Versions of the record that blocks the partition."""
 
     @property
     def table(self) -> ProfileTable:
@@ -49,6 +51,11 @@ class AnnouncedProfiles:
     def degraded(self) -> frozenset[bytes]:
         """Tokens of the customers of whom a version that should be in force is missing."""
         return self._in_force.degraded_tokens() if self._in_force.pending else frozenset()
+
+    @property
+    def awaited(self) -> int:
+        """How many announced versions could not be read yet."""
+        return self._in_force.pending + self._blocked
 
     def apply(self, value: bytes) -> None:
         """Take over the announcements of a record.
@@ -63,11 +70,13 @@ class AnnouncedProfiles:
             raise Damaged(str(error)) from None
         try:
             self._in_force.apply(announcements)
-            self._since = None
+            self._since, self._blocked = None, 0
         except ProfilesUnavailable as error:
             self._since = self._tick() if self._since is None else self._since
             if self._tick() - self._since < self._wait_seconds:
+                self._blocked = len(announcements)
                 raise Blocked(str(error)) from None
+            self._blocked = 0
             self._in_force.skip(announcements)
 
     def runs(self, batch: TransactionBatch, clock_us: int) -> Iterator[tuple[TransactionBatch, int]]:

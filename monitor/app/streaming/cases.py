@@ -215,6 +215,7 @@ class CasesWorker:
         return [] if first is None else [first, *self._consumer.consume(RECORDS_MAX - 1, timeout=0)]
 
     def _take(self, messages: Sequence[Message]) -> None:
+        came = time.monotonic()
         records: dict[int, list[AlertsRecord]] = {}
         for message in messages:
             if message.error() is not None:
@@ -229,7 +230,7 @@ class CasesWorker:
         for number, some in records.items():
             part = self._partitions.get(number)
             if part is not None and part.is_reading:
-                self._commit(part, some)
+                self._commit(part, some, came)
 
     def _fail(self, message: Message) -> None:
         error, part = message.error(), self._partitions.get(message.partition() or 0)
@@ -245,7 +246,7 @@ class CasesWorker:
             self._brokers_gone = error.str()
             self._metrics.dependency("kafka", False)
 
-    def _commit(self, part: _Partition, records: Sequence[AlertsRecord]) -> None:
+    def _commit(self, part: _Partition, records: Sequence[AlertsRecord], came: float) -> None:
         """Commit records of one partition, batch by batch; at the first that fails the rest is dropped."""
         run = part.run
         assert run is not None
@@ -264,8 +265,9 @@ class CasesWorker:
                 self._pause(part, str(error))
                 self._unavailable(part, "kafka" if isinstance(error, KafkaError) else self._database, error)
                 return
-            self._metrics.committed(result, taken=len(batch.ids), seconds=time.monotonic() - began)
-            self._metrics.delay_since("broker", [each.broker_us for each in batch.records], now_us=_now_us())
+            now = time.monotonic()
+            self._metrics.committed(result, run.decided, taken=len(batch.ids), seconds=now - began)
+            self._show_delays(batch, now - came)
             part.pause = PAUSE_SECONDS
             part.doubt.forget(run.offset or 0)
             for line in run.messages:
@@ -274,6 +276,13 @@ class CasesWorker:
             run.messages.clear()
         with suppress(KafkaException):
             self._consumer.commit(offsets=[self._at(part, run.offset)], asynchronous=True)
+
+    def _show_delays(self, batch: Batch, wall_seconds: float) -> None:
+        now_us, booked_us = _now_us(), [each.event_time_us for alerts in batch.alerts for each in alerts]
+        self._metrics.delay("wall", [wall_seconds] * len(batch.records))
+        self._metrics.delay_since("broker", [each.broker_us for each in batch.records], now_us=now_us)
+        if booked_us:
+            self._metrics.delay_since("event", booked_us, now_us=now_us)
 
     def _refuse(self, part: _Partition, batch: Batch) -> None:
         for each in batch.refused:

@@ -147,6 +147,7 @@ class AlertsRun:
     Attributes:
         offset: The offset at which the log is to be read on; ``None`` at its beginning.
         messages: What people are to be told; whoever shows them empties it.
+        decided: The alerts that the last commit stored, by rule and status.
     """
 
     def __init__(self, store: CaseStore, loaded: LoadedInputs, *, partition: int, partitions: int) -> None:
@@ -163,6 +164,7 @@ class AlertsRun:
         self._inputs = self._changed_inputs(partitions)
         self._orders_at = 0.0
         self.messages: list[str] = []
+        self.decided: Counter[tuple[str, str]] = Counter()
 
     @classmethod
     def claim(cls, store: CaseStore, loaded: LoadedInputs, *, partition: int, partitions: int) -> "AlertsRun":
@@ -214,6 +216,7 @@ class AlertsRun:
             totals=batch.totals,
         )
         self.offset = self._position = after
+        self.decided = Counter((each.alert.source.id, each.alert.status) for each in stored)
         return result
 
     def missing(self, first: int, *, at_us: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 
-from monitor.app.settings import KafkaSettings
+from monitor.app.settings import KafkaSettings, WorkerSettings
 
 
 def credentials(kafka: KafkaSettings) -> Any:
@@ -27,12 +27,13 @@ def credentials(kafka: KafkaSettings) -> Any:
     return None if context is None else SSLCredentials(context=context)
 
 
-def make_app(group: str, kafka: KafkaSettings, *, commit_seconds: float) -> faust.App:
+def make_app(group: str, kafka: KafkaSettings, worker: WorkerSettings, *, commit_seconds: float) -> faust.App:
     """An application that keeps no tables and commits what was acknowledged.
 
     Args:
         group: The consumer group, and the name of the application.
         kafka: How to reach the brokers.
+        worker: Where Faust shows its own pages, if anywhere.
         commit_seconds: How often acknowledged offsets are committed.
     """
     return faust.App(
@@ -48,5 +49,11 @@ def make_app(group: str, kafka: KafkaSettings, *, commit_seconds: float) -> faus
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        web_enabled=False,
+        web_enabled=worker.faust_port > 0,
+        web_bind=worker.faust_host,
+        web_host=worker.faust_host,
+        web_port=worker.faust_port or None,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        web_metrics_enabled=True,
     )

@@ -75,6 +75,10 @@ class Profiles(Protocol):
     def degraded(self) -> frozenset[bytes]:
         """Tokens of customers who are judged without the version that should be in force."""
 
+    @property
+    def awaited(self) -> int:
+        """How many announced versions could not be read yet."""
+
     def apply(self, value: bytes) -> None:
         """Take over the announcements of a record; raises :class:`Blocked` or :class:`Damaged`, and changes nothing."""
 
@@ -115,6 +119,8 @@ class Judged:
     """Offsets of records that could not be read, with the fact."""
     steps: list[Step] = field(default_factory=list)
     """What the engine said, batch by batch."""
+    booked_us: list[Int64s] = field(default_factory=list)
+    """By batch, when its payments were booked."""
     payments: int = 0
     records: int = 0
     blocked: str | None = None
@@ -212,6 +218,7 @@ class Partition:
             judged.alerts += [self._outside(alert) for alert in stepped.alerts]
             judged.steps.append(stepped)
             judged.payments += len(run)
+            judged.booked_us.append(run.booked_at_us)
             judged.refused += _refused(stepped, sources[start : start + len(run)])
             judged.forwards += self._forwards(run, stepped, sources[start : start + len(run)])
             rows = slice(start, start + len(run))

@@ -24,8 +24,10 @@ import numpy.typing as npt
 from models.drift import Drift
 from monitor import metrics as m
 from monitor.adapters.sql.commit import CommitResult
+from monitor.app.engine_refusals import REASONS
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.health import Health
+from monitor.domain.refusal import Reason
 from monitor.domain.time import DAY_US, SECOND_US
 from monitor.engine.anomalies import MODEL_ID, WARM_UP_DAYS, Anomalies
 from monitor.engine.engine import Engine, Step
@@ -40,16 +42,19 @@ class WorkerMetrics:
 
     def __init__(self, book: Book, worker: str, health: Health | None = None) -> None:
         self.book, self.worker = book, worker
-        self._health = health
+        self.health = health
         book.put(m.READY, 0, worker)
+        # From zero on, so that the first of anything is an increase.
         for counter in (m.RECORDS_IN, m.RECORDS_OUT, m.BUSY, m.QUARANTINED):
             book.add(counter, 0, worker)
+        for clock in m.CLOCKS:
+            book.observe(m.DELAY, [], worker, clock)
 
     def ready(self, is_ready: bool, reason: str = "") -> None:
         """Whether the worker has its partitions and has caught up, and if not, what it waits for."""
         self.book.put(m.READY, is_ready, self.worker)
-        if self._health is not None:
-            self._health.ready(is_ready, reason)
+        if self.health is not None:
+            self.health.ready(is_ready, reason)
 
     def passed(self, *, taken: int, given: int, seconds: float) -> None:
         """A step: records taken in and passed on, and the seconds that it took."""
@@ -68,8 +73,8 @@ class WorkerMetrics:
     def lag(self, partition: int, records: int) -> None:
         """Records of a partition that wait."""
         self.book.put(m.LAG, records, self.worker, str(partition))
-        if self._health is not None:
-            self._health.lag(partition, records)
+        if self.health is not None:
+            self.health.lag(partition, records)
 
     def degraded(self, partition: int, is_degraded: bool) -> None:
         """Whether a partition judges without profiles that it should have."""
@@ -96,8 +101,8 @@ class WorkerMetrics:
         """A partition went to another worker; what is said of it here ends."""
         for metric in PARTITION_METRICS:
             self.book.forget(metric, self.worker, str(partition))
-        if self._health is not None:
-            self._health.forget(partition)
+        if self.health is not None:
+            self.health.forget(partition)
 
 
 class IntakeMetrics(WorkerMetrics):
@@ -105,6 +110,8 @@ class IntakeMetrics(WorkerMetrics):
 
     def __init__(self, book: Book, health: Health | None = None) -> None:
         super().__init__(book, "intake", health)
+        for reason in Reason:
+            book.add(m.REFUSED, 0, reason.value)
 
     def feed(self, source: str, *, last_seconds: float, silent_after_seconds: float | None) -> None:
         """A feed: Unix time of its last record, and how long it may be silent, if somebody said.
@@ -132,16 +139,21 @@ class ScoringMetrics(WorkerMetrics):
         self._looked_at: dict[int, float] = {}
         for outcome in m.OUTCOMES:
             book.add(m.OUTCOME, 0, outcome)
-        for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE):
+        for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE, m.STEP_ERRORS):
             book.add(counter, 0)
         for result in ("hit", "miss"):
             book.add(m.PROFILE_READS, 0, result)
+        for histogram in (m.PROFILE_SECONDS, m.SAVE_SECONDS, m.RESTORE_SECONDS):
+            book.observe(histogram, [])
+        for refusal in REASONS.values():
+            book.add(m.REFUSED, 0, refusal.value)
         self.awaited(0, oldest_seconds=0.0)
         self._counted: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         self._drift: dict[int, tuple[Drift, ...]] = {}
         self._frozen: dict[int, frozenset[str]] = {}
         self._is_ready: dict[int, bool] = {}
         self._snapshots: dict[int, int] = {}
+        self._show_models()
 
     def step(self, step: Step, *, taken: int, seconds: float) -> None:
         """What a step of the engine led to, and the seconds that it took."""
@@ -152,11 +164,9 @@ class ScoringMetrics(WorkerMetrics):
                 self.book.add(m.OUTCOME, payments, outcome)
         self.book.add(m.LATE, int(np.count_nonzero(step.is_late)))
         self.book.add(m.LEGS, step.legs)
-        if not step.alerts:
-            return
         self.book.add(m.WITHOUT_PROFILE, sum("no_profile" in alert.marks for alert in step.alerts))
-        for (rule, status), alerts in Counter((alert.source.id, alert.status) for alert in step.alerts).items():
-            self.book.add(m.ALERTS, alerts, rule, status)
+        for rule, raised in step.raised.items():
+            self.book.add(m.RULE_ERRORS, raised.alerts, rule)
 
     def began(self, partition: int, engine: Engine, *, seconds: float) -> None:
         """A partition came, and its state was restored in so many seconds. Hits count from here."""
@@ -166,6 +176,7 @@ class ScoringMetrics(WorkerMetrics):
             self.book.add(m.RULE_ERRORS, 0, rule.id)
         self._counted[partition] = (engine.hits.copy(), engine.undecided.sum(axis=1))
         self.book.observe(m.RESTORE_SECONDS, seconds)
+        self._models(partition, engine.anomalies)
 
     def verdicts(self, partition: int, engine: Engine) -> None:
         """Hits and undecided verdicts of a partition's engine since the last look, by rule, and its models.
@@ -187,9 +198,9 @@ class ScoringMetrics(WorkerMetrics):
                 self.book.add(metric, int(more[rule]), ids[rule])
         self._models(partition, engine.anomalies)
 
-    def rule_raised(self, rule: str) -> None:
-        """A rule raised instead of judging."""
-        self.book.add(m.RULE_ERRORS, 1, rule)
+    def step_raised(self) -> None:
+        """A step of a partition raised as a whole."""
+        self.book.add(m.STEP_ERRORS, 1)
 
     def profiles(self, *, hits: int, misses: int, seconds: float) -> None:
         """One request to Redis: versions that were there and were not, and the seconds that it took."""
@@ -198,7 +209,7 @@ class ScoringMetrics(WorkerMetrics):
         self.book.observe(m.PROFILE_SECONDS, seconds)
 
     def awaited(self, versions: int, *, oldest_seconds: float) -> None:
-        """Announced profile versions that could not be read yet, and how long ago the oldest was announced."""
+        """Announced profile versions that could not be read yet, and how long a partition has waited for some."""
         self.book.put(m.PROFILES_AWAITED, versions)
         self.book.put(m.STALENESS, oldest_seconds if versions else 0.0)
 
@@ -208,10 +219,18 @@ class ScoringMetrics(WorkerMetrics):
         self.book.put(m.STATE_BYTES, size_bytes, str(partition))
         self.book.put(m.SAVED_AT, at_seconds, str(partition))
 
+    def unchanged(self, partition: int, *, at_seconds: float) -> None:
+        """The saved state is all that a partition knows, at a Unix time."""
+        self.book.put(m.SAVED_AT, at_seconds, str(partition))
+
     def bank_snapshot(self, partition: int, day: int) -> None:
         """The bank snapshot in force in a partition: its day since 1970."""
         self._snapshots[partition] = day
         self.book.put(m.BANK_SNAPSHOT, min(self._snapshots.values()) * DAY_US / SECOND_US)
+
+    def left_out(self, mistakes: int) -> None:
+        """Mistakes in rules, lists, approvals and typologies, for each of which something was left out."""
+        self.book.put(m.RULES_LEFT_OUT, mistakes)
 
     def rates(self, published_us: int) -> None:
         """When the newest rate in use was published."""
@@ -259,8 +278,15 @@ class CasesMetrics(WorkerMetrics):
         for counter in (m.ALERTS_STORED, m.ALERTS_KNOWN, m.CASES_OPENED):
             book.add(counter, 0)
 
-    def committed(self, result: CommitResult, *, taken: int, seconds: float) -> None:
-        """What a commit changed, of so many alerts taken in, and the seconds that it took."""
+    def committed(
+        self, result: CommitResult, decided: Mapping[tuple[str, str], int], *, taken: int, seconds: float
+    ) -> None:
+        """What a commit changed, of so many alerts taken in, and the seconds that it took.
+
+        ``decided`` are the alerts that were stored for the first time, by rule and status.
+        """
+        for (rule, status), alerts in decided.items():
+            self.book.add(m.ALERTS, alerts, rule, status)
         self.passed(taken=taken, given=result.alerts_stored, seconds=seconds)
         self.book.add(m.ALERTS_STORED, result.alerts_stored)
         self.book.add(m.ALERTS_KNOWN, result.alerts_passed_over)

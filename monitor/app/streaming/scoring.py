@@ -19,7 +19,6 @@ messages that wait, in one step.
 import asyncio
 import os
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from functools import partial
 from threading import Thread
 from typing import Any
 
-import msgspec
 from faust.types import TP
 from faust.types import Message as FaustMessage
 
@@ -40,27 +38,32 @@ from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
-from monitor.app.streaming.partition import Judged, LogRecord, Partition, Profiles
+from monitor.app.streaming.partition import LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
+from monitor.app.streaming.scoring_shown import ShownScoring
+from monitor.app.streaming.scoring_state import Saved, copied, measure_again
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
-from monitor.engine import state
 
 GROUP = "aml-score"
 WAITING_MAX = 256
 """Most records that wait in memory, read or blocked; Faust stops reading where there are more."""
+WAITING_OF_ONE_MAX = 64
+"""Where so many of one partition wait, no more of it are fetched until it goes on."""
+FAILED_SECONDS_MAX = 60.0
+"""Most between two attempts at a partition whose step raises."""
 RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
 TOTALS_SECONDS = 1.0
 """How often totals of feeds are handed over."""
+PROBE_SECONDS = 15.0
+"""How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
 STOP_SECONDS = 20.0
 """How long stopping may take."""
-READY_LAG = 1_000
-"""With more records waiting a worker is not ready."""
 _NO_LIMIT = 1 << 62
 
 
@@ -76,6 +79,12 @@ class _Held:
     """Messages that are not judged, in the order of the log."""
     retry_at: float = 0.0
     """When the first of them, which was blocked, is tried again."""
+    restoring_seconds: float | None = None
+    """How long its snapshot took to load, until the log behind it is taken over too."""
+    failures: int = 0
+    """How often in a row its step raised."""
+    is_paused: bool = False
+    """Whether no more of it is fetched."""
     unacknowledged: list[FaustMessage] = field(default_factory=list)
     """Messages that are judged and not committed, without their values."""
     is_joined: bool = False
@@ -84,36 +93,14 @@ class _Held:
     """Whether all that the state has raised was handed to the brokers."""
 
 
-class _Saved(msgspec.Struct, frozen=True):
-    """The state of a partition at an offset."""
-
-    arrays: Any
-    offset: int
-    clock_us: int
-    layout: str
-
-    def write(self, store: SnapshotStore) -> None:
-        """Write it whole or not at all."""
-        store.write(
-            self.arrays,
-            position=self.offset,
-            clock_us=self.clock_us,
-            layout=self.layout,
-            format_version=state.FORMAT,
-        )
-
-
-def _copied(partition: Partition) -> _Saved:
-    arrays = {name: values.copy() for name, values in partition.save().items()}
-    return _Saved(arrays, partition.offset, partition.clock_us, partition.layout)
-
-
 class ScoringWorker:
     """Judges the partitions that Faust assigns, until it is stopped.
 
     Args:
         settings: All settings.
         new_profiles: Makes the empty profiles of a partition.
+        metrics: What it records; whoever reads profiles for it records there too.
+        probe: Asks whether what profiles are read from answers.
         topics: Names of topics.
         group: The consumer group.
     """
@@ -123,27 +110,35 @@ class ScoringWorker:
         settings: Settings,
         new_profiles: Callable[[TokenTable], Profiles],
         *,
+        metrics: ScoringMetrics | None = None,
+        probe: Callable[[], None] = lambda: None,
         topics: ScoringTopics | None = None,
         group: str = GROUP,
     ) -> None:
         self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
-        self._new_profiles = new_profiles
+        self._new_profiles, self._probe = new_profiles, probe
         self._say, self.tracing = telling("score"), tracing_of("score")
         self._totals_at = 0.0
-        self.book = Book()
-        self.metrics = ScoringMetrics(self.book)
-        self.health = Health(settings.worker.host, settings.worker.port, self.book.registry)
+        self.metrics = metrics or ScoringMetrics(Book())
+        self.health = Health(settings.worker.host, settings.worker.port, self.metrics.book.registry)
+        self.metrics.health, self._shown = self.health, ShownScoring(self.metrics)
         self.loaded = load_inputs(given_inputs(settings.inputs))
+        self.metrics.left_out(len(self.loaded.errors))
+        if self.loaded.rates is not None:
+            self.metrics.rates(self.loaded.rates.newest_us)
         self._key = settings.store.key()
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
         self._held: dict[int, _Held] = {}
         self._assigned: set[int] = set()
+        self._is_assigned = False
+        """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
         self._judging = ThreadPoolExecutor(1, "judging")
         self._writing = ThreadPoolExecutor(1, "writing")
+        self._probing = ThreadPoolExecutor(1, "probing")
         self._saving: asyncio.Task[None] | None = None
-        self.app = make_app(group, settings.kafka, commit_seconds=COMMIT_SECONDS)
+        self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
         self._waiting: asyncio.Queue[FaustMessage] | None = None
         legs = self.app.topic(
@@ -151,6 +146,7 @@ class ScoringWorker:
         )
         self.app.agent(legs, name="score")(self._read)
         self.app.task(self._judge_all)
+        self.app.task(self._probe_all)
         self.app.on_partitions_revoked.connect(self._on_revoked)
         self.app.on_partitions_assigned.connect(self._on_assigned)
         self.app.on_before_shutdown.connect(self._on_shutdown)
@@ -184,11 +180,13 @@ class ScoringWorker:
     async def _read(self, stream: Any) -> None:
         """The agent: hands each message on; what waits too long stops the reading."""
         async for event in stream.noack().events():
+            event.message.time_in = time.monotonic()
             await self._queue.put(event.message)
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """What waits comes again from the committed offset; the state stays, in case the partition does."""
         self._generation += 1
+        self._is_assigned = False
         while not self._queue.empty():
             self._queue.get_nowait()
         for held in self._held.values():
@@ -197,10 +195,11 @@ class ScoringWorker:
     async def _on_assigned(self, _app: Any, /, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[0]
         self._assigned = {each.partition for each in assigned if each.topic == self.topics.legs}
+        self._is_assigned = True
         for number in set(self._held) - self._assigned:
             del self._held[number]
             self.metrics.gone(number)
-            self.health.forget(number)
+        self._fetch_again()
 
     # Judging ----------------------------------------------------------------------------------------------
 
@@ -218,18 +217,19 @@ class ScoringWorker:
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
             await self._send_totals()
+            self._fetch_less()
             await self._save_what_is_due()
             self._show()
 
     async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
         while True:
-            blocked = sum(len(held.waiting) for held in self._held.values())
+            blocked = sum(len(held.waiting) for held in self._held.values() if not held.is_paused)
             if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
                 await asyncio.sleep(RETRY_SECONDS)
                 yield self._generation, []
                 continue
             try:
-                first = await asyncio.wait_for(self._queue.get(), timeout=RETRY_SECONDS if blocked else 1.0)
+                first = await asyncio.wait_for(self._queue.get(), timeout=RETRY_SECONDS if self._is_blocked() else 1.0)
             except TimeoutError:
                 yield self._generation, []
                 continue
@@ -238,66 +238,93 @@ class ScoringWorker:
                 found.append(self._queue.get_nowait())
             yield generation, found
 
+    def _is_blocked(self) -> bool:
+        return any(held.waiting for held in self._held.values())
+
+    def _fetch_less(self) -> None:
+        """No more of a partition of which much waits, so that the others go on; of one that goes on, again."""
+        for number, held in self._held.items():
+            is_full = len(held.waiting) >= WAITING_OF_ONE_MAX
+            if is_full and not held.is_paused:
+                self.app.consumer.pause_partitions({TP(self.topics.legs, number)})
+                held.is_paused = True
+        self._fetch_again()
+
+    def _fetch_again(self) -> None:
+        for number, held in self._held.items():
+            if held.is_paused and not held.waiting:
+                self.app.consumer.resume_partitions({TP(self.topics.legs, number)})
+                held.is_paused = False
+
     async def _take(self, held: _Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
-        records = [_record(each) for each in held.waiting]
+        waiting = held.waiting
+        records = [_record(each) for each in waiting]
         if not held.is_joined:
             await self._join(held, records[0].offset)
         start, held.is_told = time.perf_counter(), False
-        headers = [list(dict(each.headers or {}).items()) for each in held.waiting]
+        headers = [list(dict(each.headers or {}).items()) for each in waiting]
         with self.tracing.step("score", *headers, partition=held.partition.number, records=len(records)) as trace:
-            judged = await self._in_thread(partial(held.partition.step, records))
+            try:
+                judged = await self._in_thread(partial(held.partition.step, records))
+            except Exception as error:  # whatever it is, the other partitions go on
+                await self._begin_again(held, records[0].offset, error)
+                return
+            held.failures = 0
             await self._outbox.send(held.partition, judged, trace)
         held.is_told = True
-        self._show_step(held.partition, judged, records[: judged.records], time.perf_counter() - start)
+        came = [each.time_in or time.monotonic() for each in waiting[: judged.records]]
+        self._shown.step(held.partition, judged, records[: judged.records], came, time.perf_counter() - start)
         if judged.blocked is not None:
             held.retry_at = time.monotonic() + RETRY_SECONDS
-            self._say.warning("partition_waits", partition=held.partition.number, dependency="redis")
         if generation == self._generation:
             done, held.waiting = held.waiting[: judged.records], held.waiting[judged.records :]
             for each in done:
                 each.value = None
             held.unacknowledged += done
 
-    def _show_step(self, partition: Partition, judged: Judged, records: list[LogRecord], seconds: float) -> None:
-        """What a step led to, into the metrics."""
-        number, metrics, now_us = partition.number, self.metrics, time.time_ns() // 1_000
-        for step in judged.steps:
-            share = len(step.outcome) / judged.payments
-            metrics.step(step, taken=len(step.outcome), seconds=seconds * share)
-        if records:
-            metrics.delay_since("broker", [each.timestamp_us for each in records], now_us=now_us)
-        if judged.payments and partition.clock_us > 0:
-            metrics.delay_since("event", [partition.clock_us], now_us=now_us)
-        if judged.damaged:
-            metrics.quarantined(len(judged.damaged))
-        if judged.refused:
-            metrics.refused(Counter(each.reason.value for each in judged.refused))
-        if (bank := partition.engine.peers.snapshot) is not None:
-            metrics.bank_snapshot(number, bank.day)
-        metrics.verdicts(number, partition.engine)
-        metrics.paused(number, judged.blocked is not None)
-        metrics.degraded(number, bool(partition.profiles.degraded))
-        metrics.dependency("redis", judged.blocked is None and not partition.profiles.degraded)
-
     def _show(self) -> None:
         """Lag and readiness: ready with all partitions assigned, restored and nearly caught up."""
-        lags = {}
-        for number, held in self._held.items():
-            end = self.app.consumer.highwater(TP(self.topics.legs, number))
-            lags[number] = max((end or 0) - held.partition.offset, 0)
-            self.health.lag(number, lags[number])
-            self.metrics.lag(number, lags[number])
-        behind, missing, why = sum(lags.values()), len(self._assigned - set(self._held)), ""
-        if not self._assigned:
-            why = "no partition is assigned to it"
-        elif missing:
+        why = self._shown.lags(
+            {
+                number: (held.partition, self.app.consumer.highwater(TP(self.topics.legs, number)))
+                for number, held in self._held.items()
+            }
+        )
+        failed = sorted(number for number, held in self._held.items() if held.failures)
+        if not self._is_assigned:
+            why = "no partitions are assigned to it yet"
+        elif missing := len(self._assigned - set(self._held)):
             why = f"{missing} partitions are not restored yet"
-        elif behind > READY_LAG:
-            why = f"{behind} records wait"
-        self.metrics.dependency("kafka", bool(self._assigned))
-        self.health.ready(not why, why)
-        self.metrics.ready(not why)
+        elif failed:
+            why = f"partition {failed[0]} raises when it is judged; docs/runbooks/StepRaises.md"
+        self.metrics.ready(not why, why)
+
+    async def _probe_all(self) -> None:
+        """Ask brokers and Redis now and then whether they answer."""
+        while True:
+            await asyncio.get_running_loop().run_in_executor(self._probing, self._probe_once)
+            await asyncio.sleep(PROBE_SECONDS)
+
+    def _probe_once(self) -> None:
+        self._shown.probe(self.settings.kafka.client(), self.topics.legs)
+        self._probe()
+
+    async def _begin_again(self, held: _Held, offset: int, error: Exception) -> None:
+        """A step raised and left a state that nobody knows: go on with the last one that is whole, after a pause.
+
+        Records up to those that wait are measured again then, and raise nothing; what they raised was handed over.
+        """
+        self._shown.failed(held.partition.number, offset, error)
+        whole = await self._in_thread(lambda: self._restored(held.partition.number))
+        held.partition, held.saved_offset, held.is_joined, held.is_told = (
+            whole.partition,
+            whole.saved_offset,
+            False,
+            True,
+        )
+        held.failures += 1
+        held.retry_at = time.monotonic() + min(2.0**held.failures, FAILED_SECONDS_MAX)
 
     async def _send_totals(self) -> None:
         """Hand over the totals of feeds, once a second."""
@@ -315,8 +342,7 @@ class ScoringWorker:
         if number not in self._assigned:  # It has gone on meanwhile.
             return
         self._held[number] = held
-        seconds = time.perf_counter() - start
-        self.metrics.began(number, held.partition.engine, seconds=seconds)
+        held.restoring_seconds = seconds = time.perf_counter() - start
         self._say.info("state_restored", partition=number, offset=held.partition.offset, seconds=round(seconds, 3))
 
     def _restored(self, number: int) -> _Held:
@@ -329,15 +355,23 @@ class ScoringWorker:
 
     async def _join(self, held: _Held, first: int) -> None:
         """Bring the state to the first record that the brokers gave; all alerts before it are known outside."""
+        start = time.perf_counter()
         if held.partition.offset < first:
             client, topic = self.settings.kafka.client(), self.topics.legs
-            await self._in_thread(lambda: _measure_again(held.partition, client, topic, first))
+            await self._in_thread(lambda: measure_again(held.partition, client, topic, first))
         held.is_joined = True
+        if held.restoring_seconds is not None:
+            seconds = held.restoring_seconds + time.perf_counter() - start
+            held.restoring_seconds = None
+            self.metrics.began(held.partition.number, held.partition.engine, seconds=seconds)
 
     # Saving -----------------------------------------------------------------------------------------------
 
     async def _save_what_is_due(self) -> None:
         """Save the partition that waits longest, if it is due; one at a time."""
+        for number, held in self._held.items():
+            if held.partition.offset <= held.saved_offset:
+                self.metrics.unchanged(number, at_seconds=time.time())
         if self._saving is not None and not self._saving.done():
             return
         due = [
@@ -350,10 +384,10 @@ class ScoringWorker:
             held = min(due, key=lambda each: each.saved_at)
             # Copied here, between two steps: what the state covers has been handed to the brokers.
             await self._outbox.send_totals(held.partition)
-            saved = await self._in_thread(partial(_copied, held.partition))
+            saved = await self._in_thread(partial(copied, held.partition))
             self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
 
-    async def _save(self, held: _Held, saved: _Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
+    async def _save(self, held: _Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
         """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
 
         Whoever finds the state goes on behind it, so it must not be found before.
@@ -387,7 +421,7 @@ class ScoringWorker:
             offset = held.partition.offset
             if held.is_told and offset > held.saved_offset:
                 await self._outbox.send_totals(held.partition)
-                saved = await self._in_thread(partial(_copied, held.partition))
+                saved = await self._in_thread(partial(copied, held.partition))
                 if held.is_told and saved.offset == offset == held.partition.offset:
                     await self._save(held, saved, self._outbox.unsent(), self._generation)
         self.tracing.close()
@@ -404,12 +438,3 @@ def _record(message: FaustMessage) -> LogRecord:
     kind = dict(message.headers or {}).get(KIND, b"")
     timestamp_us = int((message.timestamp or 0) * 1e6)
     return LogRecord(message.offset, kind.decode("utf-8", "replace"), message.value or b"", timestamp_us)
-
-
-def _measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> None:
-    """Take the log up to an offset over without raising anything."""
-    for records in legs_log.stretch(client, topic, partition.number, partition.offset, until):
-        partition.step([LogRecord(offset, kind, value) for offset, kind, value in records])
-    partition.engine.undecided[:] = 0
-    partition.engine.hits[:] = 0
-    partition.offset = max(partition.offset, until)

@@ -1,0 +1,66 @@
+"""Profiles as a scoring worker reads them: each request is counted and timed, and tells whether Redis is reached."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.adapters.redis.profiles import Known, NewVersion, Profiles, ProfilesUnavailable, Written
+from monitor.app.streaming.recording import ScoringMetrics
+from monitor.domain.identifiers import TOKEN_BYTES
+
+_NOBODY = (bytes(TOKEN_BYTES), 0)
+"""A version that nobody has: the question shows whether Redis answers."""
+
+
+class WatchedProfiles:
+    """What the adapter given answers, and metrics of it. All partitions of a worker share one.
+
+    Args:
+        kept: Where versions are kept.
+        metrics: Where reads are counted.
+        tick: A clock that never goes back, seconds.
+    """
+
+    def __init__(
+        self, kept: Profiles, metrics: ScoringMetrics, *, tick: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._kept, self._metrics, self._tick = kept, metrics, tick
+
+    def read(self, versions: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+        """The values of (token of the customer, version); ``None`` where there is none.
+
+        Raises:
+            ProfilesUnavailable: None of them can be read now.
+        """
+        started = self._tick()
+        found = self._asked(versions)
+        hits = sum(value is not None for value in found)
+        self._metrics.profiles(hits=hits, misses=len(found) - hits, seconds=self._tick() - started)
+        return found
+
+    def probe(self) -> None:
+        """Find out whether Redis answers; it shows in the metrics."""
+        try:
+            self._asked([_NOBODY])
+        except ProfilesUnavailable:
+            return
+
+    def _asked(self, versions: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+        try:
+            found = self._kept.read(versions)
+        except ProfilesUnavailable:
+            self._metrics.dependency("redis", False)
+            raise
+        self._metrics.dependency("redis", True)
+        return found
+
+    def write(self, versions: Sequence[NewVersion]) -> list[Written]:
+        """As :meth:`monitor.adapters.redis.profiles.Profiles.write`."""
+        return self._kept.write(versions)
+
+    def known(self, customers: Sequence[bytes]) -> list[Known]:
+        """As :meth:`monitor.adapters.redis.profiles.Profiles.known`."""
+        return self._kept.known(customers)
+
+    def note_homes(self, homes: Mapping[bytes, frozenset[int]]) -> None:
+        """As :meth:`monitor.adapters.redis.profiles.Profiles.note_homes`."""
+        self._kept.note_homes(homes)

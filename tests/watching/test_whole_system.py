@@ -1,0 +1,85 @@
+"""A real Prometheus beside a system that runs: every expression of every panel, record and alert has data.
+
+Brokers, Redis, PostgreSQL and one worker of each kind are started, and a simulated bank goes through them. What is
+silent while all is well is driven: a payment, a profile, a chunk and a record of alerts that cannot be read.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from deploy.servers.kafka import KafkaServer
+from deploy.servers.redis import RedisServer
+from deploy.servers.server import free_ports
+from monitor import metrics as m
+from tests.app.embedded_stores import simulated
+from tests.conftest import StartServer
+from tests.streaming.cases_cluster import database
+from tests.streaming.whole_stream import WholeStream, parts
+from tests.watching.asked import RememberingPrometheus, config_for, expressions, has_number, over_days
+
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.postgres, pytest.mark.prometheus, pytest.mark.slow]
+
+LIMIT_SECONDS = 900
+PARTS, PAUSE_SECONDS = 60, 3.0
+"""The payments come in so many parts, with a pause behind each, so that figures rise while they are looked at."""
+NOT_RECORDED = (
+    m.FEED_LAST, m.FEED_LIMIT, m.CONTROL_RECORDS, m.CONTROL_SUMS, m.CONTROL_MISSING, m.PROFILES_WRITTEN,
+)  # fmt: skip
+"""What no worker records yet. It may not be there: whoever makes it recorded takes it out of here."""
+_OF_THEM = re.compile("|".join([*(metric.name for metric in NOT_RECORDED), "aml:feed_silence:seconds"]))
+POISON = {"transactions": b"this is no payment", "profiles": b"no profile", "legs": b"no chunk", "alerts": b"no alerts"}
+KINDS = ("intake", "score", "cases", "profiles")
+
+
+def produce(producer: Producer, payments: bytes) -> None:
+    """Payments, and a record that cannot be read into each topic that workers read."""
+    for line in payments.splitlines():
+        producer.produce("transactions", line)
+    for topic, value in POISON.items():
+        producer.produce(topic, value, b"key", partition=0, headers=[("kind", b"payments"), ("format", b"1")])
+    assert producer.flush(60) == 0
+
+
+@pytest.fixture
+def stream(own_server: StartServer, postgres_url: str, tmp_path: Path) -> Iterator[tuple[WholeStream, dict[str, int]]]:
+    """All workers on servers of their own, and the port of each kind."""
+    bank = simulated(tmp_path / "bank", customers=150, days=50, seed=71)
+    broker, redis = own_server(KafkaServer), own_server(RedisServer)
+    ports = dict(zip(KINDS, free_ports(len(KINDS)), strict=True))
+    with database(postgres_url) as cases:
+        started = WholeStream(bank, tmp_path, broker.bootstrap, redis.address, cases)
+        started.make_topics()
+        try:
+            for kind in KINDS:
+                started.start(kind, AML_WORKER_PORT=str(ports[kind]), AML_INPUTS_MODELS="live")
+            yield started, ports
+        finally:
+            started.close()
+
+
+def test_every_expression_has_data_beside_a_system_that_runs(
+    stream: tuple[WholeStream, dict[str, int]], own_server: StartServer, tmp_path: Path
+):
+    started, ports = stream
+    missing = {of: asked for of, asked in expressions().items() if not _OF_THEM.search(asked)}
+    assert len(missing) > 150
+    prometheus = own_server(RememberingPrometheus, config_for(ports, tmp_path), over_days("AML-STR-001"))
+    started.aml("produce", str(started.source.profiles), "--topic", "profiles", "--key", "customer")
+    until = time.monotonic() + LIMIT_SECONDS
+    producer = Producer({"bootstrap.servers": started.bootstrap, "acks": "all", "log_level": "0"})
+    for payments in cycle(parts(started.source.payments, PARTS)):
+        produce(producer, payments)
+        time.sleep(PAUSE_SECONDS)
+        missing = {of: asked for of, asked in missing.items() if not has_number(prometheus, asked)}
+        if not missing or time.monotonic() > until:
+            break
+        assert all(worker.poll() is None for _, worker in started.workers), started.said()
+    assert missing == {}, started.said()
+    for metric in NOT_RECORDED:
+        assert not prometheus.query(f'{{__name__="{metric.name}"}}'), f"{metric.name}: take it out of NOT_RECORDED"
