@@ -58,6 +58,8 @@ RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
 TOTALS_SECONDS = 1.0
 """How often totals of feeds are handed over."""
+SHOW_SECONDS = 0.5
+"""How often lag and readiness are looked at."""
 PROBE_SECONDS = 15.0
 """How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
@@ -83,6 +85,8 @@ class _Held:
     """How long its snapshot took to load, until the log behind it is taken over too."""
     failures: int = 0
     """How often in a row its step raised."""
+    one_by_one_to: int = -1
+    """Up to this offset records are judged one by one, to find the one that raises."""
     is_paused: bool = False
     """Whether no more of it is fetched."""
     unacknowledged: list[FaustMessage] = field(default_factory=list)
@@ -134,6 +138,7 @@ class ScoringWorker:
         self._is_assigned = False
         """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
+        self._show_at = 0.0
         self._judging = ThreadPoolExecutor(1, "judging")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._probing = ThreadPoolExecutor(1, "probing")
@@ -260,6 +265,8 @@ class ScoringWorker:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
         waiting = held.waiting
         records = [_record(each) for each in waiting]
+        if records[0].offset <= held.one_by_one_to:
+            records = records[:1]
         if not held.is_joined:
             await self._join(held, records[0].offset)
         start, held.is_told = time.perf_counter(), False
@@ -268,7 +275,7 @@ class ScoringWorker:
             try:
                 judged = await self._in_thread(partial(held.partition.step, records))
             except Exception as error:  # whatever it is, the other partitions go on
-                await self._begin_again(held, records[0].offset, error)
+                await self._begin_again(held, records, error)
                 return
             held.failures = 0
             await self._outbox.send(held.partition, judged, trace)
@@ -284,13 +291,19 @@ class ScoringWorker:
             held.unacknowledged += done
 
     def _show(self) -> None:
-        """Lag and readiness: ready with all partitions assigned, restored and nearly caught up."""
+        """Lag and readiness, once in a while: ready with all partitions assigned, restored and nearly caught up."""
+        if time.monotonic() < self._show_at:
+            return
+        self._show_at = time.monotonic() + SHOW_SECONDS
         why = self._shown.lags(
             {
                 number: (held.partition, self.app.consumer.highwater(TP(self.topics.legs, number)))
                 for number, held in self._held.items()
             }
         )
+        for number, held in self._held.items():
+            if held.partition.offset <= held.saved_offset:
+                self.metrics.unchanged(number, at_seconds=time.time())
         failed = sorted(number for number, held in self._held.items() if held.failures)
         if not self._is_assigned:
             why = "no partitions are assigned to it yet"
@@ -310,19 +323,17 @@ class ScoringWorker:
         self._shown.probe(self.settings.kafka.client(), self.topics.legs)
         self._probe()
 
-    async def _begin_again(self, held: _Held, offset: int, error: Exception) -> None:
+    async def _begin_again(self, held: _Held, records: list[LogRecord], error: Exception) -> None:
         """A step raised and left a state that nobody knows: go on with the last one that is whole, after a pause.
 
         Records up to those that wait are measured again then, and raise nothing; what they raised was handed over.
+        Those of the step are judged one by one, so that only the one at fault waits, and what is behind it.
         """
-        self._shown.failed(held.partition.number, offset, error)
+        self._shown.failed(held.partition.number, records[0].offset, error)
+        held.one_by_one_to = max(held.one_by_one_to, records[-1].offset)
         whole = await self._in_thread(lambda: self._restored(held.partition.number))
-        held.partition, held.saved_offset, held.is_joined, held.is_told = (
-            whole.partition,
-            whole.saved_offset,
-            False,
-            True,
-        )
+        held.partition, held.saved_offset = whole.partition, whole.saved_offset
+        held.is_joined, held.is_told = False, True
         held.failures += 1
         held.retry_at = time.monotonic() + min(2.0**held.failures, FAILED_SECONDS_MAX)
 
@@ -369,9 +380,6 @@ class ScoringWorker:
 
     async def _save_what_is_due(self) -> None:
         """Save the partition that waits longest, if it is due; one at a time."""
-        for number, held in self._held.items():
-            if held.partition.offset <= held.saved_offset:
-                self.metrics.unchanged(number, at_seconds=time.time())
         if self._saving is not None and not self._saving.done():
             return
         due = [
