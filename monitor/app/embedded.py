@@ -345,6 +345,8 @@ class EmbeddedRun:
         counts["reversals"] += int(outcomes[admission.TAKEN_BACK])
         counts["reversals_without_original"] += step.reversals_without_original
         counts["matches_without_subject"] += step.matches_without_subject
+        for rule, raised in step.raised.items():
+            counts[f"raised:{rule}"] += raised.alerts
         counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
         self.count_alerts(alerts)
 

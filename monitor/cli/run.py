@@ -286,6 +286,14 @@ def print_summary(console: Console, done: Progress, *, seconds: float, db: Path)
             soft_wrap=True,
             highlight=False,
         )
+    for rule, alerts in sorted((name[7:], count) for name, count in counts.items() if name.startswith("raised:")):
+        console.print(
+            f"{rule} raised an error while {_spaced(alerts)} of its alerts were made: they are there, marked "
+            "rule_raised, and name its place. Other rules went on. Call engineering.",
+            style="red",
+            soft_wrap=True,
+            highlight=False,
+        )
     for line in done.model_flags:
         console.print(Text(line), style="red", soft_wrap=True)
     _print_drift(console, done)

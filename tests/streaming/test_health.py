@@ -2,10 +2,16 @@
 
 import json
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from threading import Event
 
 import pytest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from deploy.servers.server import free_ports
 from monitor import metrics as m
@@ -105,3 +111,35 @@ def test_what_is_recorded_of_readiness_and_lag_is_asked_for_too():
         metrics.gone(3)
         assert ask(health, "/ready")[0] == 200
         assert json.loads(ask(health, "/lag")[1])["partitions"] == {}
+
+
+class Slow(Collector):
+    """A metric that is long, and only told once the client is gone."""
+
+    def __init__(self) -> None:
+        self.asked, self.is_gone = Event(), Event()
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        self.asked.set()
+        self.is_gone.wait(20)
+        yield GaugeMetricFamily("aml_test", "x" * 4_000_000, value=1)
+
+
+def test_a_client_that_goes_before_its_answer_leaves_no_trace_in_the_log(capsys: pytest.CaptureFixture[str]):
+    book, slow = Book(), Slow()
+    book.registry.register(slow)
+    with Health("127.0.0.1", free_ports(1)[0], book.registry) as health:
+        with socket.create_connection(("127.0.0.1", health.port), timeout=20) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert slow.asked.wait(20)
+            answering = [each for each in threading.enumerate() if "process_request" in each.name]
+            assert answering
+        slow.is_gone.set()
+        for each in answering:
+            each.join(20)
+        assert ask(health, "/live")[0] == 200
+    assert capsys.readouterr().err == ""

@@ -17,6 +17,7 @@ Answers are JSON but the last. Nothing here names a customer, and nothing can be
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -151,6 +152,11 @@ class Health:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone before its answer is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
