@@ -59,7 +59,7 @@ COMMIT_SECONDS = 1.0
 TOTALS_SECONDS = 1.0
 """How often totals of feeds are handed over."""
 SHOW_SECONDS = 0.5
-"""How often lag and readiness are looked at."""
+"""How often lag and readiness are shown."""
 PROBE_SECONDS = 15.0
 """How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
@@ -138,7 +138,6 @@ class ScoringWorker:
         self._is_assigned = False
         """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
-        self._show_at = 0.0
         self._judging = ThreadPoolExecutor(1, "judging")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._probing = ThreadPoolExecutor(1, "probing")
@@ -151,6 +150,7 @@ class ScoringWorker:
         )
         self.app.agent(legs, name="score")(self._read)
         self.app.task(self._judge_all)
+        self.app.task(self._show_all)
         self.app.task(self._probe_all)
         self.app.on_partitions_revoked.connect(self._on_revoked)
         self.app.on_partitions_assigned.connect(self._on_assigned)
@@ -224,7 +224,6 @@ class ScoringWorker:
             await self._send_totals()
             self._fetch_less()
             await self._save_what_is_due()
-            self._show()
 
     async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
         while True:
@@ -290,17 +289,15 @@ class ScoringWorker:
                 each.value = None
             held.unacknowledged += done
 
+    async def _show_all(self) -> None:
+        """Show lag and readiness, also while a step takes long."""
+        while True:
+            self._show()
+            await asyncio.sleep(SHOW_SECONDS)
+
     def _show(self) -> None:
-        """Lag and readiness, once in a while: ready with all partitions assigned, restored and nearly caught up."""
-        if time.monotonic() < self._show_at:
-            return
-        self._show_at = time.monotonic() + SHOW_SECONDS
-        why = self._shown.lags(
-            {
-                number: (held.partition, self.app.consumer.highwater(TP(self.topics.legs, number)))
-                for number, held in self._held.items()
-            }
-        )
+        """Lag and readiness: ready with all partitions assigned, restored and nearly caught up."""
+        why = self._shown.lags({number: (held.partition, self._end(number)) for number, held in self._held.items()})
         for number, held in self._held.items():
             if held.partition.offset <= held.saved_offset:
                 self.metrics.unchanged(number, at_seconds=time.time())
@@ -312,6 +309,13 @@ class ScoringWorker:
         elif failed:
             why = f"partition {failed[0]} raises when it is judged; docs/runbooks/StepRaises.md"
         self.metrics.ready(not why, why)
+
+    def _end(self, number: int) -> int | None:
+        """The end of a partition's log as of the last fetch; ``None`` without one, and during a rebalance."""
+        if not self._is_assigned:
+            return None
+        end: int | None = self.app.consumer.highwater(TP(self.topics.legs, number))
+        return end
 
     async def _probe_all(self) -> None:
         """Ask brokers and Redis now and then whether they answer."""
