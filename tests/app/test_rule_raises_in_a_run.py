@@ -16,6 +16,7 @@ from monitor.app.inputs import GivenInputs
 from monitor.cli.run import print_summary
 from monitor.engine.rule_errors import RULE_RAISED
 from monitor.engine.views import RuleView
+from tests.app.embedded_stores import KEY
 from tests.app.rough_bank import RULES, rule_text
 from tests.app.test_run_counts import good
 
@@ -35,6 +36,7 @@ def run_of(folder: Path) -> tuple[Progress, list[dict[str, Any]]]:
 
 
 def test_a_rule_that_raises_ends_no_run_and_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AML_TOKEN_KEY", KEY)
     sound, expected = run_of(tmp_path / "sound")
 
     def broken(*_: object) -> str:

@@ -27,7 +27,7 @@ UNITS = ("_seconds", "_bytes", "_records", "_total")
 COUNTS = {  # gauges that count things: the thing is the unit
     m.READY, m.DEGRADED, m.PAUSED, m.DEPENDENCY_UP, m.STORE_UP, m.PROFILES_AWAITED, m.CONTROL_SUMS, m.CONTROL_MISSING,
     m.STABILITY, m.FROZEN, m.MODELS, m.MODELS_READY, m.CASES, m.CASE_AGES, m.ALERT_AGES, m.UNASSIGNED, m.CASES_DUE,
-    m.OBLIGATIONS_DUE,
+    m.OBLIGATIONS_DUE, m.RULES_LEFT_OUT,
 }  # fmt: skip
 TOKEN = sha256(b"customer 1").hexdigest()[:32]
 

@@ -207,12 +207,20 @@ def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of
         others = {name: alert for name, alert in recorded.alerts.items() if alert.position // POSITIONS != 0}
         assert 0 < len(others) < len(recorded.alerts)
         one.wait_for(others, subset=True)
-        assert "partition 0 raises" in asked(health, "/ready")
-        assert re.search(r"^aml_step_errors_total [1-9]", asked(health, "/metrics"), re.MULTILINE)
-        assert 'aml_partition_paused{partition="0",worker="score"} 1.0' in asked(health, "/metrics")
-        assert asked(faust, "/performance/")
+        shows(health, "/ready", "partition 0 raises")
+        shows(health, "/metrics", "(?m)^aml_step_errors_total [1-9]")
+        shows(health, "/metrics", r'aml_partition_paused\{partition="0",worker="score"\} 1\.0')
+        shows(faust, "/performance/", "assignment")
         at_fault.unlink()
         one.wait_for(recorded.alerts)
+
+
+def shows(port: int, path: str, pattern: str) -> None:
+    """Wait until a worker's answer has something."""
+    until = time.monotonic() + 120
+    while not re.search(pattern, found := asked(port, path)):
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
 
 
 def asked(port: int, path: str) -> str:

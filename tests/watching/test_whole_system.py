@@ -26,7 +26,7 @@ from tests.watching.asked import RememberingPrometheus, config_for, expressions,
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.postgres, pytest.mark.prometheus, pytest.mark.slow]
 
 LIMIT_SECONDS = 900
-PARTS, PAUSE_SECONDS = 60, 3.0
+PARTS, PAUSE_SECONDS = 30, 3.0
 """The payments come in so many parts, with a pause behind each, so that figures rise while they are looked at."""
 NOT_RECORDED = (
     m.FEED_LAST, m.FEED_LIMIT, m.CONTROL_RECORDS, m.CONTROL_SUMS, m.CONTROL_MISSING, m.PROFILES_WRITTEN,
@@ -49,7 +49,7 @@ def produce(producer: Producer, payments: bytes) -> None:
 @pytest.fixture
 def stream(own_server: StartServer, postgres_url: str, tmp_path: Path) -> Iterator[tuple[WholeStream, dict[str, int]]]:
     """All workers on servers of their own, and the port of each kind."""
-    bank = simulated(tmp_path / "bank", customers=150, days=50, seed=71)
+    bank = simulated(tmp_path / "bank", customers=500, days=42, seed=71)
     broker, redis = own_server(KafkaServer), own_server(RedisServer)
     ports = dict(zip(KINDS, free_ports(len(KINDS)), strict=True))
     with database(postgres_url) as cases:

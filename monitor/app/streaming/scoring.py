@@ -301,7 +301,7 @@ class ScoringWorker:
         for number, held in self._held.items():
             if held.partition.offset <= held.saved_offset:
                 self.metrics.unchanged(number, at_seconds=time.time())
-        failed = sorted(number for number, held in self._held.items() if held.failures)
+        failed = sorted(number for number, held in self._held.items() if held.partition.offset <= held.one_by_one_to)
         if not self._is_assigned:
             why = "no partitions are assigned to it yet"
         elif missing := len(self._assigned - set(self._held)):
