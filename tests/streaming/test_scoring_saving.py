@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import ScoringMetrics
-from monitor.app.streaming.scoring import ScoringWorker, _Held
+from monitor.app.streaming.scoring import ScoringWorker
+from monitor.app.streaming.scoring_state import Held
 from monitor.app.streaming.telling import telling
 
 
@@ -37,13 +38,13 @@ class Saved:
         self.is_written = True
 
 
-def saving(saved: Saved) -> tuple[ScoringWorker, _Held, list[Message]]:
+def saving(saved: Saved) -> tuple[ScoringWorker, Held, list[Message]]:
     """A worker that holds one partition, without brokers."""
     worker = ScoringWorker.__new__(ScoringWorker)
     messages = [Message(offset) for offset in (3, 4, 5, 6)]
     partition: Any = SimpleNamespace(number=0, offset=7)
     given: Any = list(messages)
-    held = _Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
+    held = Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
     worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
     worker.app = SimpleNamespace(consumer=None)

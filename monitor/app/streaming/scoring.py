@@ -21,7 +21,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -42,7 +41,7 @@ from monitor.app.streaming.partition import LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.scoring_shown import ShownScoring
-from monitor.app.streaming.scoring_state import Saved, copied, measure_again
+from monitor.app.streaming.scoring_state import Held, Saved, copied, measure_again
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
@@ -67,34 +66,6 @@ LIVE_SECONDS = 1.0
 STOP_SECONDS = 20.0
 """How long stopping may take."""
 _NO_LIMIT = 1 << 62
-
-
-@dataclass(slots=True)
-class _Held:
-    """A partition that this worker holds, and what is not committed of it."""
-
-    partition: Partition
-    snapshots: SnapshotStore
-    saved_offset: int
-    saved_at: float = field(default_factory=time.monotonic)
-    waiting: list[FaustMessage] = field(default_factory=list)
-    """Messages that are not judged, in the order of the log."""
-    retry_at: float = 0.0
-    """When the first of them, which was blocked, is tried again."""
-    restoring_seconds: float | None = None
-    """How long its snapshot took to load, until the log behind it is taken over too."""
-    failures: int = 0
-    """How often in a row its step raised."""
-    one_by_one_to: int = -1
-    """Up to this offset records are judged one by one, to find the one that raises."""
-    is_paused: bool = False
-    """Whether no more of it is fetched."""
-    unacknowledged: list[FaustMessage] = field(default_factory=list)
-    """Messages that are judged and not committed, without their values."""
-    is_joined: bool = False
-    """Whether the state has met the first record that the brokers gave."""
-    is_told: bool = True
-    """Whether all that the state has raised was handed to the brokers."""
 
 
 class ScoringWorker:
@@ -133,7 +104,7 @@ class ScoringWorker:
         self._key = settings.store.key()
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Held] = {}
         self._assigned: set[int] = set()
         self._is_assigned = False
         """Whether the group has given this worker its partitions, which may be none."""
@@ -260,7 +231,7 @@ class ScoringWorker:
                 self.app.consumer.resume_partitions({TP(self.topics.legs, number)})
                 held.is_paused = False
 
-    async def _take(self, held: _Held, generation: int) -> None:
+    async def _take(self, held: Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
         waiting = held.waiting
         records = [_record(each) for each in waiting]
@@ -327,7 +298,7 @@ class ScoringWorker:
         self._shown.probe(self.settings.kafka.client(), self.topics.legs)
         self._probe()
 
-    async def _begin_again(self, held: _Held, records: list[LogRecord], error: Exception) -> None:
+    async def _begin_again(self, held: Held, records: list[LogRecord], error: Exception) -> None:
         """A step raised and left a state that nobody knows: go on with the last one that is whole, after a pause.
 
         Records up to those that wait are measured again then, and raise nothing; what they raised was handed over.
@@ -360,15 +331,15 @@ class ScoringWorker:
         held.restoring_seconds = seconds = time.perf_counter() - start
         self._say.info("state_restored", partition=number, offset=held.partition.offset, seconds=round(seconds, 3))
 
-    def _restored(self, number: int) -> _Held:
+    def _restored(self, number: int) -> Held:
         partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
         store = SnapshotStore(self.settings.store.folder / f"{self.topics.legs}-{number}")
         found = store.newest(layout=partition.layout, at_most=_NO_LIMIT)
         if found is not None:
             partition.load(found.arrays, offset=found.position, clock_us=found.clock_us)
-        return _Held(partition, store, partition.offset)
+        return Held(partition, store, partition.offset)
 
-    async def _join(self, held: _Held, first: int) -> None:
+    async def _join(self, held: Held, first: int) -> None:
         """Bring the state to the first record that the brokers gave; all alerts before it are known outside."""
         start = time.perf_counter()
         if held.partition.offset < first:
@@ -399,7 +370,7 @@ class ScoringWorker:
             saved = await self._in_thread(partial(copied, held.partition))
             self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
 
-    async def _save(self, held: _Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
+    async def _save(self, held: Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
         """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
 
         Whoever finds the state goes on behind it, so it must not be found before.

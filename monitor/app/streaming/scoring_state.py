@@ -1,13 +1,44 @@
-"""The state of a partition as its worker copies, writes and finds it again."""
+"""A partition as its worker holds it, and its state as it is copied, written and found again."""
 
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from faust.types import Message as FaustMessage
 
 from monitor.adapters.kafka import legs_log
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.engine import state
+
+
+@dataclass(slots=True)
+class Held:
+    """A partition that this worker holds, and what is not committed of it."""
+
+    partition: Partition
+    snapshots: SnapshotStore
+    saved_offset: int
+    saved_at: float = field(default_factory=time.monotonic)
+    waiting: list[FaustMessage] = field(default_factory=list)
+    """Messages that are not judged, in the order of the log."""
+    retry_at: float = 0.0
+    """When the first of them, which was blocked, is tried again."""
+    restoring_seconds: float | None = None
+    """How long its snapshot took to load, until the log behind it is taken over too."""
+    failures: int = 0
+    """How often in a row its step raised."""
+    one_by_one_to: int = -1
+    """Up to this offset records are judged one by one, to find the one that raises."""
+    is_paused: bool = False
+    """Whether no more of it is fetched."""
+    unacknowledged: list[FaustMessage] = field(default_factory=list)
+    """Messages that are judged and not committed, without their values."""
+    is_joined: bool = False
+    """Whether the state has met the first record that the brokers gave."""
+    is_told: bool = True
+    """Whether all that the state has raised was handed to the brokers."""
 
 
 class Saved(msgspec.Struct, frozen=True):
