@@ -1,4 +1,4 @@
-"""When a state may be found by others, and when its records are done: only behind what the brokers have."""
+"""What a worker holds: when a state may be found by others, when its records are done, of what no more is fetched."""
 
 import asyncio
 import io
@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import ScoringMetrics
-from monitor.app.streaming.scoring import ScoringWorker
+from monitor.app.streaming.scoring import WAITING_OF_ONE_MAX, ScoringWorker
+from monitor.app.streaming.scoring_outbox import ScoringTopics
 from monitor.app.streaming.scoring_state import Held
 from monitor.app.streaming.telling import telling
 
@@ -91,3 +92,18 @@ def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
             assert held.saved_offset == (0 if saved.is_full else 5)
 
     asyncio.run(run())
+
+
+def test_of_a_partition_that_waits_long_no_more_is_fetched_until_it_goes_on():
+    worker, held, _ = saving(Saved())
+    worker.topics, paused = ScoringTopics(), set[int]()
+    worker.app.consumer = SimpleNamespace(
+        pause_partitions=lambda some: paused.update(each.partition for each in some),
+        resume_partitions=lambda some: paused.difference_update(each.partition for each in some),
+    )
+    seen = []
+    for waiting in (WAITING_OF_ONE_MAX - 1, WAITING_OF_ONE_MAX, 1, 0):
+        held.waiting = [Message(offset) for offset in range(waiting)]  # type: ignore[misc]
+        worker._fetch_less()
+        seen.append((set(paused), held.is_paused))
+    assert seen == [(set(), False), ({0}, True), ({0}, True), (set(), False)]
