@@ -17,8 +17,6 @@ from confluent_kafka import KafkaException, Producer
 from monitor.adapters.kafka.topics import KafkaError
 
 DELIVERY_SECONDS = 120
-RECORD_BYTES_MAX = 1_000_000
-"""Bytes of a value that brokers take unless they are told otherwise, with room for key and headers."""
 _QUEUED_BYTES_MAX = 64 << 20
 _QUEUED_MAX = 500_000
 _CLIENT_BYTES_MAX = 8 << 20

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.adapters.kafka.outbox import RECORD_BYTES_MAX
+from monitor.adapters.kafka.record_size import RECORD_BYTES_MAX
 from monitor.domain.refusal import REMEDIES, Reason
 
 KIND, RETRIED = "refused", "retried"

@@ -8,6 +8,9 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from monitor.app.settings import KafkaSettings, WorkerSettings
 
+_REQUEST_BYTES_MAX = 1 << 20
+"""The longest value that is made (:mod:`monitor.adapters.kafka.record_size`) with key and headers; brokers take it."""
+
 
 def credentials(kafka: KafkaSettings) -> Any:
     """How Faust proves who it is; ``None`` without TLS and SASL."""
@@ -45,6 +48,7 @@ def make_app(group: str, kafka: KafkaSettings, worker: WorkerSettings, *, commit
         key_serializer="raw",
         value_serializer="raw",
         producer_acks=-1,
+        producer_max_request_size=_REQUEST_BYTES_MAX,
         store="memory://",
         stream_wait_empty=False,
         topic_allow_declare=False,

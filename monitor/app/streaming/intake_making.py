@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from monitor.adapters.kafka import feed_records, identity_records, payment_chunks, refused_records
-from monitor.adapters.kafka.outbox import RECORD_BYTES_MAX
 from monitor.adapters.kafka.payment_chunks import ChunkEncoder, FeedRows, SourcedBatch
+from monitor.adapters.kafka.record_size import RECORD_BYTES_MAX
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.feed_totals import RefusedDays
 from monitor.app.inputs import LoadedInputs, RunIdentifiers

@@ -15,6 +15,7 @@ Positions within the engine are rows of this partition, from 0 on; outside they 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -32,6 +33,7 @@ from monitor.adapters.kafka.payment_chunks import (
     SourcedBatch,
     decode,
 )
+from monitor.adapters.kafka.record_size import values_within
 from monitor.app.engine_refusals import REASONS
 from monitor.app.feed_totals import FeedTotals
 from monitor.app.inputs import LoadedInputs, engine_inputs
@@ -233,7 +235,8 @@ class Partition:
                 self._encoder = ChunkEncoder(self.tokens)
             rows = stepped.forward.row[stepped.forward.partition == home]
             sourced = SourcedBatch(batch, sources[:, 0].astype(np.int32), sources[:, 1])
-            found.append((home, self._encoder.encode(sourced, rows, [len(rows)])[0]))
+            encode = partial(_chunk, self._encoder, sourced)
+            found += [(home, value) for value in values_within(rows, encode)]
         return found
 
     def _outside(self, alert: Alert) -> Alert:
@@ -316,6 +319,10 @@ class _Waiting:
         own = [np.array([*map(names.__getitem__, each.feeds.feeds), -1], np.int16) for each in self.chunks]
         feed = [of[each.feeds.feed] for of, each in zip(own, self.chunks, strict=True)]
         return FeedRows(tuple(names), np.concatenate(feed), np.concatenate([each.feeds.part for each in self.chunks]))
+
+
+def _chunk(encoder: ChunkEncoder, sourced: SourcedBatch, rows: Int64s) -> bytes:
+    return encoder.encode(sourced, rows, [len(rows)])[0]
 
 
 def _refused(step: Step, sources: Int64s) -> list[RefusedPayment]:

@@ -10,6 +10,7 @@ import msgspec
 
 from monitor.adapters.kafka import alert_records, feed_records, refused_records
 from monitor.adapters.kafka.legs_log import FORMAT, KIND
+from monitor.adapters.kafka.record_size import values_within
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.engine_refusals import DETAILS
 from monitor.app.streaming.partition import PAYMENTS, Judged, Partition
@@ -62,7 +63,8 @@ class ScoringOutbox:
             headers.append((alert_records.BANK_CUSTOMERS, str(bank.customers).encode()))
         headers += trace
         for number, alerts in by_home.items():
-            await self._produce(self._topics.alerts, alert_records.encode(alerts), headers, partition=number)
+            for value in values_within(alerts, alert_records.encode):
+                await self._produce(self._topics.alerts, value, headers, partition=number)
         for number, value in judged.forwards:
             headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1"), *trace]
             await self._produce(self._topics.legs, value, headers, partition=number)
