@@ -15,16 +15,17 @@ TRACKS ?= U S
 METHODS ?=
 OUT ?= evaluation
 S ?=
+QUICK ?=
 COMPOSE := docker compose --file deploy/compose.yaml
 # A file of tests stays on one worker, so that what it prepares is prepared once.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help install demo test quick check format rules bench evaluate lock clean up down logs
+.PHONY: help install demo test quick check format rules bench bench-stream evaluate lock clean up down logs
 
 help:  ## this list
 	@echo "make COMMAND; each sets up what it needs"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*##/  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(INSTALLED)  ## the virtual environment .venv, with pinned dependencies
 
@@ -73,6 +74,9 @@ rules: install  ## inline tests of the rules, mutants, lock       (R=AML-STR-001
 bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench
 
+bench-stream: install  ## rates and delays of the workers on Kafka  (QUICK=1)
+	@$(BIN)/python -m tests.bench.stream.bench $(if $(QUICK),--quick)
+
 evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" METHODS= OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
 	@$(BIN)/aml evaluate $(DATA) $(addprefix --track ,$(TRACKS)) $(addprefix --only ,$(METHODS)) --out $(OUT) --alerts-out $(OUT)/alerts
@@ -97,5 +101,5 @@ lock: install  ## choose newer dependencies within pyproject.toml
 	  --no-emit-trusted-host --no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what the other commands made
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data build dist bench.json
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data build dist bench.json bench-stream.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -217,7 +217,8 @@ class Partition:
         for run, clock_us in self.profiles.runs(batch, self.clock_us):
             stepped = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
-            judged.alerts += [self._outside(alert) for alert in stepped.alerts]
+            degraded = self.profiles.degraded
+            judged.alerts += [self._outside(alert, degraded) for alert in stepped.alerts]
             judged.steps.append(stepped)
             judged.payments += len(run)
             judged.booked_us.append(run.booked_at_us)
@@ -239,14 +240,14 @@ class Partition:
             found += [(home, value) for value in values_within(rows, encode)]
         return found
 
-    def _outside(self, alert: Alert) -> Alert:
+    def _outside(self, alert: Alert, degraded: frozenset[bytes]) -> Alert:
         """The alert with positions that are unique in the bank, and marked where its customer's profile is missing."""
-        first, degraded = self.number * POSITIONS, self.profiles.degraded
+        first = self.number * POSITIONS
         is_degraded = bool(degraded) and bytes.fromhex(alert.subject.token) in degraded
         return msgspec.structs.replace(
             alert,
             position=first + alert.position,
-            transactions=tuple(first + each for each in alert.transactions),
+            transactions=tuple([first + each for each in alert.transactions]),
             marks=(*alert.marks, DEGRADED) if is_degraded else alert.marks,
         )
 

@@ -1,0 +1,207 @@
+"""How long a worker takes to have the state of a million accounts back, 30 events each.
+
+    python -m tests.bench.stream.restore [--accounts 1000000] [--out restore.json]
+
+States are made as workers make them: a partition of ``legs`` steps over payments, and saves itself into the store
+folder. The payments are those of a small simulated bank, over and over with other tokens and other payment ids, so each
+partition is a bank of as many customers as are wanted. Then ``aml worker score`` is started on empty topics, and what
+is timed is the reading of all states (the worker says so itself, partition by partition), and the time from the start
+of the process to its readiness. One partition is made at a time; the worker holds all of them. The files were written a
+moment ago: they are read from the machine's memory, not from its disk.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+
+from monitor.adapters.kafka.payment_chunks import KIND, ChunkEncoder, SourcedBatch
+from monitor.adapters.snapshots import SnapshotStore
+from monitor.app.inputs import load_inputs
+from monitor.app.settings import load_settings
+from monitor.app.streaming.given import given_inputs
+from monitor.app.streaming.partition import LogRecord, Partition
+from monitor.domain.identifiers import PERSONAL_KINDS
+from monitor.domain.time import UNKNOWN
+from monitor.domain.transaction import Bytes16, Int64s, TransactionBatch
+from monitor.engine import state
+from monitor.intake.identifiers import IdentifierTable
+from tests.bench.banks import Bank, Plan, bank
+from tests.bench.stream.bench import LEGS, machine
+from tests.bench.stream.cluster import KEY, Cluster
+from tests.streaming.legs_stream import LegsStream
+from tests.streaming.no_profiles import NoProfiles
+
+EVENTS = 30
+"""Events of an account that windows still reach."""
+PLAN = Plan(9_300, 30, 731_404)
+"""The small bank."""
+ACCOUNTS = 10_000
+"""How many accounts it has, about."""
+_ROWS = 4_096
+FLOOR_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The identifiers of a bank as those of another: tokens of persons are others, all of them of one partition."""
+
+    table: IdentifierTable
+    own: Bytes16
+    """Shape (n, 16): the tokens."""
+
+    @classmethod
+    def of(cls, table: IdentifierTable, copy: int, partition: int, partitions: int) -> "Copied":
+        is_own = np.isin(table.export(0)[0], list(PERSONAL_KINDS))
+        tokens = table.tokens.copy()
+        own = tokens[is_own]
+        own[:, 8:12] ^= np.frombuffer(copy.to_bytes(4, "big"), np.uint8)
+        head = own[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+        head += np.uint64(partition) - head % np.uint64(partitions)
+        own[:, :8] = head.astype(">u8").view(np.uint8).reshape(-1, 8)
+        tokens[is_own] = own
+        return cls(table, tokens)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def tokens(self) -> Bytes16:
+        return self.own
+
+    def export(self, first_code: int) -> tuple[Any, Int64s, bytes]:
+        return self.table.export(first_code)
+
+
+class Banks:
+    """A bank many times over, as records of one partition.
+
+    Args:
+        stream: The payments of the bank.
+        copies: How many banks.
+        partition: The partition in which all of their keys live.
+        partitions: How many there are.
+    """
+
+    def __init__(self, stream: LegsStream, copies: int, partition: int, partitions: int) -> None:
+        self._batch = stream.batch
+        self._encoders = [
+            ChunkEncoder(Copied.of(stream.identifiers, copy, partition, partitions))  # type: ignore[arg-type]
+            for copy in range(copies)
+        ]
+
+    def records(self, start: int, stop: int) -> list[bytes]:
+        """Some payments of every bank, a record each."""
+        count = stop - start
+        sources = np.zeros(count, np.int32), np.arange(start, stop, dtype=np.int64)
+        found = []
+        for copy, encoder in enumerate(self._encoders):
+            payments = SourcedBatch(_with_other_ids(self._batch.slice(start, stop), copy), *sources)
+            found += encoder.encode(payments, np.arange(count), [count])
+        return found
+
+
+def _with_other_ids(batch: TransactionBatch, copy: int) -> TransactionBatch:
+    """The same payments under ids of their own."""
+    ids = {name: getattr(batch, name) for name in ("id_hi", "reverses_hi")}
+    others = {name: np.where(of == UNKNOWN, of, of ^ np.int64(copy << 40)) for name, of in ids.items()}
+    return replace(batch, **others)
+
+
+def write_state(part: Partition, banks: Banks, payments: int, accounts: int, folder: Path) -> dict[str, int]:
+    """Let a partition step over payments until its accounts have their events, and save it."""
+    start = 0
+    while start < payments and _events(part) < EVENTS * accounts:
+        stop = min(start + _ROWS, payments)
+        records = [LogRecord(part.offset + n, KIND, value) for n, value in enumerate(banks.records(start, stop))]
+        part.step(records)
+        start = stop
+    arrays = part.save()
+    SnapshotStore(folder).write(
+        arrays, position=part.offset, clock_us=part.clock_us, layout=part.layout, format_version=state.FORMAT
+    )  # fmt: skip
+    return {
+        "accounts": int(part.engine.admission.spaces[1].count),
+        "events": _events(part),
+        "bytes": sum(each.nbytes for each in arrays.values()),
+    }
+
+
+def _events(part: Partition) -> int:
+    return int(max(table.events_held for table in part.engine.tables))
+
+
+def measured(cluster: Cluster) -> dict[str, Any]:
+    """Start a worker and say when it had the states back."""
+    start = time.monotonic()
+    worker = cluster.start("score")
+    cluster.wait("the states", worker.is_ready)
+    ready, rss = time.monotonic() - start, psutil.Process(worker.process.pid).memory_info().rss
+    said = [msgspec.json.decode(line) for line in worker.said.read_bytes().splitlines() if line.startswith(b"{")]
+    worker.kill()
+    restored = [each for each in said if each["event"] == "state_restored"]
+    return {
+        "restore_seconds": round(sum(each["seconds"] for each in restored), 1),
+        "restored_offsets": [each["offset"] for each in restored],
+        "start_to_ready_seconds": round(ready, 1),
+        "rss_bytes": rss,
+    }
+
+
+def restore(accounts: int, made: Bank, root: Path) -> dict[str, Any]:
+    """The states and their restoring, read from the page cache and, before, as they lie."""
+    begun = time.monotonic()
+    with Cluster(root, made, legs=LEGS) as cluster:
+        loaded = load_inputs(given_inputs(load_settings(cluster.env).inputs))
+        stream = LegsStream.of(made.folder / "transactions.jsonl", loaded)
+        states = []
+        for number in range(LEGS):
+            part = Partition(number, LEGS, loaded, bytes.fromhex(KEY), NoProfiles)
+            of_each = accounts // LEGS
+            copies = max(1, round(of_each / ACCOUNTS))
+            states.append(
+                write_state(part, Banks(stream, copies, number, LEGS), len(stream.batch), of_each,
+                            cluster.store / f"legs-{number}")
+            )  # fmt: skip
+            print(f"{time.monotonic() - begun:5.0f} s  partition {number}: {states[-1]}", file=sys.stderr, flush=True)
+            del part
+        found = measured(cluster)
+    total = {name: sum(each[name] for each in states) for name in states[0]}
+    return total | found | {
+        "events_per_account": round(total["events"] / total["accounts"], 1), "partitions": LEGS,
+        "met": found["restore_seconds"] < FLOOR_SECONDS, "machine": machine(),
+        "seconds": round(time.monotonic() - begun),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.stream.restore", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--accounts", type=int, default=1_000_000)
+    parser.add_argument("--keep", type=Path, help="folder in which the simulated bank stays")
+    parser.add_argument("--out", type=Path, default=Path("restore.json"))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="aml-restore-") as folder:
+        made = bank(PLAN, given.keep or Path(folder))
+        found = restore(given.accounts, made, Path(folder))
+    given.out.write_text(json.dumps(found, indent=2) + "\n")
+    gib = 2**30
+    print(
+        f"{found['accounts']:,} accounts, {found['events_per_account']} events each, {found['bytes'] / gib:.2f} GiB: "
+        f"restored in {found['restore_seconds']} s (floor < {FLOOR_SECONDS:g} s),\nready "
+        f"{found['start_to_ready_seconds']} s after the start of the process, {found['rss_bytes'] / gib:.2f} GiB of "
+        f"memory. All figures in {given.out}"
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
