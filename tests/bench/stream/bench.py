@@ -112,17 +112,17 @@ def bench(size: Size, made: Bank, folder: Path, say: Any) -> dict[str, Any]:
         say("the plain Faust agent")
         plain = stages.plain_agent(cluster, size.plain_seconds)
         say("one scoring worker")
-        one, outcomes = stages.scoring(cluster, 1, rows)
+        one, outcomes, legs = stages.scoring(cluster, 1, rows)
         checked = delays.counted(delays.rows_of_legs(cluster), size.fill)
         if sum(outcomes.values()) != checked["rows"] or checked["repeated"]:
             raise BenchFailed(f"{sum(outcomes.values())} rows were judged of {checked}: {outcomes}")
         found["scoring"] = one.figures(checked["rows"] / size.fill) | {
             "rows_per_second": round(one.per_second), "rows_per_cpu_second": round(one.per_cpu_second),
-            "rows": checked["rows"], "outcomes": outcomes,
+            "rows": checked["rows"], "outcomes": outcomes, "legs_per_payment": round(legs / size.fill, 3),
         }  # fmt: skip
         say("two scoring workers")
         cluster.rewind()
-        two, again = stages.scoring(cluster, 2, checked["rows"])
+        two, again, _ = stages.scoring(cluster, 2, checked["rows"])
         found["two_scoring"] = two.figures(checked["rows"] / size.fill) | {
             "rows_judged": sum(again.values()),
             "ratio": round(two.per_second / one.per_second, 2),

@@ -3,8 +3,8 @@
     python -m tests.bench.stream.plan bench-stream.json [--payments 1000000] [--page docs/planning.md]
 
 Nothing is measured here: rates of one process, bytes of one record and rows of one payment are multiplied. Workers are
-planned for a share of what one processor core does, so that a peak has room and delays are those of that share. With
-``--page`` the table on the page is written anew, between the lines that mark it.
+planned for a share of what one processor core does, so that delays are those of that share, and for what they hold.
+With ``--page`` the table on the page is written anew, between the lines that mark it.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from typing import Any
 
 BEGIN, END = "<!-- plan: begin -->", "<!-- plan: end -->"
 DAY_SECONDS = 86_400
-ACCOUNT_BYTES, EVENT_BYTES = 1_024, 48
-"""Budgets of the state: of an active account, and of an event that a window still reaches."""
+ACCOUNT_BYTES, EVENT_BYTES, ID_BYTES = 1_024, 48, 128
+"""Of the state, in memory: budgets of an active account and of an event that a window still reaches; and a remembered
+payment id at the fill at which its table grows (80 bytes in 5/8 of the places)."""
 WORKER_BYTES = 500 << 20
 """Of a scoring worker that holds nothing yet: program, kernels, rules."""
 
@@ -26,17 +27,22 @@ WORKER_BYTES = 500 << 20
 class Wanted:
     """What is planned for.
 
-    ``day_payments`` are those of a whole day, which brokers keep; ``share`` of a core's rate is what a worker is given.
+    ``payments_per_second`` is the peak, of which ``mean_share`` is the mean of a long time; ``cpu_share`` of what a
+    core does is given to a worker at the peak. Events stay ``window_days``, ids of payments ``id_days``: as
+    long as a payment may be late, and its reversal could still find it in a window.
     """
 
     payments_per_second: float = 1_000_000
-    day_payments: float = 20e9
-    accounts: float = 500e6
-    events: float = 30
-    customers: float = 400e6
-    share: float = 0.5
-    replicas: int = 3
+    mean_share: float = 0.1
+    cpu_share: float = 0.5
+    accounts: float = 1e9
+    customers: float = 800e6
+    window_days: float = 30
+    id_days: float = 65
+    worker_gib: float = 64
+    snapshot_seconds: float = 3_600
     partitions_per_worker: int = 2
+    replicas: int = 3
     broker_mb_per_second: float = 200
     broker_disk_tb: float = 30
     transactions_days: float = 7
@@ -48,14 +54,16 @@ class Plan:
     """What that takes."""
 
     intake_workers: int
+    score_workers_by_cpu: int
     score_workers: int
     cases_workers: int
-    transactions_partitions: int
     legs_partitions: int
     rows_per_payment: float
-    score_gib: float
-    kafka_in_mb: float
-    kafka_out_mb: float
+    accounts_tb: float
+    events_tb: float
+    ids_tb: float
+    store_mb: float
+    kafka_mb: float
     kafka_tb: float
     brokers: int
     redis_gib: float
@@ -74,36 +82,37 @@ def rows_at(measured: dict[str, float], partitions: int) -> float:
 
 def planned(found: dict[str, Any], wanted: Wanted) -> Plan:
     """The plan that follows from the figures of a bench."""
-    per_second, share, kept = wanted.payments_per_second, wanted.share, found["sizes"]
-    legs, score = 1, 0
+    per_second, kept = wanted.payments_per_second, found["sizes"]
+    day = per_second * wanted.mean_share * DAY_SECONDS
+    events = day * wanted.window_days * found["scoring"]["legs_per_payment"] * EVENT_BYTES
+    accounts = wanted.accounts * ACCOUNT_BYTES
+    legs = 1
     while True:  # More partitions make more rows, which ask for more workers.
         rows = rows_at(found["rows_per_payment"], legs)
-        score = ceil(per_second * rows / (found["scoring"]["rows_per_cpu_second"] * share))
+        ids = day * wanted.id_days * rows * ID_BYTES
+        by_cpu = ceil(per_second * rows / (found["scoring"]["rows_per_cpu_second"] * wanted.cpu_share))
+        # Of a worker's memory a copy of one of its partitions is made when that is saved.
+        room = (wanted.worker_gib * 2**30 - WORKER_BYTES) / (1 + 1 / wanted.partitions_per_worker)
+        score = max(by_cpu, ceil((accounts + events + ids) / room))
         if score * wanted.partitions_per_worker <= legs:
             break
         legs = score * wanted.partitions_per_worker
-    intake = ceil(per_second / (found["intake"]["payments_per_cpu_second"] * share))
     alerts = per_second * kept["alerts_per_thousand"] / 1_000
-    state = wanted.accounts * (ACCOUNT_BYTES + wanted.events * EVENT_BYTES)
-    payment = kept["transactions_bytes_per_payment"] + kept["legs_bytes_per_row"] * rows
     alert = kept["alerts_bytes_per_alert"] * kept["alerts_per_thousand"] / 1_000
-    written = per_second * (payment + alert) / 1e6
-    disk = wanted.replicas * wanted.day_payments / 1e12 * (
-        kept["transactions_bytes_per_payment"] * wanted.transactions_days
-        + (kept["legs_bytes_per_row"] * rows + alert) * wanted.legs_days
-    )  # fmt: skip
+    transactions, of_legs = kept["transactions_bytes_per_payment"], kept["legs_bytes_per_row"] * rows
+    written = per_second * (transactions + of_legs + alert) / 1e6
+    disk = (
+        wanted.replicas * day * (transactions * wanted.transactions_days + (of_legs + alert) * wanted.legs_days) / 1e12
+    )
     profile = found["profiles"]["redis_bytes"] / found["profiles"]["versions"]
+    by_rate, by_disk = written * (1 + wanted.replicas) / wanted.broker_mb_per_second, disk / wanted.broker_disk_tb
     return Plan(
-        intake_workers=intake, score_workers=score,
-        cases_workers=ceil(alerts / (found["cases"]["payments_per_cpu_second"] * share)),
-        transactions_partitions=intake, legs_partitions=legs, rows_per_payment=rows,
-        score_gib=(WORKER_BYTES + state * (1 + 1 / wanted.partitions_per_worker) / score) / 2**30,
-        kafka_in_mb=written, kafka_out_mb=written,
-        kafka_tb=disk,
-        brokers=max(
-            wanted.replicas, ceil(written * (1 + wanted.replicas) / wanted.broker_mb_per_second),
-            ceil(disk / wanted.broker_disk_tb)
-        ),
+        intake_workers=ceil(per_second / (found["intake"]["payments_per_cpu_second"] * wanted.cpu_share)),
+        score_workers_by_cpu=by_cpu, score_workers=score,
+        cases_workers=ceil(alerts / (found["cases"]["payments_per_cpu_second"] * wanted.cpu_share)),
+        legs_partitions=legs, rows_per_payment=rows, accounts_tb=accounts / 1e12, events_tb=events / 1e12,
+        ids_tb=ids / 1e12, store_mb=(accounts + events + ids) / wanted.snapshot_seconds / 1e6, kafka_mb=written,
+        kafka_tb=disk, brokers=max(wanted.replicas, ceil(by_rate), ceil(by_disk)),
         redis_gib=wanted.customers * profile / 2**30, alerts_per_second=alerts,
     )  # fmt: skip
 
@@ -111,41 +120,43 @@ def planned(found: dict[str, Any], wanted: Wanted) -> Plan:
 def lines(found: dict[str, Any], wanted: Wanted) -> list[str]:
     """The plan as a table in Markdown, and what it was computed from."""
     plan, kept, where = planned(found, wanted), found["sizes"], found["machine"]
-    quick = " The quick form of the bench: too short for a plan to order by." if found["quick"] else ""
+    quick = " The bench was run in its quick form, too short for a plan to order by." if found["quick"] else ""
     rows = [
         ("intake workers", f"{plan.intake_workers:,}",
-         f"{found['intake']['payments_per_cpu_second']:,} payments a CPU-second; one core each"),
-        ("partitions of `transactions`", f"{plan.transactions_partitions:,}", "one for each intake worker"),
-        ("rows of `legs` a second", f"{wanted.payments_per_second * plan.rows_per_payment:,.0f}",
-         f"{plan.rows_per_payment} rows a payment with so many partitions"),
-        ("scoring workers", f"{plan.score_workers:,}",
-         f"{found['scoring']['rows_per_cpu_second']:,} rows a CPU-second; one core each"),
+         f"{found['intake']['payments_per_cpu_second']:,} payments a CPU-second; as many partitions of `transactions`"),
+        ("scoring workers, by processor", f"{plan.score_workers_by_cpu:,}",
+         f"{found['scoring']['rows_per_cpu_second']:,} rows a CPU-second, {plan.rows_per_payment} rows a payment"),
+        ("scoring workers, by memory too", f"{plan.score_workers:,}", f"{wanted.worker_gib:g} GiB each"),
         ("partitions of `legs`", f"{plan.legs_partitions:,}", f"{wanted.partitions_per_worker} a scoring worker"),
-        ("memory of a scoring worker", f"{plan.score_gib:.1f} GiB",
-         f"{wanted.accounts:,.0f} accounts with {wanted.events:g} events, at the budget of {ACCOUNT_BYTES:,} and "
-         f"{EVENT_BYTES} bytes; and a copy of the partition that is saved"),
-        ("into Kafka", f"{plan.kafka_in_mb:,.0f} MB/s",
-         f"{kept['transactions_bytes_per_payment']} bytes a payment in `transactions` (lz4), "
-         f"{kept['legs_bytes_per_row']} a row in `legs`"),
-        ("out of Kafka, besides replicas", f"{plan.kafka_out_mb:,.0f} MB/s", "each topic is read once"),
+        ("memory of accounts", f"{plan.accounts_tb:,.1f} TB", f"{wanted.accounts:,.0f} at {ACCOUNT_BYTES:,} bytes"),
+        ("memory of events", f"{plan.events_tb:,.1f} TB",
+         f"{wanted.window_days:g} days, {found['scoring']['legs_per_payment']} a payment at {EVENT_BYTES} bytes"),
+        ("memory of payment ids", f"{plan.ids_tb:,.1f} TB",
+         f"{wanted.id_days:g} days, one a row at {ID_BYTES} bytes: a repeat is known so long"),
+        ("written to the store folder", f"{plan.store_mb:,.0f} MB/s",
+         f"states whole, every {wanted.snapshot_seconds:,.0f} s; as shipped every 30 s"),
+        ("into Kafka, and out of it", f"{plan.kafka_mb:,.0f} MB/s",
+         f"{kept['transactions_bytes_per_payment']} bytes a payment in `transactions`, {kept['legs_bytes_per_row']} a "
+         "row in `legs`; replicas come on top"),
         ("disks of Kafka", f"{plan.kafka_tb:,.0f} TB",
-         f"{wanted.replicas} replicas; {wanted.day_payments:,.0f} payments a day; {wanted.transactions_days:g} days of "
-         f"`transactions`, {wanted.legs_days:g} of `legs`"),
+         f"{wanted.replicas} replicas; {wanted.transactions_days:g} days of `transactions`, {wanted.legs_days:g} of "
+         "`legs`"),
         ("brokers", f"{plan.brokers:,}",
          f"{wanted.broker_mb_per_second:g} MB/s and {wanted.broker_disk_tb:g} TB each: assumed, not measured"),
         ("Redis", f"{plan.redis_gib:,.0f} GiB",
-         f"{found['profiles']['redis_bytes'] / found['profiles']['versions']:.0f} bytes a profile version, "
+         f"{found['profiles']['redis_bytes'] / found['profiles']['versions']:.0f} bytes a version, "
          f"{wanted.customers:,.0f} customers with one each"),
         ("alerts a second", f"{plan.alerts_per_second:,.0f}",
-         f"{kept['alerts_per_thousand']} a thousand payments of the simulated bank"),
+         f"{kept['alerts_per_thousand']} a thousand payments of the simulated bank, in shadow and quiet ones too"),
         ("casework workers", f"{plan.cases_workers:,}",
          f"{found['cases']['payments_per_cpu_second']:,} alerts a CPU-second into SQLite"),
     ]  # fmt: skip
     return [
-        f"{wanted.payments_per_second:,.0f} payments a second, workers at {wanted.share:.0%} of a core's rate:", "",
-        "| what | how much | from |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows), "",
-        f"Figures of {where['processor']}, {where['cores']} cores, load {where['load_at_start']} at the start and "
-        f"{where['load_at_end']} at the end; {found['bank']['payments']:,} payments of a simulated bank.{quick}",
+        f"{wanted.payments_per_second:,.0f} payments a second at the peak, {wanted.mean_share:.0%} of that in the "
+        f"mean; workers have {wanted.cpu_share:.0%} of a core's rate to do at the peak:",
+        "", "| what | how much | from |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows), "",
+        f"Measured on {where['processor']}, {where['cores']} cores, load {where['load_at_start']} at the start and "
+        f"{where['load_at_end']} at the end, with {found['bank']['payments']:,} payments of a simulated bank.{quick}",
     ]  # fmt: skip
 
 

@@ -6,8 +6,8 @@ States are made as workers make them: a partition of ``legs`` steps over payment
 folder. The payments are those of a small simulated bank, over and over with other tokens and other payment ids, so each
 partition is a bank of as many customers as are wanted. Then ``aml worker score`` is started on empty topics, and what
 is timed is the reading of all states (the worker says so itself, partition by partition), and the time from the start
-of the process to its readiness. One partition is made at a time; the worker holds all of them. The files were written a
-moment ago: they are read from the machine's memory, not from its disk.
+of the process to its readiness. There are no profiles among them. The files were written a moment ago: they are read
+from the machine's memory, not from its disk.
 """
 
 import argparse
@@ -15,7 +15,9 @@ import json
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,11 @@ import numpy as np
 import psutil
 
 from monitor.adapters.kafka.payment_chunks import KIND, ChunkEncoder, SourcedBatch
+from monitor.adapters.redis.profiles import ProfileStore
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
+from monitor.app.streaming.announced_profiles import AnnouncedProfiles
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.domain.identifiers import PERSONAL_KINDS
@@ -36,16 +40,17 @@ from monitor.engine import state
 from monitor.intake.identifiers import IdentifierTable
 from tests.bench.banks import Bank, Plan, bank
 from tests.bench.stream.bench import LEGS, machine
-from tests.bench.stream.cluster import KEY, Cluster
+from tests.bench.stream.cluster import Cluster
 from tests.streaming.legs_stream import LegsStream
-from tests.streaming.no_profiles import NoProfiles
 
 EVENTS = 30
 """Events of an account that windows still reach."""
 PLAN = Plan(9_300, 30, 731_404)
 """The small bank."""
-ACCOUNTS = 10_000
+ACCOUNTS = 8_950
 """How many accounts it has, about."""
+AT_ONCE = 2
+"""Partitions that are made at the same time."""
 _ROWS = 4_096
 FLOOR_SECONDS = 30.0
 
@@ -116,11 +121,25 @@ def _with_other_ids(batch: TransactionBatch, copy: int) -> TransactionBatch:
     return replace(batch, **others)
 
 
-def write_state(part: Partition, banks: Banks, payments: int, accounts: int, folder: Path) -> dict[str, int]:
-    """Let a partition step over payments until its accounts have their events, and save it."""
-    start = 0
-    while start < payments and _events(part) < EVENTS * accounts:
-        stop = min(start + _ROWS, payments)
+def write_state(number: int, accounts: int, payments: Path, env: dict[str, str], folder: Path) -> dict[str, int]:
+    """Let a partition step over payments until so many accounts have their events, and save it; runs in a process.
+
+    Args:
+        number: The partition.
+        accounts: How many accounts it has at the end, about.
+        payments: The payments of the small bank.
+        env: The settings of the workers.
+        folder: Where the partition's snapshots lie.
+    """
+    settings = load_settings(env)
+    loaded, kept = load_inputs(given_inputs(settings.inputs)), ProfileStore(settings.redis.url.get_secret_value())
+    part = Partition(
+        number, LEGS, loaded, settings.store.key(), lambda tokens: AnnouncedProfiles(kept, tokens, wait_seconds=0)
+    )
+    stream, start = LegsStream.of(payments, loaded), 0
+    banks = Banks(stream, max(1, round(accounts / ACCOUNTS)), number, LEGS)
+    while start < len(stream.batch) and _events(part) < EVENTS * accounts:
+        stop = min(start + _ROWS, len(stream.batch))
         records = [LogRecord(part.offset + n, KIND, value) for n, value in enumerate(banks.records(start, stop))]
         part.step(records)
         start = stop
@@ -157,22 +176,17 @@ def measured(cluster: Cluster) -> dict[str, Any]:
 
 
 def restore(accounts: int, made: Bank, root: Path) -> dict[str, Any]:
-    """The states and their restoring, read from the page cache and, before, as they lie."""
+    """The states, and how long a worker took to have them back."""
     begun = time.monotonic()
     with Cluster(root, made, legs=LEGS) as cluster:
-        loaded = load_inputs(given_inputs(load_settings(cluster.env).inputs))
-        stream = LegsStream.of(made.folder / "transactions.jsonl", loaded)
-        states = []
-        for number in range(LEGS):
-            part = Partition(number, LEGS, loaded, bytes.fromhex(KEY), NoProfiles)
-            of_each = accounts // LEGS
-            copies = max(1, round(of_each / ACCOUNTS))
-            states.append(
-                write_state(part, Banks(stream, copies, number, LEGS), len(stream.batch), of_each,
-                            cluster.store / f"legs-{number}")
-            )  # fmt: skip
-            print(f"{time.monotonic() - begun:5.0f} s  partition {number}: {states[-1]}", file=sys.stderr, flush=True)
-            del part
+        payments, env = made.folder / "transactions.jsonl", cluster.env
+        with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
+            making = [
+                pool.submit(write_state, number, accounts // LEGS, payments, env, cluster.store / f"legs-{number}")
+                for number in range(LEGS)
+            ]
+            states = [each.result() for each in making]
+        print(f"{time.monotonic() - begun:5.0f} s  the states are made", file=sys.stderr, flush=True)
         found = measured(cluster)
     total = {name: sum(each[name] for each in states) for name in states[0]}
     return total | found | {

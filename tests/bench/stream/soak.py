@@ -2,11 +2,11 @@
 
     python -m tests.bench.stream.soak --minutes 20 --rate N [--out soak.json]
 
-What a scoring worker keeps, it keeps for at most :data:`KEPT_DAYS` of event time: windows of 30 days, and ids of
-payments for as long as a payment may be late. So the bank's payments of :data:`DAYS` days are fed in about the minutes
-that are given, at ``--rate`` payments a second, 80 % of the saturation that the stream bench found. The bank is as
-large as that asks for. Its payments are made while they are fed. Each second the memory of the scoring worker and what
-waits is noted.
+What a scoring worker keeps, it keeps for at most :data:`KEPT_DAYS` of event time: events for 30 days, ids of payments
+as long as a payment may be late and its reversal could still find it in a window. So the bank's payments of
+:data:`DAYS` days are fed in about the minutes that are given, at ``--rate`` payments a second, 80 % of the saturation
+that the stream bench found. The bank is as large as that asks for. Its payments are made while they are fed. Each
+second the memory of the scoring worker and what waits is noted.
 
 Memory after the first wrap is what a worker needs; from there on it may not grow. The time behind the first wrap is
 cut into ten parts; what is compared is the mean of the third, when a copy for the snapshot has been made of the
@@ -35,13 +35,17 @@ from monitor.app.simulate.rhythm import day
 from monitor.app.simulate.simulation import DEFAULT_START
 from monitor.app.simulate.stream import in_blocks, in_order_of_arrival
 from monitor.app.simulate.writers import BLOCK_ROWS, JsonLinesWriter
+from monitor.domain.time import DAY_US
+from monitor.engine.admission import LATENESS_MAX_US
 from tests.bench.banks import Bank, Plan
 from tests.bench.stream import stages
 from tests.bench.stream.bench import LEGS, machine
 from tests.bench.stream.cluster import ROOT, Cluster, Sample
 
-KEPT_DAYS = 35
-"""The longest that anything is kept: ``lateness_max``; the longest window of the shipped rules is 30 days."""
+WINDOW_DAYS = 30
+"""The longest window of the shipped rules."""
+KEPT_DAYS = LATENESS_MAX_US // DAY_US + WINDOW_DAYS
+"""The longest that anything is kept: the id of a payment (:mod:`monitor.engine.admission`)."""
 DAYS = 2 * KEPT_DAYS + 5
 PAYMENTS_PER_CUSTOMER_DAY = 1.19
 """Of a simulated bank, counted over 20 days."""
@@ -63,7 +67,7 @@ def customers_for(minutes: float, rate: float) -> int:
     """How many customers make as many payments in :data:`DAYS` days as are fed.
 
     >>> customers_for(20, 20_000)
-    268908
+    149393
     """
     return max(200, round(minutes * 60 * rate / DAYS / PAYMENTS_PER_CUSTOMER_DAY))
 

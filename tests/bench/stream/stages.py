@@ -72,7 +72,7 @@ def intake(cluster: Cluster, expected: int) -> tuple[Rate, int]:
     return rate([samples]), rows
 
 
-def scoring(cluster: Cluster, count: int, expected: int) -> tuple[Rate, dict[str, int]]:
+def scoring(cluster: Cluster, count: int, expected: int) -> tuple[Rate, dict[str, int], int]:
     """The whole of ``legs`` through so many scoring workers that know nothing yet.
 
     Args:
@@ -81,14 +81,15 @@ def scoring(cluster: Cluster, count: int, expected: int) -> tuple[Rate, dict[str
         expected: Rows that ``legs`` holds at least.
 
     Returns:
-        Their rate in rows, and what became of the rows by outcome.
+        Their rate in rows, what became of the rows by outcome, and how many legs were judged.
     """
     workers = [cluster.start("score") for _ in range(count)]
     samples = cluster.watch(workers, caught_up(expected))
     outcomes = summed([worker.outcomes() for worker in workers])
+    legs = sum(int(worker.numbers()["aml_legs_total",]) for worker in workers)
     for worker in workers:
         worker.stop()
-    return rate(samples), outcomes
+    return rate(samples), outcomes, legs
 
 
 def summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:

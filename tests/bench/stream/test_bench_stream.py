@@ -83,7 +83,7 @@ MEASURED: dict[str, Any] = {
     "machine": {"processor": "a processor", "cores": 2, "load_at_start": 1.0, "load_at_end": 1.0},
     "bank": {"payments": 1_000},
     "intake": {"payments_per_cpu_second": 100_000},
-    "scoring": {"rows_per_cpu_second": 50_000},
+    "scoring": {"rows_per_cpu_second": 50_000, "legs_per_payment": 1.5},
     "cases": {"payments_per_cpu_second": 1_000},
     "rows_per_payment": {"1": 1.0, "4": 1.5, "1000": 2.0},
     "profiles": {"redis_bytes": 8_000, "versions": 10},
@@ -93,12 +93,24 @@ MEASURED: dict[str, Any] = {
 
 
 def test_a_plan_multiplies_what_was_measured():
-    plan = planned(MEASURED, Wanted(payments_per_second=1_000_000, share=0.5, partitions_per_worker=2))
+    little = Wanted(mean_share=0.0, cpu_share=0.5, accounts=0, partitions_per_worker=2)
+    plan = planned(MEASURED, little)
     assert plan.intake_workers == 20
-    assert (plan.score_workers, plan.legs_partitions, plan.rows_per_payment) == (80, 160, 2.0)
-    assert plan.kafka_in_mb == pytest.approx(100 + 300 + 15)
+    assert plan.score_workers == plan.score_workers_by_cpu == 80
+    assert (plan.legs_partitions, plan.rows_per_payment) == (160, 2.0)
+    assert plan.kafka_mb == pytest.approx(100 + 300 + 15)
     assert (plan.alerts_per_second, plan.cases_workers) == (10_000, 20)
-    assert plan.redis_gib == pytest.approx(400e6 * 800 / 2**30)
+    assert plan.redis_gib == pytest.approx(800e6 * 800 / 2**30)
+
+
+def test_a_plan_has_as_many_workers_as_their_memory_asks_for():
+    wanted = Wanted(mean_share=0.01, accounts=1e9, id_days=35, window_days=30, worker_gib=64, partitions_per_worker=2)
+    plan, payments = planned(MEASURED, wanted), 10_000 * 86_400
+    assert plan.ids_tb == pytest.approx(payments * 35 * 2.0 * 128 / 1e12)
+    assert plan.events_tb == pytest.approx(payments * 30 * 1.5 * 48 / 1e12)
+    assert plan.score_workers > plan.score_workers_by_cpu == 80
+    state = 1e9 * 1_024 + (plan.ids_tb + plan.events_tb) * 1e12
+    assert plan.score_workers == pytest.approx(state * 1.5 / (64 * 2**30 - (500 << 20)), abs=1)
 
 
 def test_the_page_has_a_plan_between_its_marks():
