@@ -22,7 +22,7 @@ from urllib.request import urlopen
 
 import msgspec
 import psutil
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -43,6 +43,7 @@ PROFILES = 2
 EVERY_SECONDS = 0.25
 WAIT_SECONDS = 900.0
 _STOP_SECONDS = 60.0
+_PASSING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 _SERVERS = {
     "log.message.timestamp.type": "LogAppendTime",
     "group.initial.rebalance.delay.ms": "3000",  # Workers that are started together begin together.
@@ -268,8 +269,15 @@ class Cluster:
 
     def committed(self, group: str, topic: str) -> list[int]:
         """Up to where a group has committed each partition of a topic."""
+        until = time.monotonic() + WAIT_SECONDS
         with self._reader(group) as reader:
-            return [max(each.offset, 0) for each in reader.committed(self._places(topic), timeout=60)]
+            while True:
+                try:
+                    return [max(each.offset, 0) for each in reader.committed(self._places(topic), timeout=60)]
+                except KafkaException as error:  # A group that is new has no coordinator yet.
+                    if error.args[0].code() not in _PASSING or time.monotonic() > until:
+                        raise BenchFailed(f"what group {group} has committed: {error.args[0].str()}") from None
+                    time.sleep(EVERY_SECONDS)
 
     def records(self, topic: str, starts: Sequence[int] | None = None) -> Iterator[Record]:
         """All records of a topic up to its ends of now, each partition in its order, from some offsets on."""
