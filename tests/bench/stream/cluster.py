@@ -259,7 +259,15 @@ class Cluster:
     def rewind(self, group: str = "aml-score") -> None:
         """Let a group begin its topics anew, with nothing saved; its workers are stopped before."""
         admin = AdminClient(self.client)  # It must outlive what it is asked.
-        admin.delete_consumer_groups([group])[group].result(60)
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                admin.delete_consumer_groups([group])[group].result(60)
+                break
+            except KafkaException as error:  # A member that was killed is one until its session ends.
+                if error.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > until:
+                    raise BenchFailed(f"group {group} cannot begin anew: {error.args[0].str()}") from None
+                time.sleep(EVERY_SECONDS)
         shutil.rmtree(self.store, ignore_errors=True)
 
     def ends(self, topic: str) -> list[int]:

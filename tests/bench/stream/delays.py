@@ -32,6 +32,8 @@ class Rows:
     source_offset: Int64s
     came_us: Int64s
     """When the broker had the chunk."""
+    booked_us: Int64s
+    """When the payment was booked: by this an alert proves that it is about the row that it names."""
     bytes: int
     """Of all chunks."""
 
@@ -41,7 +43,7 @@ class Rows:
 
 def rows_of_legs(cluster: Cluster) -> list[Rows]:
     """All rows of ``legs``, by partition."""
-    found: list[list[tuple[Int64s, Int64s, Int64s]]] = [[] for _ in range(cluster.legs)]
+    found: list[list[tuple[Int64s, ...]]] = [[] for _ in range(cluster.legs)]
     size = [0] * cluster.legs
     for record in cluster.records("legs"):
         if kind_of(record.headers) != KIND:
@@ -49,11 +51,12 @@ def rows_of_legs(cluster: Cluster) -> list[Rows]:
         chunk = decode(record.value)
         came = np.full(len(chunk), record.came_us, np.int64)
         found[record.partition].append(
-            (chunk.source_partition.astype(np.int64), chunk.source_offset.astype(np.int64), came)
+            (chunk.source_partition.astype(np.int64), chunk.source_offset.astype(np.int64), came,
+             chunk.columns["booked_at_us"])
         )  # fmt: skip
         size[record.partition] += len(record.value)
     nothing = np.zeros(0, np.int64)
-    joined = [[np.concatenate(column) for column in zip(*parts, strict=True)] or [nothing] * 3 for parts in found]
+    joined = [[np.concatenate(column) for column in zip(*parts, strict=True)] or [nothing] * 4 for parts in found]
     return [Rows(*columns, size_bytes) for columns, size_bytes in zip(joined, size, strict=True)]
 
 
@@ -89,19 +92,26 @@ def of_intake(rows: Sequence[Rows], schedule: Schedule) -> Int64s:
 
 
 def to_alerts(rows: Sequence[Rows], schedule: Schedule, records: Iterator[Record]) -> Int64s:
-    """Microseconds until the broker had each alert that a rule raised for a payment of a schedule."""
-    partition, row, came = [], [], []
+    """Microseconds until the broker had each alert that a rule raised for a payment of a schedule.
+
+    Raises:
+        BenchFailed: An alert is about another payment than the row that it names.
+    """
+    partition, row, came, booked = [], [], [], []
     for record in records:
         for alert in alert_records.decode(record.value):
             if alert.source.kind == RULE:
                 partition.append(alert.position // POSITIONS)
                 row.append(alert.position % POSITIONS)
                 came.append(record.came_us)
+                booked.append(alert.event_time_us)
     dues = [schedule.due_us(number) for number in range(len(schedule.first))]
-    numbers, places, came_us = (np.array(each, np.int64) for each in (partition, row, came))
+    numbers, places, came_us, booked_us = (np.array(each, np.int64) for each in (partition, row, came, booked))
     found = []
     for number, each in enumerate(rows):
         here = numbers == number
+        if not np.array_equal(each.booked_us[places[here]], booked_us[here]):
+            raise BenchFailed(f"alerts of partition {number} name rows that are not theirs")
         sources, offsets = each.source_partition[places[here]], each.source_offset[places[here]]
         for source, due in enumerate(dues):
             place = offsets - schedule.first[source]

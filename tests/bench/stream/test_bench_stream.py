@@ -1,25 +1,33 @@
 """The stream bench gives all its figures, and they are consistent with one another; none of them is a promise here."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from monitor.adapters.kafka.alert_records import encode
+from monitor.app.inputs import load_inputs
+from monitor.app.streaming.partition import Partition
 from monitor.domain.transaction import Int64s
+from tests.app.embedded_stores import simulated
 from tests.bench.stream import delays
 from tests.bench.stream.bench import FLOORS, QUICK, SHARES, run
-from tests.bench.stream.cluster import BenchFailed
+from tests.bench.stream.cluster import BenchFailed, Record
 from tests.bench.stream.feeding import Schedule
 from tests.bench.stream.plan import BEGIN, END, Wanted, lines, planned
 from tests.bench.stream.report import show
 from tests.bench.stream.restore import Copied
 from tests.bench.stream.soak import DAYS, KEPT_DAYS, Moment, figures
 from tests.conftest import needed
+from tests.streaming.legs_stream import KEY, LegsStream
+from tests.streaming.no_profiles import NoProfiles
 
 
 def rows(source: list[int], offset: list[int], came_us: list[int]) -> delays.Rows:
-    return delays.Rows(*(np.array(each, np.int64) for each in (source, offset, came_us)), bytes=0)
+    columns = [np.array(each, np.int64) for each in (source, offset, came_us, came_us)]
+    return delays.Rows(*columns, bytes=0)
 
 
 def schedule(partition: list[int], size: list[int], first: list[int]) -> Schedule:
@@ -39,6 +47,23 @@ def test_a_payment_with_rows_in_two_partitions_has_the_delay_of_its_first():
     fed = schedule([0], [1], [0])
     legs = [rows([0], [0], [1_020_000]), rows([0], [0], [1_004_000])]
     assert delays.of_intake(legs, fed).tolist() == [4_000]
+
+
+def test_an_alert_has_the_delay_of_the_payment_that_it_is_about(tmp_path: Path):
+    source = simulated(tmp_path, customers=100, days=40, seed=5)
+    loaded = load_inputs(source.inputs())
+    stream = LegsStream.of(source.payments, loaded)
+    alerts = Partition(0, 1, loaded, KEY, NoProfiles).step(stream.records(rows=500)).alerts
+    count = len(stream.batch)
+    fed, numbers = schedule([0], [count], [0]), np.arange(count)
+    legs = delays.Rows(np.zeros_like(numbers), numbers, numbers, stream.batch.booked_at_us, bytes=0)
+    record = Record(0, 9_000_000_000, [], encode(alerts))
+    wanted = [9_000_000_000 - 1_000_000 - 1_000 * each.position for each in alerts if each.source.kind == "rule"]
+    assert len(wanted) > 5
+    assert delays.to_alerts([legs], fed, iter([record])).tolist() == wanted
+    others = replace(legs, booked_us=np.roll(legs.booked_us, 1))
+    with pytest.raises(BenchFailed, match="rows that are not theirs"):
+        delays.to_alerts([others], fed, iter([record]))
 
 
 def test_a_payment_that_is_missing_fails_the_bench_and_one_that_comes_twice_is_counted():
