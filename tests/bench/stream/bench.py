@@ -30,7 +30,7 @@ from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.jsonl import JsonLinesDecoder
 from tests.bench.banks import Bank, Plan, bank
 from tests.bench.stream import delays, stages
-from tests.bench.stream.cluster import BenchFailed, Cluster
+from tests.bench.stream.cluster import BenchFailed, Cluster, end_in_order_on_sigterm
 from tests.bench.stream.report import show
 
 LEGS = 4
@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-stream.json"), help="where the figures go")
     parser.add_argument("--strict", action="store_true", help="a missed floor is an error")
     given = parser.parse_args()
+    end_in_order_on_sigterm()
     with tempfile.TemporaryDirectory() as temporary:
         try:
             found = run(QUICK if given.quick else FULL, given.keep or Path(temporary))

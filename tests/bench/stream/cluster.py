@@ -143,6 +143,11 @@ class Worker:
         return body
 
 
+def end_in_order_on_sigterm() -> None:
+    """For the commands of this folder: whoever ends one ends the servers and workers that it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 class Cluster:
     """Servers and workers; a context manager that ends all of them.
 

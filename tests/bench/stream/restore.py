@@ -40,7 +40,7 @@ from monitor.engine import state
 from monitor.intake.identifiers import IdentifierTable
 from tests.bench.banks import Bank, Plan, bank
 from tests.bench.stream.bench import LEGS, machine
-from tests.bench.stream.cluster import Cluster
+from tests.bench.stream.cluster import Cluster, end_in_order_on_sigterm
 from tests.streaming.legs_stream import LegsStream
 
 EVENTS = 30
@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder in which the simulated bank stays")
     parser.add_argument("--out", type=Path, default=Path("restore.json"))
     given = parser.parse_args()
+    end_in_order_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="aml-restore-") as folder:
         made = bank(PLAN, given.keep or Path(folder))
         found = restore(given.accounts, made, Path(folder))

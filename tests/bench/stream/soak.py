@@ -40,7 +40,7 @@ from monitor.engine.admission import LATENESS_MAX_US
 from tests.bench.banks import Bank, Plan
 from tests.bench.stream import stages
 from tests.bench.stream.bench import LEGS, machine
-from tests.bench.stream.cluster import ROOT, Cluster, Sample
+from tests.bench.stream.cluster import ROOT, Cluster, Sample, end_in_order_on_sigterm
 
 WINDOW_DAYS = 30
 """The longest window of the shipped rules."""
@@ -188,6 +188,7 @@ def main() -> None:
     if given.feed:
         feed(given)
         return
+    end_in_order_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="aml-soak-") as folder:
         found = soak(given.minutes, given.rate, Path(folder))
     given.out.write_text(json.dumps(found, indent=2) + "\n")
