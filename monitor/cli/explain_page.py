@@ -35,6 +35,8 @@ MARKS = {
     "breaker": "in shadow: the rule had raised as many alerts on that day of the log as its limit allows",
     "suppression_sample": "a suppression reached the alert, and it was drawn for review",
     "first_shown": "a repeat of an alert that nobody was shown, because that one was suppressed or in shadow",
+    "degraded": "judged without the profile version that should have been in force, which could not be had",
+    "reevaluated": "found by judging again when a profile version came that had been missing",
     "lookback": "found in the recorded payments after a named list changed",
 }
 _TRUTH = {"true": ("✓", "green"), "false": ("✗", "red"), "unknown": ("?", "yellow")}

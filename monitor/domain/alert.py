@@ -20,6 +20,8 @@ RULE, MODEL = "rule", "model"
 """Kinds of sources."""
 _PAIRS = [one + other for one in ID_LETTERS for other in ID_LETTERS]
 """Two letters of base 32 (RFC 4648) for each ten bits."""
+DEGRADED, REEVALUATED = "degraded", "reevaluated"
+"""Marks: judged without the profile version that should have been in force; found when that version was there."""
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
@@ -111,7 +113,7 @@ class Alert(msgspec.Struct, frozen=True):
     bank_snapshot: int | None
     marks: tuple[str, ...] = ()
     """``quiet``, ``late``, ``no_profile``, ``general_parameters``, ``lower_bound``, ``transactions_cut``,
-    ``rule_raised``."""
+    ``rule_raised``, ``degraded``, ``reevaluated``."""
     inputs: dict[str, str] = {}
     """Versions of lists and dates of rates that the verdict used."""
     duty: Duty | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.domain.alert import MODEL, Alert, Quantity, Source, Subject, alert_id
+from monitor.domain.alert import DEGRADED, MODEL, Alert, Quantity, Source, Subject, alert_id
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import SECOND_US, UNKNOWN, format_duration
@@ -61,7 +61,7 @@ def _alert(engine: "Engine", found: Anomaly, batch: TransactionBatch, legs: Legs
     kind = "account" if identifiers.kind(holder) is IdentifierKind.ACCOUNT else "customer"
     segment, rating, version = held("segment"), held("risk_rating"), held("version")
     marks = (("late", judged_us > booked_us), ("no_profile", version == UNKNOWN),
-             ("general_parameters", not found.has_segment))  # fmt: skip
+             ("general_parameters", not found.has_segment), (DEGRADED, holder in profiles.lacking))  # fmt: skip
     return Alert(
         alert_id=alert_id(rule=made_by.id, digest=made_by.digest, subject_token=token,
                           transaction=(int(batch.id_hi[row]), int(batch.id_lo[row])), leg_role="debtor"),

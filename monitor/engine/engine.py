@@ -32,6 +32,7 @@ from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
 from monitor.engine.flow import FlowTable, Traced, payments_of
 from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS, PAIR
+from monitor.engine.kept_verdicts import KeptVerdicts
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.ownership import NOWHERE, Destinations
 from monitor.engine.peers import BankSnapshot, Peers
@@ -151,6 +152,7 @@ class Engine:
         self.flow = FlowTable(tokens=lambda: self.inputs.identifiers.tokens) if follows_money else None
         self.anomalies = None if inputs.models == MODELS_OFF else Anomalies()
         self.findings = Findings(self)
+        self.kept = KeptVerdicts(self)
         self.has_obligations = any(rule.kind == "obligation" for rule in program.rulebook.rules)
         self.undecided = np.zeros((len(program.rules), len(self.bound.program.operands) + 1), np.int64)
         self.hits = np.zeros(len(program.rules), np.int64)
@@ -231,7 +233,7 @@ class Engine:
     def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, traced: Traced | None) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
         legs, leg_class = self._looked_at(batch, legs)
-        facts = self._facts(batch, legs, profiles)
+        facts = self.facts(batch, legs, profiles)
         periods = self._periods(facts)
         fields = build_fields(
             self.columns,
@@ -247,12 +249,18 @@ class Engine:
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
-        group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class, self._bare(fields)]
+        bare = self._bare(fields)
+        if profiles.lacking:  # The version that lacks may have a field that is seldom given.
+            bare[np.isin(facts.holder, list(profiles.lacking))] = 0
+        group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class, bare]
         scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, group, traced)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
-        return self.findings.alerts(self._decide(scene), scene)
+        hits = self._decide(scene)
+        if profiles.lacking:
+            self.kept.keep(scene, hits)
+        return self.findings.alerts(hits, scene)
 
     def _looked_at(self, batch: TransactionBatch, legs: Legs) -> tuple[Legs, Int64s]:
         """The legs that some rule or filter of their kind may be about, and their classes; and all that take back."""
@@ -262,7 +270,7 @@ class Engine:
         kept = self.bound.is_looked_at[legs.kind, leg_class] | (legs.operation != 0)
         return (legs, leg_class) if kept.all() else (legs.where(kept), leg_class[kept])
 
-    def _facts(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> LegFacts:
+    def facts(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable) -> LegFacts:
         """Who, where and when of each leg; new segments and entities are numbered in the order of the log."""
         facts, code_of = LegFacts.of_length(len(legs)), self.admission.spaces[HOLDER].code_of
         while not describe(batch, legs, code_of, profiles, self._scopes(), facts):
@@ -316,6 +324,15 @@ class Engine:
                 np.add.at(self.hits, hits[:found, 1], 1)
                 return hits[np.lexsort((hits[:found, 1], hits[:found, 0]))]
             room = found
+
+    def decided_again(self, scene: Scene, raised: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """(leg, rule) of the conditions that hold and did not before. Only these are counted: the legs were before."""
+        undecided, counts = self.undecided.copy(), self.hits.copy()
+        found = self._decide(scene)
+        found = found[~raised[found[:, 0], found[:, 1]]]
+        self.undecided, self.hits = undecided, counts
+        np.add.at(self.hits, found[:, 1], 1)
+        return found
 
     def _bare(self, fields: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
         """1 for each leg that has none of the fields that are seldom given."""

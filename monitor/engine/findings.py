@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.alert import Alert, Duty, Quantity, Subject, alert_id
+from monitor.domain.alert import DEGRADED, Alert, Duty, Quantity, Subject, alert_id
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCIES
 from monitor.domain.obligation import period_text
@@ -87,6 +87,8 @@ class Hits:
     risk_rating: list[int]
     periods: list[list[int]]
     """By calendar, as :data:`monitor.domain.vocabulary.CALENDARS` orders them."""
+    lacks_version: list[bool]
+    """Whether the leg was judged without the profile version that should have been in force."""
     values: list[LegValues]
 
     @classmethod
@@ -113,7 +115,7 @@ class Hits:
             batch.booked_at_us[at].tolist(), batch.amount_minor[at].tolist(), batch.currency[at].tolist(),
             of_side("account"), of_side("holder"), facts.entity[leg].tolist(),
             facts.segment_code[leg].tolist(), of_profile("version"), of_profile("risk_rating"),
-            scene.periods[leg].tolist(),
+            scene.periods[leg].tolist(), np.isin(facts.holder[leg], list(scene.profiles.lacking)).tolist(),
             list(map(LegValues, *(column[leg].tolist() for column in columns))),
         )  # fmt: skip
 
@@ -130,8 +132,8 @@ class Findings:
     last_alert_us: dict[tuple[str, int], int] = field(default_factory=dict)
     without_subject: int = 0
 
-    def alerts(self, rows: npt.NDArray[np.int64], scene: Scene) -> list[Alert]:
-        """One alert per hit, rows (leg, rule), whose subject is known."""
+    def alerts(self, rows: npt.NDArray[np.int64], scene: Scene, *, is_again: bool = False) -> list[Alert]:
+        """One alert per hit, rows (leg, rule), with a subject; ``is_again``: of legs that were judged before."""
         if not len(rows):
             return []
         if not self.views:
@@ -140,18 +142,18 @@ class Findings:
         behind = _behind(self.engine, self.views, hits, scene)
         for n, subject in enumerate(subjects):
             if subject >= 0:
-                found.append(self._made(hits, n, subject, behind[n], scene.traced))
+                found.append(self._made(hits, n, subject, behind[n], scene.traced, is_again=is_again))
             else:
                 self.without_subject += 1
         return found
 
     def _made(
-        self, hits: Hits, n: int, subject: int, behind: list[WindowEvents], traced: Traced | None
+        self, hits: Hits, n: int, subject: int, behind: list[WindowEvents], traced: Traced | None, *, is_again: bool
     ) -> Alert:  # fmt: skip
         """The alert of a match; where its rule raises, the match stands and the other rules go on."""
         number = hits.rule[n]
         rule, view = self.engine.program.rulebook.rules[number], self.views[number]
-        status, is_quiet = self._status(rule, hits.judged_us[n], subject)
+        status, is_quiet = self._status(rule, hits.judged_us[n], subject, is_again=is_again)
         if not isinstance(view, RuleView):
             return self._without_rule(rule, hits, n, subject, status, is_quiet, view)
         try:
@@ -184,10 +186,13 @@ class Findings:
         count, self.without_subject = self.without_subject, 0
         return count
 
-    def _status(self, rule: Rule, judged_us: int, subject: int) -> tuple[str, bool]:
+    def _status(self, rule: Rule, judged_us: int, subject: int, *, is_again: bool) -> tuple[str, bool]:
         """The alert's status, and whether it falls into the quiet period. Obligations are never quiet."""
         key = (rule.id, subject)
-        is_quiet = falls_quiet(rule, judged_us, self.last_alert_us.get(key))
+        last_us = self.last_alert_us.get(key)
+        is_quiet = falls_quiet(rule, judged_us, last_us)
+        if is_again and last_us is not None:  # An alert long after it says nothing of it.
+            is_quiet, judged_us = is_quiet and last_us < judged_us + rule.alert.quiet_us, max(judged_us, last_us)
         if not is_quiet:
             self.last_alert_us[key] = judged_us
         if rule.id not in self.engine.inputs.live:
@@ -394,6 +399,7 @@ def _marks(
         ("general_parameters", hits.segment[n] < 0),
         ("lower_bound", any(quantity.bound == "at_least" for quantity in measures.values())),
         ("transactions_cut", total > TRANSACTIONS_MAX),
+        (DEGRADED, hits.lacks_version[n]),
     )
     return tuple(name for name, holds in marks if holds)
 

@@ -78,6 +78,9 @@ _PROFILE_MONEY = {
     _FLOW_IN, _FLOW, _FLOW_OUT,
 ) = range(26)  # fmt: skip
 """Where a column comes from; ``_LATER``: another kernel writes it."""
+_PROFILE_SOURCES = (
+    _OF_PROFILE, _ACCOUNT_AGE, _RELATIONSHIP_AGE, _AGE_YEARS, _ACCOUNT_KIND, _CREDENTIALS_AGE, _EXEMPTION_AGE,
+)  # fmt: skip
 _SPECIAL = {
     "customer": _CUSTOMER,
     "direction": _DIRECTION,
@@ -260,6 +263,14 @@ def plan_columns(uses: tuple[FieldUse, ...]) -> ColumnPlan:
         steps.append((_LATER, 0) if use in arguments or use.currency is not None else _source(use.name))
     firsts = tuple((uses.index(use), use.name, argument) for use, argument in arguments.items())
     return ColumnPlan(np.array(steps, np.int32).reshape(-1, 2), tuple(money), firsts, max(len(wanted), 1))
+
+
+def profile_columns(plan: ColumnPlan) -> npt.NDArray[np.bool_]:
+    """Which columns of the leg matrix a profile gives, shape (width,)."""
+    found: npt.NDArray[np.bool_] = np.zeros(plan.width, np.bool_)
+    found[: len(plan.steps)] = np.isin(plan.steps[:, 0], _PROFILE_SOURCES)
+    found[[column for column, _, (amount, _) in plan.money if amount >= 0]] = True
+    return found
 
 
 def _source(name: str) -> tuple[int, int]:

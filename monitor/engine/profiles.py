@@ -111,6 +111,8 @@ class ProfileTable:
     opened_us: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     account_kind: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     joint: JointHolders = field(default_factory=JointHolders)
+    lacking: dict[int, int] = field(default_factory=dict)
+    """By code of a customer the number of the version that should be in force and is not there."""
 
     def put(self, codes: Int32s, values: Int64s) -> None:
         """Take over profiles; a code that is already held gets the new row.

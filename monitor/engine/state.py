@@ -74,6 +74,7 @@ def save(engine: Engine) -> Arrays:
         arrays |= {f"flow.{name}": values for name, values in engine.flow.save().items()}
     if engine.anomalies is not None:
         arrays |= {f"anomalies.{name}": values for name, values in engine.anomalies.save().items()}
+    arrays |= {f"kept.{name}": values for name, values in engine.kept.save().items()}
     arrays["day"] = np.array([] if engine.day is None else [engine.day], np.int64)
     return arrays
 
@@ -110,6 +111,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
     if engine.anomalies is not None:
         own = {name[10:]: values for name, values in arrays.items() if name.startswith("anomalies.")}
         engine.anomalies.load(own)
+    engine.kept.load({name[5:]: values for name, values in arrays.items() if name.startswith("kept.")})
     rules = engine.program.rulebook.rules
     engine.findings.last_alert_us = {(rules[rule].id, code): at for rule, code, at in arrays["quiet"].tolist()}
     engine.day = int(arrays["day"][0]) if len(arrays["day"]) else None

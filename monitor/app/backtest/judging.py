@@ -244,7 +244,7 @@ class OnlyNew(Findings):
     alert with its payments and numbers needs all of them.
     """
 
-    def alerts(self, rows: "np.ndarray", scene) -> list[Alert]:  # type: ignore[no-untyped-def]
+    def alerts(self, rows: "np.ndarray", scene, *, is_again=False) -> list[Alert]:  # type: ignore[no-untyped-def]
         if not len(rows):
             return []
         rules, last, wanted = self.engine.program.rulebook.rules, dict[tuple[str, int], int](), []
@@ -256,4 +256,4 @@ class OnlyNew(Findings):
             wanted.append(not is_quiet)
             if not is_quiet and subject >= 0:
                 last[key] = judged_us
-        return super().alerts(rows[np.array(wanted)], scene)
+        return super().alerts(rows[np.array(wanted)], scene, is_again=is_again)
