@@ -228,6 +228,16 @@ STALENESS = Metric(
     "without any; seconds.",
     "A profile holds from its place in the log.",
 )  # fmt: skip
+LEGS_AGAIN = Metric(
+    "aml_legs_judged_again_total", COUNTER, (),
+    "Legs judged again because a profile version came that had been missing; number.",
+    "A profile that comes later is judged by.",
+)  # fmt: skip
+LEGS_LEFT_OUT = Metric(
+    "aml_legs_left_out_total", COUNTER, (),
+    "Legs judged without a profile version and not judged again, because more waited for one than are kept; number.",
+    "A profile that comes later is judged by.",
+)  # fmt: skip
 PROFILES_WRITTEN = Metric(
     "aml_profiles_written_timestamp_seconds", GAUGE, (),
     "When the profile loader last wrote a profile version to Redis; Unix time in seconds.",

@@ -248,9 +248,11 @@ FRESH = Board("aml-data-and-models", "Are data and models fresh?", (
               ("sum by (model) (aml_model_frozen)", "{{model}} frozen"), alerts=("ModelFrozen",)),
     ),
     (
-        graph("Profile cache", "Requests a second by result; versions that are awaited.", "none",
+        graph("Profile cache", "Requests a second by result; versions awaited; legs that lacked one.", "none",
               ("sum by (result) (rate(aml_profile_cache_requests_total[5m]))", "{{result}}"),
-              ("sum(aml_profiles_awaited)", "awaited"), alerts=("ProfileCacheMisses", "ProfilesStale")),
+              ("sum(aml_profiles_awaited)", "awaited"),
+              ("sum(rate(aml_legs_judged_again_total[5m]))", "judged again"),
+              ("sum(rate(aml_legs_left_out_total[5m]))", "left out"), alerts=("ProfileCacheMisses", "ProfilesStale")),
         graph("Time of one request to the profile cache", "Promised: 99 % below 10 ms.", "s",
               ("histogram_quantile(0.99, sum by (le) (rate(aml_profile_cache_seconds_bucket[5m])))", "99 %"),
               limits=Limits(0.01, 0.1)),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor.adapters.kafka.profile_records import Announcements
 from monitor.adapters.redis.profiles import ProfilesUnavailable
 from monitor.app.profiles import ProfileTimeline
-from monitor.app.streaming import profile_accounts, profile_source
+from monitor.app.streaming import profile_accounts
 from monitor.app.streaming.profile_source import PartitionProfiles
 from monitor.domain.time import HOUR_US, parse_time_us
 from monitor.engine.profiles import HOLDERS_MAX
@@ -108,14 +108,15 @@ def test_versions_that_could_not_be_had_are_in_force_once_they_are_there(data: s
     for version in versions:
         partition.profiles.advance(clock_us)
         announced = partition.announce(version)
-        if data.draw(st.booleans()):
-            partition.profiles.skip(announced)
-        else:
-            partition.profiles.apply(announced)
-    partition.profiles.apply(Announcements.of([]))
-    assert partition.profiles.pending == 0
+        partition.profiles.apply(announced, without(announced) if data.draw(st.booleans()) else frozenset())
+    partition.profiles.arrive(partition.profiles.fetch(partition.profiles.pending))
+    assert partition.profiles.pending == []
     assert not partition.profiles.is_degraded
     assert partition.shown() == partition.expected()
+
+
+def without(announced: Announcements) -> frozenset[tuple[bytes, int]]:
+    return frozenset((token, version) for token, version, _ in announced.rows())
 
 
 def joint(customer: str, number: int, hour: int, *holders: str, **more: Any) -> Version:
@@ -208,28 +209,32 @@ def test_without_profiles_nothing_changes_and_who_goes_on_is_degraded():
     with pytest.raises(ProfilesUnavailable, match="it is down"):
         profiles.apply(announced)
     assert equal(profiles.save(), before)
-    profiles.skip(Announcements.of(announced.rows()[1:]))  # It is recorded later than the clock stands.
-    assert (profiles.pending, profiles.is_degraded) == (1, False)
-    profiles.skip(announced)
+    later = Announcements.of(announced.rows()[1:])
+    profiles.apply(later, without(later))  # It is recorded later than the clock stands.
+    assert (len(profiles.pending), profiles.is_degraded) == (1, False)
+    profiles.apply(announced, without(announced))
     assert profiles.is_degraded
-    assert profiles.pending == 2
-    assert profiles.degraded_tokens() == {announced.token[0].tobytes()}
-    profiles.retry()
-    assert profiles.is_degraded
+    assert set(profiles.pending) == without(announced)
+    hours = payments_at([1, 2, 8, 9])
+    lacking = [(len(run), profiles.table.lacking.copy()) for run, _ in profiles.runs(hours, START_US)]
+    one, other = (partition.codes.code[token.tobytes()] for token in announced.token)
+    assert lacking == [(2, {one: 1}), (2, {one: 1, other: 1})], "who lacks a version is known from when it is due"
+    with pytest.raises(ProfilesUnavailable):
+        profiles.fetch(profiles.pending)
     partition.store.is_down = False
-    profiles._retried_at -= profile_source.RETRY_SECONDS
-    profiles.retry()
-    assert (profiles.is_degraded, profiles.pending, profiles.waiting) == (False, 0, 1)
+    profiles.arrive(profiles.fetch(profiles.pending))
+    assert (profiles.is_degraded, profiles.pending, profiles.waiting) == (False, [], 0)
+    assert [dict(profiles.table.lacking) for _ in profiles.runs(hours, START_US)] == [{}]
     assert partition.shown() == partition.expected()
 
 
-def test_pending_versions_are_asked_for_at_most_once_in_a_second():
+def test_a_missing_version_that_is_not_later_than_the_one_in_force_is_not_missed():
     partition = Partition()
-    partition.profiles.skip(partition.announce(joint("C1", 1, 0)))
-    partition.store.values.clear()
-    partition.profiles.retry()
-    partition.profiles.retry()
-    assert partition.store.reads == [1]
+    partition.profiles.advance(START_US + 2 * HOUR_US)
+    partition.profiles.apply(partition.announce(joint("C1", 2, 1)))
+    former = partition.announce(joint("C1", 1, 0))
+    partition.profiles.apply(former, without(former))
+    assert partition.profiles.pending == []
 
 
 def test_a_version_that_is_gone_is_told_and_given_up_once_a_later_one_is_in_force():
@@ -240,11 +245,11 @@ def test_a_version_that_is_gone_is_told_and_given_up_once_a_later_one_is_in_forc
     partition.store.values.clear()
     with pytest.raises(ProfilesUnavailable, match=r"1 of 1 announced .* emptied.*--from-start"):
         profiles.apply(first)
-    profiles.skip(first)
+    profiles.apply(first, without(first))
     profiles.apply(partition.announce(joint("C2", 1, 0)))
-    assert profiles.pending == 1
+    assert set(profiles.pending) == without(first)
     profiles.apply(partition.announce(joint("C1", 2, 1)))
-    assert (profiles.pending, profiles.is_degraded) == (0, False)
+    assert (profiles.pending, profiles.is_degraded) == ([], False)
     assert partition.shown() == partition.expected()
 
 
@@ -267,13 +272,14 @@ def test_a_state_comes_back_bit_for_bit_without_asking():
     profiles = partition.profiles
     profiles.advance(START_US + 2 * HOUR_US)
     profiles.apply(partition.announce(joint("C1", 1, 0, "C2"), joint("C3", 1, 1, "C1"), joint("C4", 1, 9)))
-    profiles.skip(partition.announce(joint("C2", 1, 1)))
+    missing = partition.announce(joint("C2", 1, 1))
+    profiles.apply(missing, without(missing))
     saved = {name: array.copy() for name, array in profiles.save().items()}
     partition.store.is_down = True
     loaded = PartitionProfiles(partition.store, partition.codes)
     loaded.load(saved)
     assert equal(loaded.save(), saved)
-    assert (loaded.pending, loaded.waiting, loaded.is_degraded) == (1, 1, True)
+    assert (loaded.pending, loaded.waiting, loaded.is_degraded) == (profiles.pending, 1, True)
     partition.store.is_down = False
     for each in (profiles, loaded):
         each.apply(partition.announce(joint("C2", 2, 2, "C4")))

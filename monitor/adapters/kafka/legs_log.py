@@ -71,6 +71,24 @@ def stretch(
         reader.close()
 
 
+def of_kind(client: Mapping[str, str], topic: str, partition: int, start: int, kind: str) -> Iterator[bytes]:
+    """The values of one kind from an offset to the end that the partition has now.
+
+    Raises:
+        KafkaError: The brokers do not give them.
+    """
+    asking = Consumer({**client, "group.id": "aml-measuring", "enable.auto.commit": "false", "log_level": "0"})
+    try:
+        _, end = asking.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
+    except KafkaException as error:
+        raise KafkaError(f"{topic}, partition {partition}: {error.args[0].str()}") from None
+    finally:
+        asking.close()
+    if start < end:
+        for records in stretch(client, topic, partition, start, end):
+            yield from (value for _, each, value in records if each == kind)
+
+
 def kind_of(headers: object) -> str:
     """The kind that a record's headers name; empty where they name none."""
     for name, value in headers if isinstance(headers, list) else []:

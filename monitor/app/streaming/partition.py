@@ -5,15 +5,18 @@
     payments ─► codes of this partition ─► runs between profile versions ─► engine.step ─► alerts
     profiles ─► versions in force from here on
     refusals ─► counted by feed and day, as payments are
+    profiles_late ─► the same of versions that were missing ─► what lacked them decided again ─► alerts
 
 A partition keeps everything that its verdicts depend on, so they are the same in every process, however the log was cut
 and whenever its state was saved and loaded. It knows neither Kafka nor the clock on the wall: a shell hands it records,
-sends what it raises, and saves what :meth:`Partition.save` gives.
+sends what it raises, and saves what :meth:`Partition.save` gives. A record of kind ``profiles_missing`` stands behind
+what it speaks of: the shell tells it first, by :meth:`Partition.go_without`.
 
 Positions within the engine are rows of this partition, from 0 on; outside they are ``number * 2**40 + row``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -23,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.adapters.kafka.feed_records import REFUSALS, RecordUnreadable, decode_refusals
+from monitor.adapters.kafka.missing_profiles import LATE, MISSING, decode_missing
 from monitor.adapters.kafka.payment_chunks import (
     COLUMNS,
     IDENTIFIERS,
@@ -33,13 +37,16 @@ from monitor.adapters.kafka.payment_chunks import (
     SourcedBatch,
     decode,
 )
+from monitor.adapters.kafka.profile_records import ProfileRecordError
 from monitor.adapters.kafka.record_size import values_within
+from monitor.adapters.redis.stored_profile import StoredProfile
 from monitor.app.engine_refusals import REASONS
 from monitor.app.feed_totals import FeedTotals
 from monitor.app.inputs import LoadedInputs, engine_inputs
+from monitor.app.streaming.profile_source import Asked, versions_of
 from monitor.app.streaming.token_table import TokenTable
 from monitor.domain import partitions
-from monitor.domain.alert import Alert
+from monitor.domain.alert import REEVALUATED, Alert
 from monitor.domain.refusal import Reason
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int64s, TransactionBatch
@@ -50,8 +57,6 @@ from monitor.engine.profiles import ProfileTable
 PAYMENTS, PROFILES = "payments", "profiles"
 POSITIONS = 1 << 40
 """Positions of one partition: the first of partition n is ``n * POSITIONS``."""
-DEGRADED = "degraded"
-"""Mark of an alert that was raised without the profile version that should have been in force."""
 ROWS_MAX = 65_536
 """Most payments that are judged at once."""
 
@@ -74,18 +79,37 @@ class Profiles(Protocol):
         """Those in force."""
 
     @property
-    def degraded(self) -> frozenset[bytes]:
-        """Tokens of customers who are judged without the version that should be in force."""
+    def is_degraded(self) -> bool:
+        """Whether a version is missing that should be in force."""
 
     @property
     def awaited(self) -> int:
         """How many announced versions could not be read yet."""
 
-    def apply(self, value: bytes) -> None:
-        """Take over the announcements of a record; raises :class:`Blocked` or :class:`Damaged`, and changes nothing."""
+    @property
+    def pending(self) -> list[Asked]:
+        """The versions that the partition went on without."""
+
+    def go_without(self, value: bytes) -> None:
+        """Take over a record about versions that the partition goes on without; raises :class:`Damaged`."""
+
+    def apply(self, value: bytes, offset: int) -> list[StoredProfile]:
+        """Take over the announcements of the record at an offset; what their versions hold.
+
+        Raises :class:`Blocked` or :class:`Damaged`, and changes nothing then.
+        """
+
+    def take_decided(self) -> list[bytes]:
+        """Records of what the partition went on without since the last call."""
+
+    def arrive(self, value: bytes) -> list[StoredProfile]:
+        """Take over versions that were missing; what they hold. Raises :class:`Damaged`, and changes nothing then."""
+
+    def fetch(self, versions: Sequence[Asked]) -> list[bytes]:
+        """The content of those versions that are there now. Changes nothing, and may run beside everything else."""
 
     def runs(self, batch: TransactionBatch, clock_us: int) -> Iterator[tuple[TransactionBatch, int]]:
-        """The batch in runs within which no version takes effect, each with the clock behind it."""
+        """The batch in runs within which no version takes effect or lacks, each with the clock behind it."""
 
     def save(self) -> Arrays: ...
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None: ...
@@ -117,6 +141,8 @@ class Judged:
     refused: list[RefusedPayment] = field(default_factory=list)
     forwards: list[tuple[int, bytes]] = field(default_factory=list)
     """Partitions and records of payments for them: those of joint accounts whose further holders live there."""
+    missing: list[bytes] = field(default_factory=list)
+    """Records of kind ``profiles_missing`` for this partition's log, which must have them before any alert is sent."""
     damaged: list[tuple[int, str]] = field(default_factory=list)
     """Offsets of records that could not be read, with the fact."""
     steps: list[Step] = field(default_factory=list)
@@ -196,9 +222,16 @@ class Partition:
             waiting.add(chunk)
         elif record.kind == PROFILES:
             self._judge(waiting, judged)
-            self.profiles.apply(record.value)
+            found = self.profiles.apply(record.value, record.offset)
+            judged.missing += self.profiles.take_decided()
+            self._judge_again(found, judged)
         elif record.kind == REFUSALS:
             self.feeds.refuse(decode_refusals(record.value))
+        elif record.kind == LATE:
+            self._judge(waiting, judged)
+            self._judge_again(self.profiles.arrive(record.value), judged)
+        elif record.kind == MISSING:  # What it says was known when the announcements were taken.
+            _readable(record.value)
         else:
             raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
@@ -217,8 +250,7 @@ class Partition:
         for run, clock_us in self.profiles.runs(batch, self.clock_us):
             stepped = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
-            degraded = self.profiles.degraded
-            judged.alerts += [self._outside(alert, degraded) for alert in stepped.alerts]
+            judged.alerts += [self._outside(alert) for alert in stepped.alerts]
             judged.steps.append(stepped)
             judged.payments += len(run)
             judged.booked_us.append(run.booked_at_us)
@@ -227,6 +259,32 @@ class Partition:
             rows = slice(start, start + len(run))
             self.feeds.add(run, stepped.outcome, day[rows], feeds.slice(rows.start, rows.stop), sources[rows])
             start += len(run)
+
+    def _judge_again(self, found: Sequence[StoredProfile], judged: Judged) -> None:
+        """Decide again what lacked these versions, and raise what was not raised before."""
+        kept = self.engine.kept
+        lacked = set(kept.lacked()) if found else set()
+        meant = {(self.tokens.code_of_token(each.customer), each.version): each for each in found}
+        chosen = [each for version, each in meant.items() if version in lacked]
+        if chosen:
+            alerts = kept.again(versions_of(chosen, self.tokens.add_texts), self.profiles.table)
+            for alert in alerts:
+                clock_us, marks = max(self.clock_us, alert.judged_at_us), (*alert.marks, REEVALUATED)
+                judged.alerts.append(msgspec.structs.replace(self._outside(alert), judged_at_us=clock_us, marks=marks))
+
+    def go_without(self, value: bytes) -> None:
+        """Take over a record of kind ``profiles_missing`` that stands in the log behind :attr:`offset`.
+
+        A damaged one changes nothing; it is told when its place in the log is reached.
+        """
+        with suppress(Damaged):
+            self.profiles.go_without(value)
+
+    def wanted(self) -> list[Asked]:
+        """The versions that are missing, or were when what is kept was judged."""
+        tokens = self.tokens.tokens
+        lacked = [(tokens[customer].tobytes(), number) for customer, number in self.engine.kept.lacked()]
+        return list(dict.fromkeys([*self.profiles.pending, *lacked]))
 
     def _forwards(self, batch: TransactionBatch, stepped: Step, sources: Int64s) -> list[tuple[int, bytes]]:
         """Payments of joint accounts, for the partitions of further holders."""
@@ -240,15 +298,13 @@ class Partition:
             found += [(home, value) for value in values_within(rows, encode)]
         return found
 
-    def _outside(self, alert: Alert, degraded: frozenset[bytes]) -> Alert:
-        """The alert with positions that are unique in the bank, and marked where its customer's profile is missing."""
+    def _outside(self, alert: Alert) -> Alert:
+        """The alert with positions that are unique in the bank."""
         first = self.number * POSITIONS
-        is_degraded = bool(degraded) and bytes.fromhex(alert.subject.token) in degraded
         return msgspec.structs.replace(
             alert,
             position=first + alert.position,
             transactions=tuple([first + each for each in alert.transactions]),
-            marks=(*alert.marks, DEGRADED) if is_degraded else alert.marks,
         )
 
     def save(self) -> Arrays:
@@ -269,6 +325,13 @@ class Partition:
         if "feeds" in arrays:  # A state of a release that did not count yet has none.
             self.feeds.load(arrays["feeds"])
         self.rows, self.offset, self.clock_us = int(arrays["rows"][0]), offset, clock_us
+
+
+def _readable(value: bytes) -> None:
+    try:
+        decode_missing(value)
+    except ProfileRecordError as error:
+        raise Damaged(str(error)) from None
 
 
 class _Texts(msgspec.Struct, frozen=True):

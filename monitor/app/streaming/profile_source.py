@@ -10,18 +10,18 @@ its profiles file, sees the same profiles.
 Announcements may be repeated; a version that is in force or behind the one in force changes nothing.
 
 **Without profiles.** :meth:`PartitionProfiles.apply` changes nothing when the content cannot be had. The worker waits,
-or goes on with :meth:`PartitionProfiles.skip`: what was announced stays pending and is asked for again with later
-steps. While a pending version would be in force, :attr:`PartitionProfiles.is_degraded` says so. A pending version is
-given up when a later one of the customer is in force.
+or goes on without some versions: these are pending until :meth:`PartitionProfiles.arrive` brings them, which the log
+says, or they are announced again. While a pending version would be in force, the table names it as lacking. A pending
+version is given up when a later one of the customer is in force.
 """
 
 import heapq
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from monitor.adapters.kafka.profile_records import Announcements
 from monitor.adapters.redis.profiles import Profiles, ProfilesUnavailable, profile_key
@@ -34,20 +34,31 @@ from monitor.adapters.redis.stored_profile import (
 )
 from monitor.app.profiles import profile_rows
 from monitor.app.streaming.profile_accounts import AccountsInForce, Begun
-from monitor.domain.identifiers import TOKEN_BYTES
+from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.domain.transaction import Int32s, Int64s, TransactionBatch
+from monitor.engine.kept_verdicts import Versions
 from monitor.engine.profiles import JointHolders, ProfileTable
 from monitor.intake.profile_columns import ProfileColumns
 
 FORMAT = 1
-RETRY_SECONDS = 1.0
-"""How often pending versions are asked for again."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 _Rank = tuple[int, int, int]
 """Time of recording, number of the version, and how many announcements came before."""
 _JOINT = ("start", "stop", "holder")
+_NEVER = np.iinfo(np.int64).max
+
+Asked = tuple[bytes, int]
+"""A version: the token of the customer, and its number."""
+
+
+class VersionsAbsent(ProfilesUnavailable):
+    """Some of the versions that were asked for are not kept, or damaged; the others are there."""
+
+    def __init__(self, message: str, absent: frozenset[Asked]) -> None:
+        super().__init__(message)
+        self.absent = absent
 
 
 class PartitionProfiles:
@@ -67,57 +78,67 @@ class PartitionProfiles:
         self._waiting: list[tuple[_Rank, bytes]] = []
         """A heap: the version that takes effect next is the first."""
         self._pending: dict[tuple[bytes, int], _Rank] = {}
-        self._retried_at = 0.0
+        self._is_stale = True
+        """Whether the table does not name yet what lacks now."""
+        self._due_us = _NEVER
+        """When the next pending version would take effect."""
 
     # Announced ----------------------------------------------------------------------------------------
 
-    def apply(self, announcements: Announcements) -> None:
-        """Put versions in force at this position of the log, or let them wait for the clock.
+    def apply(self, announcements: Announcements, without: frozenset[Asked] = frozenset()) -> list[StoredProfile]:
+        """Put versions in force at this position of the log, or let them wait for the clock; what they hold.
 
-        Pending ones are asked for too; those that are still not there stay pending.
+        Those of ``without`` are not asked for: they are pending from here on.
 
         Raises:
-            ProfilesUnavailable: The content of some cannot be had; nothing has changed.
+            ProfilesUnavailable: The content of others cannot be had; nothing has changed. :class:`VersionsAbsent` says
+                of which.
         """
         rows = announcements.rows()
-        pending = [each for each in self._pending if each not in {(token, version) for token, version, _ in rows}]
-        if not rows and not pending:
-            return
-        asked = [*((token, version) for token, version, _ in rows), *pending]
-        found = self._kept.read(asked)
-        self._check(asked[: len(rows)], found[: len(rows)])
-        self._retried_at = time.monotonic()
-        for (token, version, recorded_us), value in zip(rows, found[: len(rows)], strict=True):
-            rank = self._pending.get((token, version)) or self._rank(version, recorded_us)
-            self._pending.pop((token, version), None)
-            self._wait(rank, value)
-        self._take_pending(pending, found[len(rows) :])
-        self.advance(self.clock_us)
-
-    def skip(self, announcements: Announcements) -> None:
-        """Go on without these versions: they are pending from now on."""
-        for token, version, recorded_us in announcements.rows():
-            if (token, version) not in self._pending:
+        asked = list(dict.fromkeys((token, version) for token, version, _ in rows if (token, version) not in without))
+        values = dict(zip(asked, self._kept.read(asked) if asked else [], strict=True))
+        profiles = self._checked(values)
+        for token, version, recorded_us in rows:
+            value = values.get((token, version))
+            if value is not None:
+                rank = self._pending.pop((token, version), None) or self._rank(version, recorded_us)
+                heapq.heappush(self._waiting, (rank, value))
+            elif (token, version) not in self._pending:
                 self._pending[token, version] = self._rank(version, recorded_us)
-
-    def retry(self) -> None:
-        """Ask for pending versions again, at most once in :data:`RETRY_SECONDS`; what is not there stays pending."""
-        if not self._pending or time.monotonic() - self._retried_at < RETRY_SECONDS:
-            return
-        pending = list(self._pending)
-        try:
-            found = self._kept.read(pending)
-        except ProfilesUnavailable:
-            return
-        finally:
-            self._retried_at = time.monotonic()
-        self._take_pending(pending, found)
+        if without:
+            self._forget_outdated(without)
+        self._is_stale = True
         self.advance(self.clock_us)
+        return profiles
+
+    def arrive(self, values: Sequence[bytes]) -> list[StoredProfile]:
+        """Take over pending versions whose content is here; any other changes nothing. What all of them hold.
+
+        Raises:
+            ProfileDamaged: One is damaged; nothing has changed.
+        """
+        profiles = [decode(value) for value in values]
+        for profile, value in zip(profiles, values, strict=True):
+            rank = self._pending.pop((profile.customer, profile.version), None)
+            if rank is not None:
+                heapq.heappush(self._waiting, (rank, value))
+        self._is_stale = True
+        self.advance(self.clock_us)
+        return profiles
+
+    def fetch(self, versions: Sequence[Asked]) -> list[bytes]:
+        """The content of those versions that are there and whole. Changes nothing, and may run beside everything else.
+
+        Raises:
+            ProfilesUnavailable: None of them can be read now.
+        """
+        found = zip(versions, self._kept.read(versions), strict=True)
+        return [value for each, value in found if value is not None and _fault(each, value) is None]
 
     @property
-    def pending(self) -> int:
-        """How many announced versions are pending."""
-        return len(self._pending)
+    def pending(self) -> list[Asked]:
+        """The announced versions that are pending."""
+        return list(self._pending)
 
     @property
     def waiting(self) -> int:
@@ -129,38 +150,28 @@ class PartitionProfiles:
         """Whether a version that should be in force is pending."""
         return any(recorded_us <= self.clock_us for recorded_us, _, _ in self._pending.values())
 
-    def degraded_tokens(self) -> frozenset[bytes]:
-        """Tokens of the customers of whom a version that should be in force is pending."""
-        return frozenset(token for (token, _), rank in self._pending.items() if rank[0] <= self.clock_us)
-
     def _rank(self, version: int, recorded_us: int) -> _Rank:
         self._arrivals += 1
         return recorded_us, version, self._arrivals
 
-    def _wait(self, rank: _Rank, value: bytes | None) -> None:
-        assert value is not None
-        heapq.heappush(self._waiting, (rank, value))
-
-    def _take_pending(self, asked: Sequence[tuple[bytes, int]], found: Sequence[bytes | None]) -> None:
-        for each, value in zip(asked, found, strict=True):
-            if value is not None and _fault(each, value) is None:
-                self._wait(self._pending.pop(each), value)
-
-    def _check(self, asked: Sequence[tuple[bytes, int]], found: Sequence[bytes | None]) -> None:
-        """Whether all is there and whole, before anything changes."""
-        missing = sum(value is None for value in found)
+    def _checked(self, values: Mapping[Asked, bytes | None]) -> list[StoredProfile]:
+        """What the versions hold, where all are there and whole."""
+        missing = frozenset(each for each, value in values.items() if value is None)
+        faults = {each: _fault(each, value) for each, value in values.items() if value is not None}
+        faulty = {each: fault for each, fault in faults.items() if fault is not None}
+        absent = missing | faulty.keys()
         if missing:
-            raise ProfilesUnavailable(
-                f"{missing:,} of {len(asked):,} announced profile versions are not kept. Most likely Redis was "
-                "emptied. Fill it again:  aml worker profiles --from-start"
+            raise VersionsAbsent(
+                f"{len(missing):,} of {len(values):,} announced profile versions are not kept. Most likely Redis was "
+                "emptied. Fill it again:  aml worker profiles --from-start",
+                absent,
             )
-        for each, value in zip(asked, found, strict=True):
-            fault = None if value is None else _fault(each, value)
-            if fault is not None:
-                raise ProfilesUnavailable(
-                    f"{profile_key(*each)}: {fault}. Delete the key, and fill it again:  "
-                    "aml worker profiles --from-start"
-                )
+        for each, fault in faulty.items():
+            raise VersionsAbsent(
+                f"{profile_key(*each)}: {fault}. Delete the key, and fill it again:  aml worker profiles --from-start",
+                absent,
+            )
+        return [decode(value) for value in values.values() if value is not None]
 
     # In force -----------------------------------------------------------------------------------------
 
@@ -182,13 +193,30 @@ class PartitionProfiles:
         start = 0
         while start < len(batch):
             self.advance(int(clock[start]))
-            stop = len(batch)
-            if self._waiting:
-                next_us = self._waiting[0][0][0]
-                stop = max(start + 1, int(np.searchsorted(clock, next_us, side="left")))
+            self._show_lacking()
+            next_us = min(self._waiting[0][0][0] if self._waiting else _NEVER, self._due_us)
+            stop = max(start + 1, int(np.searchsorted(clock, next_us, side="left")))
             self.clock_us = int(clock[stop - 1])
             yield batch.slice(start, stop), self.clock_us
             start = stop
+
+    def _show_lacking(self) -> None:
+        """Name in the table which version each customer lacks at the clock."""
+        if not self._is_stale and self.clock_us < self._due_us:
+            return
+        due: dict[bytes, _Rank] = {}
+        for (token, _), rank in self._pending.items():
+            if rank[0] <= self.clock_us:
+                due[token] = max(rank, due.get(token, rank))
+        codes = self._codes_of_customers(list(due)).tolist()
+        self.table.lacking = {code: rank[1] for code, rank in zip(codes, due.values(), strict=True)}
+        self._due_us = min((rank[0] for rank in self._pending.values() if rank[0] > self.clock_us), default=_NEVER)
+        self._is_stale = False
+
+    def _codes_of_customers(self, tokens: Sequence[bytes]) -> Int32s:
+        kinds = np.full(len(tokens), IdentifierKind.CUSTOMER, np.int8)
+        asked = np.frombuffer(b"".join(tokens), np.uint8).reshape(-1, TOKEN_BYTES)
+        return self._codes_of(asked, kinds, pa.nulls(len(tokens), pa.string()))
 
     def _put_in_force(self, ranks: Sequence[_Rank], profiles: Sequence[StoredProfile]) -> None:
         """Put versions in force, given in the order of their ranks."""
@@ -201,7 +229,7 @@ class PartitionProfiles:
         kept = sorted(last.values())
         columns = columns_of([profiles[number] for number in kept], self._codes_of)
         recorded_us, version, arrival = np.array([ranks[number] for number in kept], np.int64).T
-        held = self._rows_of(columns)
+        held = self._rows_of(columns.customer)
         in_force_us, in_force = self._accounts.newest(held)
         is_later = (recorded_us > in_force_us) | ((recorded_us == in_force_us) & (version > in_force))
         chosen = np.flatnonzero(is_later)
@@ -211,12 +239,13 @@ class PartitionProfiles:
         begun = _begun(columns, chosen, owner, (recorded_us[chosen], version[chosen], arrival[chosen]))
         self._accounts.replace(begun, self.table)
         self._give_up({profiles[number].customer: ranks[number] for number in kept})
+        self._is_stale = True
 
-    def _rows_of(self, columns: ProfileColumns) -> Int64s:
+    def _rows_of(self, customer: Int32s) -> Int64s:
         """The rows of customers in the table; beyond it where there is none."""
-        known = columns.customer < len(self.table.row_of)
+        known = customer < len(self.table.row_of)
         row = np.full(len(known), -1, np.int64)
-        row[known] = self.table.row_of[columns.customer[known]]
+        row[known] = self.table.row_of[customer[known]]
         return np.where(row < 0, np.iinfo(np.int64).max, row)
 
     def _give_up(self, in_force: dict[bytes, _Rank]) -> None:
@@ -225,6 +254,12 @@ class PartitionProfiles:
             newest = in_force.get(token)
             if newest is not None and rank[:2] <= newest[:2]:
                 del self._pending[token, version]
+
+    def _forget_outdated(self, versions: frozenset[Asked]) -> None:
+        """Of these versions those that are not later than what is in force are not pending."""
+        tokens = [token for token, _ in versions]
+        recorded_us, number = self._accounts.newest(self._rows_of(self._codes_of_customers(tokens)))
+        self._give_up({t: (us, n, 0) for t, us, n in zip(tokens, recorded_us.tolist(), number.tolist(), strict=True)})
 
     # Snapshots ----------------------------------------------------------------------------------------
 
@@ -277,6 +312,14 @@ class PartitionProfiles:
         ranks = list(map(_rank_of, arrays["pending.rank"]))
         tokens = [token.tobytes() for token in arrays["pending.token"]]
         self._pending = {(token, rank[1]): rank for token, rank in zip(tokens, ranks, strict=True)}
+        self._is_stale, self._due_us = True, _NEVER
+
+
+def versions_of(profiles: Sequence[StoredProfile], codes_of: CodesOfTokens) -> Versions:
+    """Versions as the engine judges by them."""
+    columns = columns_of(profiles, codes_of)
+    rows = profile_rows(lambda name: getattr(columns, name).astype(np.int64))
+    return Versions(columns.customer.astype(np.int64), columns.version, rows)
 
 
 def _rank_of(row: Int64s) -> _Rank:

@@ -139,7 +139,7 @@ class ScoringMetrics(WorkerMetrics):
         self._looked_at: dict[int, float] = {}
         for outcome in m.OUTCOMES:
             book.add(m.OUTCOME, 0, outcome)
-        for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE, m.STEP_ERRORS):
+        for counter in (m.LATE, m.LEGS, m.WITHOUT_PROFILE, m.LEGS_AGAIN, m.LEGS_LEFT_OUT, m.STEP_ERRORS):
             book.add(counter, 0)
         for result in ("hit", "miss"):
             book.add(m.PROFILE_READS, 0, result)
@@ -149,6 +149,7 @@ class ScoringMetrics(WorkerMetrics):
             book.add(m.REFUSED, 0, refusal.value)
         self.awaited(0, oldest_seconds=0.0)
         self._counted: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+        self._kept: dict[int, tuple[int, int]] = {}
         self._drift: dict[int, tuple[Drift, ...]] = {}
         self._frozen: dict[int, frozenset[str]] = {}
         self._is_ready: dict[int, bool] = {}
@@ -175,11 +176,13 @@ class ScoringMetrics(WorkerMetrics):
             self.book.add(m.UNDECIDED, 0, rule.id)
             self.book.add(m.RULE_ERRORS, 0, rule.id)
         self._counted[partition] = (engine.hits.copy(), engine.undecided.sum(axis=1))
+        self._kept[partition] = (engine.kept.decided, engine.kept.left_out)
         self.book.observe(m.RESTORE_SECONDS, seconds)
         self._models(partition, engine.anomalies)
 
     def verdicts(self, partition: int, engine: Engine) -> None:
-        """Hits and undecided verdicts of a partition's engine since the last look, by rule, and its models.
+        """Hits and undecided verdicts of a partition's engine since the last look, by rule; legs that lacked a profile;
+        and its models.
 
         Call it after each step: it looks at an engine at most once in :data:`VERDICT_SECONDS`, because a look goes
         through all rules.
@@ -196,6 +199,11 @@ class ScoringMetrics(WorkerMetrics):
             more = latest - former if len(latest) == len(former) and (latest >= former).all() else latest
             for rule in np.flatnonzero(more).tolist():
                 self.book.add(metric, int(more[rule]), ids[rule])
+        kept = (engine.kept.decided, engine.kept.left_out)
+        for metric, number, before_it in zip((m.LEGS_AGAIN, m.LEGS_LEFT_OUT), kept, self._kept.get(partition, (0, 0)),
+                                             strict=True):  # fmt: skip
+            self.book.add(metric, number - before_it)
+        self._kept[partition] = kept
         self._models(partition, engine.anomalies)
 
     def step_raised(self) -> None:
@@ -240,7 +248,8 @@ class ScoringMetrics(WorkerMetrics):
         super().gone(partition)
         for metric in (m.STATE_BYTES, m.SAVED_AT):
             self.book.forget(metric, str(partition))
-        for kept in (self._counted, self._looked_at, self._drift, self._frozen, self._is_ready, self._snapshots):
+        counts = (self._counted, self._kept, self._looked_at)
+        for kept in (*counts, self._drift, self._frozen, self._is_ready, self._snapshots):
             kept.pop(partition, None)
         self._show_models()
 

@@ -30,6 +30,7 @@ from faust.types import Message as FaustMessage
 
 from monitor.adapters.kafka import legs_log
 from monitor.adapters.kafka.legs_log import KIND
+from monitor.adapters.kafka.missing_profiles import MISSING
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
@@ -37,11 +38,12 @@ from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
+from monitor.app.streaming.late_profiles import LateProfiles
 from monitor.app.streaming.partition import LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.scoring_shown import ShownScoring
-from monitor.app.streaming.scoring_state import Held, Saved, copied, measure_again
+from monitor.app.streaming.scoring_state import RETRY_SECONDS, Held, Saved, copied, measure_again
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
@@ -53,7 +55,6 @@ WAITING_OF_ONE_MAX = 64
 """Where so many of one partition wait, no more of it are fetched until it goes on."""
 FAILED_SECONDS_MAX = 60.0
 """Most between two attempts at a partition whose step raises."""
-RETRY_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
 TOTALS_SECONDS = 1.0
 """How often totals of feeds are handed over."""
@@ -112,9 +113,11 @@ class ScoringWorker:
         self._judging = ThreadPoolExecutor(1, "judging")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._probing = ThreadPoolExecutor(1, "probing")
+        self._reading = ThreadPoolExecutor(1, "reading")
         self._saving: asyncio.Task[None] | None = None
         self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
+        self._late = LateProfiles(self._outbox, self._reading)
         self._waiting: asyncio.Queue[FaustMessage] | None = None
         legs = self.app.topic(
             self.topics.legs, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
@@ -195,6 +198,7 @@ class ScoringWorker:
             await self._send_totals()
             self._fetch_less()
             await self._save_what_is_due()
+            self._late.look(held.partition for held in self._held.values())
 
     async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
         while True:
@@ -337,6 +341,11 @@ class ScoringWorker:
         found = store.newest(layout=partition.layout, at_most=_NO_LIMIT)
         if found is not None:
             partition.load(found.arrays, offset=found.position, clock_us=found.clock_us)
+        # What workers before went on without stands in the log behind the place where it did.
+        for value in legs_log.of_kind(
+            self.settings.kafka.client(), self.topics.legs, number, partition.offset, MISSING
+        ):
+            partition.go_without(value)
         return Held(partition, store, partition.offset)
 
     async def _join(self, held: Held, first: int) -> None:
@@ -344,7 +353,8 @@ class ScoringWorker:
         start = time.perf_counter()
         if held.partition.offset < first:
             client, topic = self.settings.kafka.client(), self.topics.legs
-            await self._in_thread(lambda: measure_again(held.partition, client, topic, first))
+            missing = await self._in_thread(lambda: measure_again(held.partition, client, topic, first))
+            await self._outbox.decided(held.partition.number, missing)
         held.is_joined = True
         if held.restoring_seconds is not None:
             seconds = held.restoring_seconds + time.perf_counter() - start

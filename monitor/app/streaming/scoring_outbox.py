@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 import faust
@@ -10,6 +10,7 @@ import msgspec
 
 from monitor.adapters.kafka import alert_records, feed_records, refused_records
 from monitor.adapters.kafka.legs_log import FORMAT, KIND
+from monitor.adapters.kafka.missing_profiles import LATE, MISSING, encode_late, headers_of
 from monitor.adapters.kafka.record_size import values_within
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.engine_refusals import DETAILS
@@ -55,6 +56,7 @@ class ScoringOutbox:
 
         ``trace`` are headers by which a trace goes on (:mod:`monitor.app.streaming.tracing`).
         """
+        await self.decided(partition.number, judged.missing)
         by_home: dict[int, list[Alert]] = defaultdict(list)
         for alert in judged.alerts:
             by_home[home(bytes.fromhex(alert.subject.token), self._alert_partitions)].append(alert)
@@ -80,6 +82,18 @@ class ScoringOutbox:
         for value in feed_records.encode_totals(f"{self._topics.legs}-{number}", changed) if changed else ():
             headers = feed_records.headers_of(feed_records.TOTALS)
             await self._produce(self._topics.alerts, value, headers, partition=number % self._alert_partitions)
+
+    async def decided(self, number: int, missing: Sequence[bytes]) -> None:
+        """Write into a partition's log what it goes on without; waits until the brokers have it."""
+        for value in missing:
+            await self._produce(self._topics.legs, value, headers_of(MISSING), partition=number)
+        if missing and self._unsent:
+            await asyncio.wait(self._unsent)
+
+    async def late(self, number: int, versions: Sequence[bytes]) -> None:
+        """Write versions that were missing into a partition's log."""
+        for value in encode_late(versions):
+            await self._produce(self._topics.legs, value, headers_of(LATE), partition=number)
 
     def _refusals(self, number: int, judged: Judged) -> Iterator[RefusedPayment]:
         """Payments that only the engine could refuse, and records of the log that cannot be read."""

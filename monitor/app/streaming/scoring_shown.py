@@ -51,7 +51,7 @@ class ShownScoring:
             metrics.bank_snapshot(number, bank.day)
         metrics.verdicts(number, partition.engine)
         metrics.paused(number, judged.blocked is not None)
-        metrics.degraded(number, bool(partition.profiles.degraded))
+        metrics.degraded(number, partition.profiles.is_degraded)
         if judged.blocked is not None:
             self._say.warning("partition_waits", partition=number, dependency="redis")
 

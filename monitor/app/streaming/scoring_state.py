@@ -12,6 +12,9 @@ from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.engine import state
 
+RETRY_SECONDS = 0.5
+"""Pause before a record that is blocked is tried again."""
+
 
 @dataclass(slots=True)
 class Held:
@@ -66,10 +69,17 @@ def copied(partition: Partition) -> Saved:
     return Saved(arrays, partition.offset, partition.clock_us, partition.layout)
 
 
-def measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> None:
-    """Take the log up to an offset over without raising anything."""
-    for records in legs_log.stretch(client, topic, partition.number, partition.offset, until):
-        partition.step([LogRecord(offset, kind, value) for offset, kind, value in records])
+def measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> list[bytes]:
+    """Take the log up to an offset over without raising anything; what the partition went on without."""
+    missing: list[bytes] = []
+    for found in legs_log.stretch(client, topic, partition.number, partition.offset, until):
+        records = [LogRecord(offset, kind, value) for offset, kind, value in found]
+        while (judged := partition.step(records)).blocked is not None:
+            missing += judged.missing
+            records = records[judged.records :]
+            time.sleep(RETRY_SECONDS)
+        missing += judged.missing
     partition.engine.undecided[:] = 0
     partition.engine.hits[:] = 0
     partition.offset = max(partition.offset, until)
+    return missing

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from models import compiled
 from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind, token_of
@@ -118,6 +119,10 @@ class TokenTable:
             if (text := text_of(row)) is not None:
                 self._words[int(codes[row])] = text
         return codes
+
+    def add_texts(self, tokens: Bytes16, kinds: npt.NDArray[np.int8], texts: pa.Array) -> Int32s:
+        """The same with the texts as a column, null where personal."""
+        return self.add(tokens, kinds, lambda row: texts[row].as_py())
 
     def codes_of_tokens(self, tokens: Bytes16) -> Int32s:
         """The code of each token, shape (n,); -1 where there is none."""
