@@ -364,10 +364,12 @@ def _admit(
             else:
                 tallies[1] += counted
                 target = seen[origin, _POSITION] >> _DAY_BITS
-                payee = np.int64(np.int32(seen[origin, _ACCOUNTS] & 0xFFFFFFFF))
-                if payee < 0:
-                    payee = np.int64(np.int32(seen[origin, _HOLDERS] & 0xFFFFFFFF))
-                taken_back[i, 0], taken_back[i, 1] = target, payee
+                payer = seen[origin, _HOLDERS] >> 32
+                payee = np.int64(np.int32(seen[origin, _HOLDERS] & 0xFFFFFFFF))
+                account = np.int64(np.int32(seen[origin, _ACCOUNTS] & 0xFFFFFFFF))
+                taken_back[i, 0], taken_back[i, 1] = target, account if account >= 0 else payee
+                taken_back[i, 2] = payer if payer >= 0 else seen[origin, _ACCOUNTS] >> 32
+                taken_back[i, 3] = payee if payee >= 0 else account
                 number = 0
                 for side in range(2):
                     word, other = seen[origin, _HOLDERS], seen[origin, _ACCOUNTS]
@@ -464,6 +466,12 @@ def _admit(
 
 
 @kernel
+def _find_ids(seen: Rows, ids: Rows, is_known: Bools) -> None:
+    for i in range(len(ids)):
+        is_known[i] = find(seen, ids[i, 0], ids[i, 1]) >= 0
+
+
+@kernel
 def _still_needed(
     seen: Rows, row_of: Int32s, clock_us: Int64s, elsewhere_us: Int64s | None, retention_us: int, keep: Bools
 ) -> None:
@@ -483,8 +491,9 @@ class Admitted:
     reversals_found: int
     reversals_without_original: int
     taken_back: Rows
-    """Shape (n, 2): the log position of the payment that a record takes back, ``UNKNOWN`` where it takes none, and the
-    account that it had gone to, or else its holder; ``-1`` for none. The record itself can name others."""
+    """Shape (n, 4): the log position of the payment that a record takes back, ``UNKNOWN`` where it takes none; the
+    account that it had gone to, or else its holder; who had paid it, and who had received it, as an account where no
+    holder is known; ``-1`` for none. The record itself can name others."""
 
 
 class Admission:
@@ -540,8 +549,8 @@ class Admission:
         counts = np.array([space.count for space in self.spaces], np.int64)
         outcome, is_late = np.zeros(n, np.int8), np.zeros(n, np.bool_)
         wide, small = np.empty((6, most), np.int64), np.empty((3, most), np.int32)
-        tallies, taken_back = np.zeros(4, np.int64), np.full((n, 2), UNKNOWN, np.int64)
-        taken_back[:, 1] = -1
+        tallies, taken_back = np.zeros(4, np.int64), np.full((n, 4), UNKNOWN, np.int64)
+        taken_back[:, 1:] = -1
         emitted = _admit(
             batch.position, batch.booked_at_us, batch.id_hi, batch.id_lo, batch.digest, batch.status, batch.reverses_hi,
             batch.reverses_lo, has_original, holders, accounts, extra_codes, extra_sides,
@@ -562,6 +571,12 @@ class Admission:
         )
         legs = Legs(transaction, side, kind, row, account_row, judged_us, before_us, operation, target)
         return Admitted(outcome, is_late, legs, int(tallies[1]), int(tallies[2]), taken_back)
+
+    def knows(self, ids: Rows) -> Bools:
+        """Which ids, shape (n, 2), are those of payments that have come here and are remembered."""
+        is_known = np.zeros(len(ids), np.bool_)
+        _find_ids(self.seen, ids, is_known)
+        return is_known
 
     def _tidied(self, table: Rows, used: int, coming: int) -> tuple[Rows, int]:
         """The table with room for ``coming`` more rows; if that takes another one, without what has been forgotten."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.countries import COUNTRY_CODE
+from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import UNKNOWN
@@ -24,8 +25,8 @@ from monitor.engine.sharing import Sharing, shared
 from monitor.rulebook.dispatch import CLASSES, IS_FALSE, IS_OPEN, IS_PLAIN, IS_TRUE
 from monitor.rulebook.parameters import value_in_force
 from monitor.rulebook.plan import FilterPlan, Program, RulePlan, TablePlan
-from monitor.rulebook.rule import ANY, Call, Parameter, ParameterRow
-from monitor.rulebook.walk import nodes
+from monitor.rulebook.rule import ANY, Call, Name, Parameter, ParameterRow, Rule
+from monitor.rulebook.walk import nodes, walk
 
 Encode = Callable[[IdentifierKind, str], int]
 """Gives the code of an identifier, a new one where it is new."""
@@ -107,6 +108,9 @@ class RuleGroups(NamedTuple):
     """Rules by the groups that they apply to and are not settled as false for."""
     is_shown: npt.NDArray[np.bool_]
     """Shape (groups, measures): a rule that is asked reads the measure, or peers are measured by it."""
+    asks_for_money: npt.NDArray[np.bool_]
+    """Shape (groups of ``group_of``,): whether a rule that is asked is about the flow of money. Where one can be, group
+    ``g`` has two more: ``g + len(asks_for_money)`` without such rules, and again so much further with nothing else."""
 
 
 def bind(program: Program, *, encode: Encode, lists: Mapping[str, NamedList]) -> Bound:
@@ -172,6 +176,11 @@ def _rule_groups(program: Program, leg_kinds: list[int], applies: npt.NDArray[np
     facts = np.stack((np.broadcast_to(IS_PLAIN[:, None], shape), is_holder), axis=4)
     groups, group_of = np.unique(np.concatenate((chosen, facts), 4).reshape(-1, len(leg_kinds) + 2), axis=0,
                                  return_inverse=True)  # fmt: skip
+    of_money = np.array([_asks_for_money(rule) for rule in program.rulebook.rules] + [False] * 2)
+    asks_for_money = np.array(groups[:, of_money].any(axis=1))
+    if of_money.any():
+        is_fact = np.arange(len(of_money)) >= len(leg_kinds)
+        groups = np.concatenate((groups, groups & ~of_money, groups & (of_money | is_fact)))
     reads = np.zeros((len(leg_kinds) + 2, len(program.measures)), bool)
     for number, rule in enumerate(program.rules):
         reads[number, [column for pair in rule.measures.values() for column in pair if column >= 0]] = True
@@ -180,7 +189,12 @@ def _rule_groups(program: Program, leg_kinds: list[int], applies: npt.NDArray[np
         group_of.reshape(shape).astype(np.int32),
         shared(groups[:, :-2].T, np.ascontiguousarray(groups[:, -2])),
         np.array((groups[:, :, None] & reads[None]).any(axis=1)),
+        asks_for_money,
     )
+
+
+def _asks_for_money(rule: Rule) -> bool:
+    return any(isinstance(each, Name) and each.name in FLOW_NAMES for each in walk(rule.when))
 
 
 def _outputs(layout: TableLayout, is_shown: npt.NDArray[np.bool_]) -> Outputs:

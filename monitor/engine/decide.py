@@ -76,12 +76,14 @@ def decide(
     room: Scratch,
     hits: Rows,
     undecided: Rows,
+    is_open: npt.NDArray[np.bool_],
 ) -> int:
     """Judge all legs by the rules that their kind, jurisdiction and class leave open.
 
     ``sharing`` says what the legs of a group are asked (:class:`monitor.engine.binding.RuleGroups`). Writes (leg, rule)
-    of what holds into ``hits``, block by block, and adds to ``undecided[rule, operand]``; returns the number of hits,
-    which may exceed what fits: then call again with more room and fresh counts.
+    of what holds into ``hits``, block by block, adds to ``undecided[rule, operand]`` and marks the legs of which a rule
+    is undecided in ``is_open``; returns the number of hits, which may exceed what fits: then call again with more room
+    and fresh counts. A leg of group -1 is asked nothing.
     """
     found = 0
     for first in range(0, len(leg_group), BLOCK):
@@ -107,6 +109,7 @@ def decide(
                                 hits[found, 0], hits[found, 1] = first + k, rule
                             found += 1
                         elif truth == UNDECIDED:
+                            is_open[first + k] = True
                             operand = room.missing[k]
                             undecided[rule, operand if operand >= 0 else undecided.shape[1] - 1] += 1
     return found

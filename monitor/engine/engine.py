@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.alert import Alert
-from monitor.domain.flow import FLOW_NAMES
+from monitor.domain.flow import OFFSET_BITS, FlowMessage
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.partitions import Partition
 from monitor.domain.time import UNKNOWN
@@ -24,14 +24,17 @@ from monitor.engine import admission, decide
 from monitor.engine.admission import Admission, Legs
 from monitor.engine.anomalies import Anomalies
 from monitor.engine.anomaly_alerts import alerts_of
+from monitor.engine.awaited import Awaited
 from monitor.engine.binding import Bound, NamedList, bind
 from monitor.engine.conditions import Asked, Code, scratch
 from monitor.engine.conversion import Rates
 from monitor.engine.far_behind import forget_periods
 from monitor.engine.findings import Findings, Scene
 from monitor.engine.firsts import Firsts
-from monitor.engine.flow import FlowTable, Traced, payments_of
-from monitor.engine.further_keys import ACCOUNT, HOLDER, KEY_KINDS, PAIR
+from monitor.engine.flow import FlowTable
+from monitor.engine.flow_messages import CodeOf
+from monitor.engine.following import Followed, Following, Told
+from monitor.engine.further_keys import ACCOUNT, CREDITOR, HOLDER, KEY_KINDS, PAIR, Bools
 from monitor.engine.kept_verdicts import KeptVerdicts
 from monitor.engine.legs import LegFacts, Scopes, build_fields, classes_of, day_of, describe, plan_columns
 from monitor.engine.ownership import NOWHERE, Destinations
@@ -112,6 +115,8 @@ class Step:
     """Rules that raised while their alerts were made, by id; the alerts are there, with a mark."""
     forward: Destinations = NOWHERE
     """Payments of the batch that must go on, as whole rows, to partitions where further holders of an account live."""
+    told: list[Told] = field(default_factory=list)
+    """What other partitions must be told of the money of the batch."""
 
 
 class Engine:
@@ -119,7 +124,7 @@ class Engine:
 
     Of several partitions it judges the legs of the keys that live in its own (:mod:`monitor.engine.ownership`); it must
     be given every payment that :func:`~monitor.engine.ownership.destinations` or another engine's :attr:`Step.forward`
-    send there.
+    send there, and hear what another's :attr:`Step.told` has for it. Positions of its alerts begin at ``first``.
     """
 
     def __init__(
@@ -148,8 +153,12 @@ class Engine:
         }
         self.peers = Peers(program.peers, program.hub_measure)
         self.firsts = Firsts()
-        follows_money = any(use.name in FLOW_NAMES for use in program.fields)
-        self.flow = FlowTable(tokens=lambda: self.inputs.identifiers.tokens) if follows_money else None
+        self.first = partition.number << OFFSET_BITS
+        self.flow: Following | None = None
+        if program.follows_money:
+            table = FlowTable(tokens=lambda: self.inputs.identifiers.tokens)
+            self.flow = Following(table, self.admission.ownership)
+        self.awaited = Awaited(program.fields)
         self.anomalies = None if inputs.models == MODELS_OFF else Anomalies()
         self.findings = Findings(self)
         self.kept = KeptVerdicts(self)
@@ -193,16 +202,17 @@ class Engine:
         if not ownership.is_of_all:
             result.forward = ownership.forward(
                 batch, admitted.outcome == admission.JUDGED, profiles.joint, self.inputs.identifiers.tokens,
-                self.bound.extra_kinds,
+                self.bound.extra_kinds, follows_money=self.flow is not None,
             )  # fmt: skip
-        traced = None if self.flow is None else self.flow.trace(payments_of(batch, admitted))
+        followed = None if self.flow is None else self.flow.follow(batch, admitted, self.inputs.identifiers.tokens)
+        result.told = [] if followed is None else followed.told
         for start, stop, day in self._days(batch, admitted.outcome):
             if self.day is not None and day > self.day:
                 result.snapshots.append(self.peers.publish(position=int(batch.position[start]), day=day))
             self.day = day
             first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
             legs = admitted.legs.slice(int(first), int(last))
-            alerts = self._judge(batch, legs, profiles, traced) if last > first else []
+            alerts = self._judge(batch, legs, profiles, followed) if last > first else []
             if self.anomalies is not None:
                 day_of_batch = batch.slice(start, stop)
                 found = self.anomalies.step(
@@ -218,6 +228,29 @@ class Engine:
         result.raised = self.findings.take_raised()
         return result
 
+    def hear(self, message: FlowMessage, ids: npt.NDArray[np.int64], code_of: CodeOf, position: int) -> Step:
+        """Take in what another partition told of money, and judge the legs that waited for it.
+
+        Args:
+            message: What was told, and
+            ids: of which payments; see :class:`monitor.engine.following.Told`.
+            code_of: The codes of tokens in this process, which :attr:`EngineInputs.identifiers` knows from then on.
+            position: Where the message stands in the log: no payment has this position.
+
+        Raises:
+            UnsoundMessage: The message is not sound; nothing has been taken in.
+        """
+        assert self.flow is not None
+        heard = self.flow.hear(message, ids, code_of, lambda: self.inputs.identifiers.tokens, position)
+        waited, is_answered = self.awaited.answered(heard)
+        is_early = (heard.ids[:, 0] != UNKNOWN) & ~is_answered & ~self.admission.knows(heard.ids)
+        self.flow.keep(heard, np.flatnonzero(is_early))
+        nothing = np.zeros(0, np.int8)
+        step = Step(nothing, nothing.astype(np.bool_), [], [], 0, 0, 0, told=heard.told)
+        step.alerts = self._alerts_of(waited)
+        step.matches_without_subject = self.findings.take_without_subject()
+        return step
+
     def _days(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
         """Runs of the batch within one UTC day of the log's clock: (start, stop, day)."""
         is_judged = outcome == admission.JUDGED
@@ -230,7 +263,9 @@ class Engine:
         runs = [(a, b, int(days[a])) for a, b in pairwise(cuts) if b > a]
         return [run for run in runs if run[2] != np.iinfo(np.int64).min]
 
-    def _judge(self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, traced: Traced | None) -> list[Alert]:
+    def _judge(
+        self, batch: TransactionBatch, legs: Legs, profiles: ProfileTable, followed: Followed | None
+    ) -> list[Alert]:
         self.peers.make_room(self.admission.spaces[HOLDER].count)
         legs, leg_class = self._looked_at(batch, legs)
         facts = self.facts(batch, legs, profiles)
@@ -245,7 +280,7 @@ class Engine:
             self.peers.is_hub,
             self.firsts,
             periods,
-            _NOTHING if traced is None else traced.measures,
+            _NOTHING if followed is None else followed.traced.measures,
         )
         measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
@@ -253,14 +288,36 @@ class Engine:
         if profiles.lacking:  # The version that lacks may have a field that is seldom given.
             bare[np.isin(facts.holder, list(profiles.lacking))] = 0
         group = self.bound.rule_groups.group_of[legs.kind, facts.jurisdiction, leg_class, bare]
+        traced = None if followed is None else followed.traced
         scene = Scene(batch, legs, facts, fields, measures, bounds, profiles, periods, leg_class, group, traced)
         for number in range(len(self.tables)):
             self._run_table(number, scene)
         self.peers.record(facts.holder_row, legs.operation, facts.segment, measures)
-        hits = self._decide(scene)
+        if followed is None or followed.is_awaited is None:
+            hits, waited = self._decide(scene, group), list[Alert]()
+        else:
+            hits = self._decide(scene, self._hold(scene, followed.is_awaited))
+            waited = self._alerts_of(self.awaited.too_many())
         if profiles.lacking:
             self.kept.keep(scene, hits)
-        return self.findings.alerts(hits, scene)
+        return self.findings.alerts(hits, scene) + waited
+
+    def _hold(self, scene: Scene, is_awaited: npt.NDArray[np.bool_]) -> Int32s:
+        """Keep the legs of payees whose money is awaited, where rules ask for it and are not false without; gives the
+        groups of rules that all legs are asked now."""
+        legs, asks = scene.legs, self.bound.rule_groups.asks_for_money
+        waits = is_awaited[legs.transaction] & (legs.side == CREDITOR) & (legs.operation == 0) & asks[scene.group]
+        if not waits.any():
+            return scene.group
+        later = np.where(waits, scene.group + 2 * len(asks), -1).astype(np.int32)
+        hits, _, is_open = self._ask(scene, later)
+        is_open[hits[:, 0]] = True
+        self.awaited.hold(scene, np.flatnonzero(is_open), later[is_open])
+        return np.where(waits, scene.group + len(asks), scene.group).astype(np.int32)
+
+    def _alerts_of(self, waited: Scene | None) -> list[Alert]:
+        """The alerts of legs that have waited."""
+        return [] if waited is None else self.findings.alerts(self._decide(waited, waited.group), waited)
 
     def _looked_at(self, batch: TransactionBatch, legs: Legs) -> tuple[Legs, Int64s]:
         """The legs that some rule or filter of their kind may be about, and their classes; and all that take back."""
@@ -310,25 +367,31 @@ class Engine:
             is_far_behind = legs.judged_us - facts.booked_us > self.admission.lateness_us
             forget_periods(layout, is_far_behind, scene.measures, scene.bounds)
 
-    def _decide(self, scene: Scene) -> npt.NDArray[np.int64]:
-        """(leg, rule) of all conditions that hold, in the order of the log."""
+    def _decide(self, scene: Scene, group: Int32s) -> npt.NDArray[np.int64]:
+        """(leg, rule) of all conditions that hold, in the order of the log; ``group`` has the rules of each leg."""
+        hits, undecided, _ = self._ask(scene, group)
+        self.undecided += undecided
+        np.add.at(self.hits, hits[:, 1], 1)
+        return hits[np.lexsort((hits[:, 1], hits[:, 0]))]
+
+    def _ask(self, scene: Scene, group: Int32s) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Bools]:
+        """What holds, how often each rule is undecided for want of what, and the legs of which one is."""
         bound, legs, room = self.bound, scene.legs, 4096
         while True:
             hits, undecided = np.empty((room, 2), np.int64), np.zeros_like(self.undecided)
+            is_open = np.zeros(len(legs), np.bool_)
             found = decide.decide(
-                legs.operation, scene.group, bound.rule_groups.sharing, bound.rule_spans, self._code(),
-                self._asked(scene), self.room, hits, undecided,
+                legs.operation, group, bound.rule_groups.sharing, bound.rule_spans, self._code(),
+                self._asked(scene), self.room, hits, undecided, is_open,
             )  # fmt: skip
             if found <= room:
-                self.undecided += undecided
-                np.add.at(self.hits, hits[:found, 1], 1)
-                return hits[np.lexsort((hits[:found, 1], hits[:found, 0]))]
+                return hits[:found], undecided, is_open
             room = found
 
     def decided_again(self, scene: Scene, raised: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """(leg, rule) of the conditions that hold and did not before. Only these are counted: the legs were before."""
         undecided, counts = self.undecided.copy(), self.hits.copy()
-        found = self._decide(scene)
+        found = self._decide(scene, scene.group)
         found = found[~raised[found[:, 0], found[:, 1]]]
         self.undecided, self.hits = undecided, counts
         np.add.at(self.hits, found[:, 1], 1)

@@ -274,11 +274,11 @@ def _behind(
 
 
 def _way(view: RuleView, row: int, traced: Traced | None) -> WindowEvents:
-    """Positions of the payments on the ways of the findings that the rule asks for."""
+    """Positions of the payments before this one on the ways of the findings that the rule asks for."""
     if traced is None:
         return [], 0
     ways = [traced.path(row, finding) for finding in view.flow_findings]
-    positions = sorted({position for way in ways if way is not None for position in way.positions})
+    positions = sorted({position for way in ways if way is not None for position in way.positions[:-1]})
     return positions, len(positions)
 
 
@@ -287,9 +287,11 @@ def _alert(
     behind: list[tuple[list[int], int]],
 ) -> Alert:  # fmt: skip
     """The alert with everything that explains it."""
-    rule, identifiers, values, position = view.rule, engine.inputs.identifiers, hits.values[n], hits.position[n]
+    rule, identifiers, values = view.rule, engine.inputs.identifiers, hits.values[n]
+    position = engine.first + hits.position[n]
     *windows, way = behind
     shared = view.shared(windows, is_credit=hits.side[n] == CREDITOR)
+    shared = [([engine.first + each for each in own], count) for own, count in shared]
     positions, total = _transactions([*shared, way], position)
     measures, parameters = view.quantities(values), view.parameters_of(values.combination)
     role, token = _role(engine, hits, n), identifiers.token(subject)

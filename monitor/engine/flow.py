@@ -67,29 +67,34 @@ from monitor.engine.trails import MEASURES, PAYEE_HERE, PAYER_HERE, RECORD_WORDS
 
 Rows = npt.NDArray[np.int64]
 
+NO_ROWS = np.zeros(0, np.int64)
 _BOOKED = STATUSES.index("booked")
 _ACCOUNTS, _POOL_WORDS = 1 << 20, 1 << 14
 """Room at the beginning; that of accounts takes no memory before they come."""
 _STATE = ("row_of", "accounts", "marks", "pool", "counts", "heard")
 
 
-def payments_of(batch: TransactionBatch, admitted: Admitted) -> Payments:
-    """The payments of a batch as tracing sees them: from account to account, or from holder where none is given."""
+def payments_of(batch: TransactionBatch, admitted: Admitted, first: int = 0) -> Payments:
+    """The payments of a batch as tracing sees them: from account to account, or from holder where none is given.
 
-    def first(given: Int32s, else_: Int32s) -> Int32s:
-        return np.where(given >= 0, given, else_)
+    ``first`` is the position of a partition's first payment, as all partitions count them.
+    """
+    back = admitted.taken_back[:, 0]
+
+    def given(code: Int32s, else_: Int32s) -> Int32s:
+        return np.where(code >= 0, code, else_)
 
     return Payments(
-        position=batch.position,
+        position=batch.position + first,
         time_us=batch.booked_at_us,
-        payer=first(batch.debtor_account, batch.debtor_holder),
-        payer_owner=first(batch.debtor_holder, batch.debtor_account),
-        payee=first(batch.creditor_account, batch.creditor_holder),
-        payee_owner=first(batch.creditor_holder, batch.creditor_account),
+        payer=given(batch.debtor_account, batch.debtor_holder),
+        payer_owner=given(batch.debtor_holder, batch.debtor_account),
+        payee=given(batch.creditor_account, batch.creditor_holder),
+        payee_owner=given(batch.creditor_holder, batch.creditor_account),
         amount=batch.amount_minor,
         currency=batch.currency,
         is_booked=(admitted.outcome == JUDGED) & (batch.status == _BOOKED),
-        takes_back=admitted.taken_back[:, 0],
+        takes_back=np.where(back == UNKNOWN, UNKNOWN, back + first),
         taken_from=admitted.taken_back[:, 1].astype(np.int32),
         sides=np.full(len(batch), PAYER_HERE | PAYEE_HERE, np.int8),
     )
@@ -115,29 +120,31 @@ class Traced:
         return None if number < 0 else self.records.path(row, number)
 
 
+def leaving(payments: Payments) -> Int64s:
+    """The payments, by row, whose money goes to an account of another partition."""
+    is_moved = payments.is_booked & (payments.amount > 0) & (payments.payer != payments.payee)
+    return np.flatnonzero(is_moved & (payments.sides & PAYEE_HERE == 0) & (payments.payee >= 0))
+
+
 def message_to(
-    to: npt.NDArray[np.bool_], traced: Traced, tokens: Bytes16, payments: Payments | None = None
+    traced: Traced, tokens: Bytes16, payments: Payments | None = None, rows: Int64s = NO_ROWS, back: Int64s = NO_ROWS
 ) -> FlowMessage | None:
     """What tracing a batch has for another partition; None where that is nothing.
 
     Args:
-        to: By code, shape (codes,): whether the account is of that partition.
         traced: What tracing the batch gave.
         tokens: The tokens by code, shape (codes, 16).
         payments: The batch; None where it had come as a message, of which only hub marks go on.
+        rows: Of :func:`leaving`, those whose payee is of that partition.
+        back: Those that take a payment back whose payee is of that partition.
     """
-    notes, chosen = traced.hubs, np.zeros(0, np.int64)
-    if payments is not None:
-        is_moved = payments.is_booked & (payments.amount > 0) & (payments.payer != payments.payee)
-        chosen = np.flatnonzero(is_moved & (payments.sides & PAYEE_HERE == 0) & (payments.payee >= 0))
-        chosen = chosen[to[payments.payee[chosen]]]
-        back = np.flatnonzero((payments.takes_back != UNKNOWN) & (payments.taken_from >= 0))
-        back = back[to[payments.taken_from[back]]]
+    notes = traced.hubs
+    if payments is not None and len(back):
         kind = np.full(len(back), TAKE_BACK)
         columns = (payments.position[back], kind, payments.taken_from[back], payments.takes_back[back])
         notes = np.concatenate((notes, np.column_stack(columns)))
         notes = notes[np.argsort(notes[:, N_POSITION], kind="stable")]
-    return to_message(traced.records.rows(chosen), notes, tokens) if len(chosen) or len(notes) else None
+    return to_message(traced.records.rows(rows), notes, tokens) if len(rows) or len(notes) else None
 
 
 _NONE = Records(np.zeros(1, np.int64), np.zeros(0, np.int64))
@@ -182,7 +189,7 @@ class FlowTable:
             position: Where the message stands in the log of this partition.
 
         Raises:
-            ValueError: The message is not sound; nothing has been taken in.
+            UnsoundMessage: The message is not sound; nothing has been taken in.
         """
         records, notes = from_message(message, code_of)
         told = np.concatenate((records.head(R_POSITION), notes[:, N_POSITION]))
@@ -198,6 +205,10 @@ class FlowTable:
         if len(notes):
             self._note(notes)
         return traced
+
+    def listen_anew(self, partition: int) -> None:
+        """Forget how far a partition was heard: it counts its positions from the beginning again."""
+        self.heard[partition : partition + 1] = 0
 
     def _trace(self, payments: Payments, given: Records) -> Traced:
         count = len(payments.position)

@@ -31,6 +31,11 @@ from monitor.engine.compiled import kernel
 
 _CODE_MAX = 2**31 - 1
 
+
+class UnsoundMessage(ValueError):
+    """The words of a message are not sound; the message of this error says what is wrong."""
+
+
 CodeOf = Callable[[Bytes16], Int32s]
 """The codes of tokens, shape (n, 16), in this process; new ones where they are new."""
 
@@ -81,13 +86,13 @@ def from_message(message: FlowMessage, code_of: CodeOf) -> tuple[Records, Int64s
     """Records and notes with the codes of this process.
 
     Raises:
-        ValueError: The words are not sound; nothing has been taken in.
+        UnsoundMessage: The words are not sound; nothing has been taken in.
     """
     words, notes = message.records.words.copy(), message.notes.copy()
     halves, places = words.view(np.int32), _places(message.records)
     rows = np.concatenate((halves[places], notes[:, N_ACCOUNT]))
     if len(rows) and not 0 <= rows.min() <= rows.max() < len(message.names):
-        raise ValueError("a message of carried money names an account that it does not list")
+        raise UnsoundMessage("a message of carried money names an account that it does not list")
     codes = code_of(message.names)
     halves[places], notes[:, N_ACCOUNT] = codes[halves[places]], codes[notes[:, N_ACCOUNT]]
     return Records(message.records.starts, words), notes
@@ -97,5 +102,5 @@ def _places(records: Records) -> npt.NDArray[np.int64]:
     places = np.empty(len(records.words), np.int64)
     found = _places_of(records.starts, records.words, places)
     if found < 0:
-        raise ValueError("a message of carried money has a record whose words are not sound")
+        raise UnsoundMessage("a message of carried money has a record whose words are not sound")
     return places[:found]

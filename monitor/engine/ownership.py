@@ -29,7 +29,9 @@ class Destinations(NamedTuple):
 NOWHERE = Destinations(np.zeros(0, np.int64), np.zeros(0, np.int32))
 
 
-def destinations(batch: TransactionBatch, tokens: Bytes16, kinds: tuple[int, ...], partitions: int) -> Destinations:
+def destinations(
+    batch: TransactionBatch, tokens: Bytes16, kinds: tuple[int, ...], partitions: int, *, follows_money: bool = False
+) -> Destinations:
     """Where the payments of a batch go: to the home of each key that rules can aggregate by.
 
     Joint holders who are no party of the payment are not known here; the engine says where it must go on to
@@ -40,9 +42,15 @@ def destinations(batch: TransactionBatch, tokens: Bytes16, kinds: tuple[int, ...
         tokens: The tokens by code, shape (codes, 16).
         kinds: The further kinds of keys of the rulebook in force, :attr:`monitor.engine.binding.Bound.extra_kinds`.
         partitions: How many partitions there are.
+        follows_money: Whether a rule asks for the flow of money: then a payment goes to the home of the account that
+            pays too, also that of an outside party, whose money may have come from here.
     """
     goes = np.zeros((len(batch), partitions), np.bool_)
     keys = keys_of(batch, kinds)
+    if follows_money:
+        payee = np.where(batch.creditor_holder >= 0, -1, batch.creditor_account)
+        payer = np.where(batch.debtor_account >= 0, batch.debtor_account, payee)
+        keys = np.column_stack((keys, np.where(batch.debtor_holder >= 0, -1, payer)))
     row, column = np.nonzero(keys >= 0)
     goes[row, home_of(tokens[keys[row, column], :8], partitions)] = True
     goes[batch.reverses_hi != UNKNOWN] = True
@@ -76,8 +84,9 @@ class Ownership:
         self.known = len(tokens)
 
     def forward(
-        self, batch: TransactionBatch, is_judged: Bools, joint: JointHolders, tokens: Bytes16, kinds: tuple[int, ...]
-    ) -> Destinations:
+        self, batch: TransactionBatch, is_judged: Bools, joint: JointHolders, tokens: Bytes16, kinds: tuple[int, ...],
+        *, follows_money: bool = False,
+    ) -> Destinations:  # fmt: skip
         """Where judged payments must go on to: the homes of further holders, which :func:`destinations` cannot know.
 
         The home of the holder whom the payment names says it, so that it is said once.
@@ -101,10 +110,15 @@ class Ownership:
         concerned = TransactionBatch(*(getattr(batch, name)[rows] for name in TransactionBatch.__slots__))
         goes = np.zeros((len(rows), self.partition.count), np.bool_)
         goes[number, home] = True
-        known = destinations(concerned, tokens, kinds, self.partition.count)
+        known = destinations(concerned, tokens, kinds, self.partition.count, follows_money=follows_money)
         goes[known.row, known.partition] = False
         further = _where(goes)
         return Destinations(rows[further.row], further.partition)
+
+
+def where_known(codes: Int32s | Int64s, values: Int32s) -> Int32s:
+    """The value of each code, -1 where there is none."""
+    return np.where(codes >= 0, values[codes], -1) if len(values) else np.full(len(codes), -1, np.int32)
 
 
 def _where(goes: Bools) -> Destinations:

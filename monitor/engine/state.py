@@ -36,7 +36,8 @@ def layout_key(engine: Engine) -> str:
         None if engine.anomalies is None else anomalies.digest(),
     )
     partition = engine.admission.ownership.partition
-    of_several = (partition.number, partition.count) if partition.count > 1 else ()
+    told = ("money is told",) if engine.flow is not None else ()
+    of_several = (partition.number, partition.count, *told) if partition.count > 1 else ()
     return sha256(repr((FORMAT, parts, *of_several)).encode()).hexdigest()
 
 
@@ -72,6 +73,7 @@ def save(engine: Engine) -> Arrays:
     arrays["quiet"] = np.array(quiet, np.int64).reshape(-1, 3)
     if engine.flow is not None:
         arrays |= {f"flow.{name}": values for name, values in engine.flow.save().items()}
+    arrays |= {f"awaited.{name}": values for name, values in engine.awaited.save().items()}
     if engine.anomalies is not None:
         arrays |= {f"anomalies.{name}": values for name, values in engine.anomalies.save().items()}
     arrays |= {f"kept.{name}": values for name, values in engine.kept.save().items()}
@@ -108,6 +110,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
     engine.firsts.fields = json.loads(arrays["firsts.fields"].tobytes())
     if engine.flow is not None:
         engine.flow.load({name[5:]: values for name, values in arrays.items() if name.startswith("flow.")})
+    engine.awaited.load({name[8:]: values for name, values in arrays.items() if name.startswith("awaited.")})
     if engine.anomalies is not None:
         own = {name[10:]: values for name, values in arrays.items() if name.startswith("anomalies.")}
         engine.anomalies.load(own)

@@ -10,6 +10,7 @@ codes when it loads the program.
 
 from dataclasses import dataclass, field
 
+from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.units import Kind
@@ -116,6 +117,11 @@ class Program:
     """(measure column, name of the quantile)."""
     hub_measure: int
     """Column of the measure by which hubs are recognised."""
+
+    @property
+    def follows_money(self) -> bool:
+        """Whether a rule asks for the flow of money."""
+        return any(use.name in FLOW_NAMES for use in self.fields)
 
 
 @dataclass(slots=True)

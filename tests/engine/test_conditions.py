@@ -203,14 +203,15 @@ def truths_of_code(node: Node, legs: list[Leg]) -> list[int]:
         np.array([[[start, stop]]] * 2), np.zeros(count, np.int64), np.zeros(count, np.int64), code, asked, first,
         masks,
     )  # fmt: skip
-    undecided = np.zeros((1, len(operands) + 1), np.int64)
+    undecided, is_open = np.zeros((1, len(operands) + 1), np.int64), np.zeros(count, np.bool_)
     hits = decide.decide(
         np.zeros(count, np.int32), np.zeros(count, np.int32), shared(np.ones((1, 1), bool), np.ones(1, bool)),
-        np.array([[[start, stop]]] * 2), code, asked, first, room, undecided,
+        np.array([[[start, stop]]] * 2), code, asked, first, room, undecided, is_open,
     )  # fmt: skip
     found = [{0: FALSE, 1: TRUE, 2: UNDECIDED}[int(mask)] for mask in masks[:, 0]]
     assert sorted(room[:hits, 0].tolist()) == [n for n, truth in enumerate(found) if truth == TRUE]
     assert undecided.sum() == found.count(UNDECIDED)
+    assert is_open.tolist() == [truth == UNDECIDED for truth in found]
     return found
 
 

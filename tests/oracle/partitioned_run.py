@@ -17,9 +17,10 @@ from msgspec import structs
 
 from monitor.app.table_engine import PlainIdentifiers
 from monitor.domain.alert import Alert
+from monitor.domain.flow import OFFSET_BITS, FlowMessage
 from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.partitions import Partition, home_of
-from monitor.domain.transaction import TransactionBatch
+from monitor.domain.transaction import Bytes16, Int32s, TransactionBatch
 from monitor.engine.admission import ALL_KEYS, DIFFERS, DUPLICATE, LATENESS_MAX_US, NEVER, TOO_LATE
 from monitor.engine.engine import Engine, Step
 from monitor.engine.further_keys import HOLDER
@@ -31,8 +32,10 @@ from tests.oracle.stretch_run import Held, new_engine
 from tests.strategies.rule_streams import Stretch
 
 REFUSED = (DUPLICATE, DIFFERS, TOO_LATE)
-Entry = PlainTransaction | Stretch
-"""What a log holds: records, and what the bank learned before the next."""
+Money = tuple[bytes, tuple[tuple[int, int], ...], tuple[tuple[IdentifierKind, str], ...]]
+"""What another partition told of money: the message, the ids of its payments, and what stands behind its tokens."""
+Entry = PlainTransaction | Stretch | Money
+"""What a log holds: records, what the bank learned before the next, and what other partitions told."""
 
 
 def number_of(transaction_id: str) -> int:
@@ -69,7 +72,9 @@ class Part(Held):
         self.engine: Engine = new_engine(rules, inputs, self.identifiers, place if owned is None else owned)
         self.log: list[Entry] = []
         self.of_all: list[int] = []
-        """The positions in the whole log of the records of this one."""
+        """The positions in the whole log of the records of this one; -1 where another partition told something."""
+        self.beside: dict[int, Part] = {place.number: self}
+        """All partitions, to which payments on a way of money belong."""
         self.ids: set[str] = set()
         self.alerts: list[Alert] = []
         self.outcomes: list[int] = []
@@ -91,10 +96,44 @@ class Part(Held):
         rows, partitions = step.forward.row.tolist(), step.forward.partition.tolist()
         self.forwards += [(records[row].position, to) for row, to in zip(rows, partitions, strict=True)]
         self.ids |= {r.transaction_id for r, o in zip(records, step.outcome, strict=True) if o not in REFUSED}
-        for alert in step.alerts:
-            positions = tuple(self.of_all[position] for position in alert.transactions)
-            self.alerts.append(structs.replace(alert, position=self.of_all[alert.position], transactions=positions))
+        self._keep(step)
         return step
+
+    def hear(self, money: Money) -> Step:
+        """Take in what another partition told, at the end of the log."""
+        content, ids, names = money
+        message, position = FlowMessage.from_bytes(content), len(self.of_all)
+        self.log.append(money)
+        self.of_all.append(-1)
+
+        def code_of(tokens: Bytes16) -> Int32s:
+            assert len(tokens) == len(names)
+            return np.array([self.identifiers.code(*name) for name in names], np.int32)
+
+        step = self.engine.hear(message, np.array(ids, np.int64).reshape(-1, 2), code_of, position)
+        self._keep(step)
+        return step
+
+    def money_of(self, step: Step) -> list[tuple[int, Money]]:
+        """What a step tells others, as it goes there."""
+        of_token = {token.tobytes(): code for code, token in enumerate(self.identifiers.tokens)}
+        return [
+            (told.partition, (
+                told.message.to_bytes(), tuple(map(tuple, told.ids.tolist())),
+                tuple(self.identifiers.texts[of_token[token.tobytes()]] for token in told.message.names),
+            ))
+            for told in step.told
+        ]  # fmt: skip
+
+    def _keep(self, step: Step) -> None:
+        for alert in step.alerts:
+            where = [divmod(position, 1 << OFFSET_BITS) for position in (alert.position, *alert.transactions)]
+            first, *positions = [
+                (self.beside[number] if self.engine.first or number else self).of_all[row] for number, row in where
+            ]
+            assert min(positions) >= 0
+            # Ways of several partitions are in the order of theirs.
+            self.alerts.append(structs.replace(alert, position=first, transactions=tuple(sorted(positions))))
 
     def late_holders(self, record: PlainTransaction) -> list[str]:
         """The holders by whose clocks the record is too late."""
@@ -119,6 +158,10 @@ class Comparison:
     """Break it: every engine believes to own every key."""
     forwards: bool = True
     """Break it, if false: what engines say must go on does not."""
+    tells: bool = True
+    """Break it, if false: what engines say others must be told of money they are not."""
+    is_told_first: bool = False
+    """What is told of a payment's money comes before the payment, where it can."""
     seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -127,6 +170,8 @@ class Comparison:
             Part(self.rules, self.inputs, Partition(n, self.count), ALL_KEYS if self.owns_all else None)
             for n in range(self.count)
         ]
+        for part in self.parts:
+            part.beside = dict(enumerate(self.parts))
         self.intake = PlainIdentifiers()
         self.kinds = self.one.engine.bound.extra_kinds
 
@@ -143,7 +188,9 @@ class Comparison:
         late = self.one.late_holders(record)
         outcome = int(self.one.take([record]).outcome[0])
         made = columns([record], self.intake)
-        homes = destinations(made, self.intake.tokens, self.kinds, self.count).partition.tolist()
+        homes = destinations(
+            made, self.intake.tokens, self.kinds, self.count, follows_money=self.one.engine.flow is not None
+        ).partition.tolist()
         self.seen["records"] += 1
         self.seen["sent"] += len(homes)
         knows = True
@@ -152,9 +199,22 @@ class Comparison:
         elif outcome in REFUSED:
             knows = all(record.transaction_id in self.parts[number].ids for number in homes)
         self.seen[f"outcome {outcome}{'' if knows else ', which they cannot know'}"] += 1
-        waiting, been = deque(homes if knows else ()), set(homes)
+        waiting: deque[tuple[int, Money | None]] = deque((number, None) for number in (homes if knows else ()))
+        been = set(homes)
         while waiting:
-            step = self.parts[waiting.popleft()].take([record])
+            number, money = waiting.popleft()
+            part = self.parts[number]
+            step = part.take([record]) if money is None else part.hear(money)
+            told = part.money_of(step) if self.tells else []
+            self.seen["told"] += len(told)
+            if money is not None:
+                self.seen["alerts of what waited"] += len(step.alerts)
+            if self.is_told_first:
+                waiting.extendleft(reversed(told))
+            else:
+                waiting.extend(told)
+            if money is not None:
+                continue
             if not self.owns_all:
                 assert step.outcome.tolist() == [outcome], record
             if self.forwards:
@@ -162,7 +222,7 @@ class Comparison:
                 assert not been & set(further)
                 self.seen["went on"] += len(further)
                 been |= set(further)
-                waiting.extend(further)
+                waiting.extend((other, None) for other in further)
 
     def expected(self) -> list[Alert]:
         return in_order(self.one.alerts, is_whole=self.count == 1)

@@ -24,9 +24,9 @@ from monitor.domain.flow import (
     T_ENDS,
     FlowMessage,
 )
-from monitor.domain.time import DAY_US, HOUR_US
+from monitor.domain.time import DAY_US, HOUR_US, UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s
-from monitor.engine.flow import FlowTable, Traced, message_to
+from monitor.engine.flow import NO_ROWS, FlowTable, Traced, leaving, message_to
 from monitor.engine.trails import PAYEE_HERE, PAYER_HERE, Payments
 from monitor.rulebook.reference.flow import Found, Pay
 from tests.oracle.test_flow_against_definition import LIMITS, NAMES, columns, expected, shown, slow, streams
@@ -120,8 +120,14 @@ class Bank:
 
     def send(self, part: Partition, traced: Traced, payments: Payments | None) -> None:
         for other in self.parts:
-            to = np.array([home(account, len(self.parts)) == other.number for account in part.accounts], bool)
-            message = None if other is part else message_to(to, traced, part.tokens, payments)
+            rows, back = NO_ROWS, NO_ROWS
+            if payments is not None:
+                to = np.array([home(account, len(self.parts)) == other.number for account in part.accounts], bool)
+                rows = leaving(payments)
+                rows = rows[to[payments.payee[rows]]]
+                back = np.flatnonzero((payments.takes_back != UNKNOWN) & (payments.taken_from >= 0))
+                back = back[to[payments.taken_from[back]]]
+            message = None if other is part else message_to(traced, part.tokens, payments, rows, back)
             if message is not None:
                 self.on_the_way[part.number, other.number].append(message.to_bytes())
 

@@ -223,6 +223,7 @@ def test_cuts_of_a_log_and_saved_states_change_nothing(seed: int, count: int) ->
             if isinstance(entry, Stretch):
                 again.learn(entry)
                 continue
+            assert isinstance(entry, PlainTransaction)
             waiting.append(entry)
             if rng.random() < 0.2:
                 again.take(waiting)
