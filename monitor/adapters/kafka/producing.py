@@ -45,7 +45,7 @@ class OpenLoop:
         rate: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._headers = dict(headers or {})
+        self._headers: dict[str, str | bytes | None] = dict(headers or {})
         self._where, self._topic, self._rate = client["bootstrap.servers"], topic, rate
         self._failed: str | None = None
         self._producer = Producer(

@@ -178,7 +178,10 @@ class IntakeMaking:
     def _send_payments(self, payments: SourcedBatch, feed: Int16s) -> None:
         if not len(payments):
             return
-        goes = destinations(payments.batch, self.identifiers.tokens, self.further_kinds, self._partitions)
+        goes = destinations(
+            payments.batch, self.identifiers.tokens, self.further_kinds, self._partitions,
+            follows_money=self._loaded.program.follows_money,
+        )  # fmt: skip
         order = np.argsort(goes.partition, kind="stable")
         rows, partitions = goes.row[order], goes.partition[order]
         stops = _stops(partitions, self._chunk_rows)

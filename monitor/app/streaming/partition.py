@@ -6,13 +6,15 @@
     profiles ─► versions in force from here on
     refusals ─► counted by feed and day, as payments are
     profiles_late ─► the same of versions that were missing ─► what lacked them decided again ─► alerts
+    flow ─► what another partition tells of money ─► engine.hear ─► alerts of payees who waited for it
 
 A partition keeps everything that its verdicts depend on, so they are the same in every process, however the log was cut
 and whenever its state was saved and loaded. It knows neither Kafka nor the clock on the wall: a shell hands it records,
 sends what it raises, and saves what :meth:`Partition.save` gives. A record of kind ``profiles_missing`` stands behind
 what it speaks of: the shell tells it first, by :meth:`Partition.go_without`.
 
-Positions within the engine are rows of this partition, from 0 on; outside they are ``number * 2**40 + row``.
+Positions within the engine are rows of this partition, from 0 on, payments and records of kind ``flow`` alike; outside
+they are ``number * 2**40 + row``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +27,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from monitor.adapters.kafka import flow_records
 from monitor.adapters.kafka.feed_records import REFUSALS, RecordUnreadable, decode_refusals
+from monitor.adapters.kafka.flow_records import FlowRecord, FlowRecordError
 from monitor.adapters.kafka.missing_profiles import LATE, MISSING, decode_missing
 from monitor.adapters.kafka.payment_chunks import (
     COLUMNS,
@@ -49,12 +53,13 @@ from monitor.domain import partitions
 from monitor.domain.alert import REEVALUATED, Alert
 from monitor.domain.refusal import Reason
 from monitor.domain.time import UNKNOWN
-from monitor.domain.transaction import Int64s, TransactionBatch
+from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.engine import state
 from monitor.engine.engine import Engine, Step
+from monitor.engine.flow_messages import UnsoundMessage
 from monitor.engine.profiles import ProfileTable
 
-PAYMENTS, PROFILES = "payments", "profiles"
+PAYMENTS, PROFILES, FLOW = "payments", "profiles", flow_records.KIND
 POSITIONS = 1 << 40
 """Positions of one partition: the first of partition n is ``n * POSITIONS``."""
 ROWS_MAX = 65_536
@@ -143,6 +148,8 @@ class Judged:
     """Partitions and records of payments for them: those of joint accounts whose further holders live there."""
     missing: list[bytes] = field(default_factory=list)
     """Records of kind ``profiles_missing`` for this partition's log, which must have them before any alert is sent."""
+    messages: list[tuple[int, str, bytes]] = field(default_factory=list)
+    """Partitions, kinds and values of further records for their logs."""
     damaged: list[tuple[int, str]] = field(default_factory=list)
     """Offsets of records that could not be read, with the fact."""
     steps: list[Step] = field(default_factory=list)
@@ -184,7 +191,11 @@ class Partition:
         self.offset = 0
         """The next offset of the log."""
         self.rows = 0
-        """Payments so far, and so the position of the next."""
+        """Payments and records of kind ``flow`` so far, and so the position of the next."""
+        self.began = UNKNOWN
+        """The offset at which this state began; 0 unless the beginning of the log was gone."""
+        self._others_began = np.full(count, UNKNOWN, np.int64)
+        """The same of each partition, as it last told."""
         self.clock_us = UNKNOWN
 
     @property
@@ -202,6 +213,7 @@ class Partition:
             if record.offset < self.offset:
                 judged.records += 1
                 continue
+            self.began = record.offset if self.began == UNKNOWN else self.began
             try:
                 self._take(record, judged, waiting)
             except Blocked as blocked:
@@ -232,6 +244,9 @@ class Partition:
             self._judge_again(self.profiles.arrive(record.value), judged)
         elif record.kind == MISSING:  # What it says was known when the announcements were taken.
             _readable(record.value)
+        elif record.kind == FLOW:
+            self._judge(waiting, judged)
+            self._hear(record.value, judged)
         else:
             raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
@@ -250,7 +265,7 @@ class Partition:
         for run, clock_us in self.profiles.runs(batch, self.clock_us):
             stepped = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
-            judged.alerts += [self._outside(alert) for alert in stepped.alerts]
+            judged.alerts += stepped.alerts
             judged.steps.append(stepped)
             judged.payments += len(run)
             judged.booked_us.append(run.booked_at_us)
@@ -258,7 +273,41 @@ class Partition:
             judged.forwards += self._forwards(run, stepped, sources[start : start + len(run)])
             rows = slice(start, start + len(run))
             self.feeds.add(run, stepped.outcome, day[rows], feeds.slice(rows.start, rows.stop), sources[rows])
+            judged.messages += self._messages(stepped)
             start += len(run)
+
+    def _hear(self, value: bytes, judged: Judged) -> None:
+        """Take in what another partition tells of money; where no rule follows it, only its place is counted."""
+        position, flow = self.rows, self.engine.flow
+        self.rows += 1
+        if flow is None:
+            return
+        try:
+            told = flow_records.decode(value, len(self._others_began))
+            if told.began < self._others_began[told.teller]:  # A worker that does not know yet that it is none.
+                return
+            if told.began > self._others_began[told.teller]:
+                self._others_began[told.teller] = told.began
+                flow.table.listen_anew(told.teller)
+
+            def code_of(tokens: Bytes16) -> Int32s:
+                return self.tokens.add(tokens, told.kinds, lambda row: None)
+
+            heard = self.engine.hear(told.message, told.ids, code_of, position)
+        except (FlowRecordError, UnsoundMessage) as error:
+            raise Damaged(str(error)) from None
+        judged.alerts += heard.alerts
+        judged.steps.append(heard)
+        judged.messages += self._messages(heard)
+
+    def _messages(self, stepped: Step) -> list[tuple[int, str, bytes]]:
+        """What other partitions must be told of money."""
+        found = []
+        for told in stepped.told:
+            kinds = self.tokens.kinds[self.tokens.codes_of_tokens(told.message.names)]
+            record = FlowRecord(self.number, self.began, told.message, told.ids, kinds)
+            found.append((told.partition, FLOW, flow_records.encode(record)))
+        return found
 
     def _judge_again(self, found: Sequence[StoredProfile], judged: Judged) -> None:
         """Decide again what lacked these versions, and raise what was not raised before."""
@@ -270,7 +319,7 @@ class Partition:
             alerts = kept.again(versions_of(chosen, self.tokens.add_texts), self.profiles.table)
             for alert in alerts:
                 clock_us, marks = max(self.clock_us, alert.judged_at_us), (*alert.marks, REEVALUATED)
-                judged.alerts.append(msgspec.structs.replace(self._outside(alert), judged_at_us=clock_us, marks=marks))
+                judged.alerts.append(msgspec.structs.replace(alert, judged_at_us=clock_us, marks=marks))
 
     def go_without(self, value: bytes) -> None:
         """Take over a record of kind ``profiles_missing`` that stands in the log behind :attr:`offset`.
@@ -298,21 +347,13 @@ class Partition:
             found += [(home, value) for value in values_within(rows, encode)]
         return found
 
-    def _outside(self, alert: Alert) -> Alert:
-        """The alert with positions that are unique in the bank."""
-        first = self.number * POSITIONS
-        return msgspec.structs.replace(
-            alert,
-            position=first + alert.position,
-            transactions=tuple([first + each for each in alert.transactions]),
-        )
-
     def save(self) -> Arrays:
         """The whole state as arrays, valid until the next step."""
         arrays: Arrays = {f"engine.{name}": values for name, values in state.save(self.engine).items()}
         arrays |= {f"tokens.{name}": values for name, values in self.tokens.save().items()}
         arrays |= {f"profiles.{name}": values for name, values in self.profiles.save().items()}
-        arrays["rows"], arrays["feeds"] = np.array([self.rows], np.int64), self.feeds.save()
+        arrays["rows"], arrays["feeds"] = np.array([self.rows, self.began], np.int64), self.feeds.save()
+        arrays["others_began"] = self._others_began
         return arrays
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]], *, offset: int, clock_us: int) -> None:
@@ -325,6 +366,8 @@ class Partition:
         if "feeds" in arrays:  # A state of a release that did not count yet has none.
             self.feeds.load(arrays["feeds"])
         self.rows, self.offset, self.clock_us = int(arrays["rows"][0]), offset, clock_us
+        if "others_began" in arrays:
+            self.began, self._others_began = int(arrays["rows"][1]), np.array(arrays["others_began"])
 
 
 def _readable(value: bytes) -> None:

@@ -70,6 +70,8 @@ class ScoringOutbox:
         for number, value in judged.forwards:
             headers = [(KIND, PAYMENTS.encode()), (FORMAT, b"1"), *trace]
             await self._produce(self._topics.legs, value, headers, partition=number)
+        for number, kind, value in judged.messages:
+            await self._produce(self._topics.legs, value, [(KIND, kind.encode()), (FORMAT, b"1")], partition=number)
         for refused in self._refusals(partition.number, judged):
             value, headers = refused_records.encode(refused)
             await self._produce(self._topics.refused, value, headers, key=refused.key)

@@ -34,7 +34,7 @@ class ShownScoring:
         """A step: the records that were taken, when the process had each, and the seconds that it took."""
         number, metrics, now_us = partition.number, self._metrics, time.time_ns() // 1_000
         for step in judged.steps:
-            share = len(step.outcome) / judged.payments
+            share = len(step.outcome) / max(judged.payments, 1)
             metrics.step(step, taken=len(step.outcome), seconds=seconds * share)
             for rule, raised in step.raised.items():
                 self._say.error("rule_raised", partition=number, rule=rule, alerts=raised.alerts, error=raised.error)

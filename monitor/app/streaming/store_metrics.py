@@ -105,7 +105,7 @@ def figures_of(connection: sa.Connection, *, now_us: int) -> Figures:
         cases, sa.and_(cases.c.case_id == case_alerts.c.case_id, is_awake)
     )
     of_alerts = sa.select(*(_count(each) for each in _ages(alerts.c.judged_at_us, now_us))).select_from(in_cases)
-    return {
+    found: Figures = {
         m.CASES: _series((*OPEN_STATES, "closed"), [*states, closed]),
         m.UNASSIGNED: {(): float(untaken)},
         m.OLDEST_UNASSIGNED: {(): 0.0 if oldest_us is None else max(now_us - oldest_us, 0) / SECOND_US},
@@ -113,7 +113,8 @@ def figures_of(connection: sa.Connection, *, now_us: int) -> Figures:
         m.CASES_DUE: _series(m.DUES, dues),
         m.ALERT_AGES: _series(m.AGES, connection.execute(of_alerts).one()),
         m.OBLIGATIONS_DUE: _obligations_due(connection, now_us),
-    } | feed_figures(connection, now_us=now_us)
+    }
+    return found | feed_figures(connection, now_us=now_us)
 
 
 def _obligations_due(connection: sa.Connection, now_us: int) -> dict[tuple[str, ...], float]:
