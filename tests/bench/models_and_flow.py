@@ -14,6 +14,7 @@ from typing import Any
 
 from monitor.domain.vocabulary import MODELS_SHADOW
 from monitor.engine.flow import FlowTable
+from monitor.engine.following import Following
 from tests.bench import flow
 from tests.bench.banks import Bank
 from tests.bench.measuring import measure, warm
@@ -26,7 +27,8 @@ GRAPH_PAYMENTS = 60_000
 def models_and_flow(made: Bank, *, events: float, slices: int) -> dict[str, Any]:
     """Nanoseconds a payment of models and of flow as stages of the engine, and the peers' beside them."""
     pipeline, digest = Pipeline(made, models=MODELS_SHADOW), AlertDigest()
-    pipeline.engine.flow = pipeline.engine.flow or FlowTable(tokens=lambda: pipeline.identifiers.tokens)
+    table = FlowTable(tokens=lambda: pipeline.identifiers.tokens)
+    pipeline.engine.flow = pipeline.engine.flow or Following(table, pipeline.engine.admission.ownership)
     chunks = made.chunks()
     warm(pipeline, chunks, digest, lambda: pipeline.reachable >= events * max(pipeline.accounts, 1))
     measured = measure(pipeline, chunks, digest, slices=slices, baselines=False)

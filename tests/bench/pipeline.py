@@ -43,7 +43,7 @@ STAGES: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("decode, rest", ((JsonLinesDecoder, "decode"),)),
     ("profile versions", ((ProfileTimeline, "advance"),)),
     ("admission", ((Admission, "admit"),)),
-    ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "_facts"), (Engine, "_periods"))),
+    ("leg matrix, profile join", ((engine_module, "build_fields"), (Engine, "facts"), (Engine, "_periods"))),
     ("flow", ((FlowTable, "trace"),)),
     ("models", ((Anomalies, "step"),)),
     ("filters", ((decide, "filter_masks"),)),
