@@ -75,7 +75,7 @@ bench: install  ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench.bench
 
 bench-stream: install  ## rates and delays of the workers on Kafka  (QUICK=1)
-	@$(BIN)/python -m tests.bench.stream.bench $(if $(QUICK),--quick)
+	@$(BIN)/python -m tests.bench.stream.stream_bench $(if $(QUICK),--quick)
 
 evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" METHODS= OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }

@@ -85,7 +85,11 @@ class TopicsHere:
 
     def chunks(self) -> list[tuple[int, PaymentChunk]]:
         """The chunks in topic ``legs``, each with its partition."""
-        return [(message.partition(), decode(message.value())) for message in self.all_of(self.topics.legs)]
+        return [
+            (message.partition(), decode(message.value()))
+            for message in self.all_of(self.topics.legs)
+            if dict(message.headers() or [])["kind"] == b"payments"
+        ]
 
     def committed(self, group: str) -> list[int]:
         """The offsets of a group in topic ``transactions``, by partition."""

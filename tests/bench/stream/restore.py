@@ -39,8 +39,8 @@ from monitor.domain.transaction import Bytes16, Int64s, TransactionBatch
 from monitor.engine import state
 from monitor.intake.identifiers import IdentifierTable
 from tests.bench.banks import Bank, Plan, bank
-from tests.bench.stream.bench import LEGS, machine
 from tests.bench.stream.cluster import Cluster, end_in_order_on_sigterm
+from tests.bench.stream.stream_bench import LEGS, machine
 from tests.streaming.legs_stream import LegsStream
 
 EVENTS = 30

@@ -39,8 +39,8 @@ from monitor.domain.time import DAY_US
 from monitor.engine.admission import LATENESS_MAX_US
 from tests.bench.banks import Bank, Plan
 from tests.bench.stream import stages
-from tests.bench.stream.bench import LEGS, machine
 from tests.bench.stream.cluster import ROOT, Cluster, Sample, end_in_order_on_sigterm
+from tests.bench.stream.stream_bench import LEGS, machine
 
 WINDOW_DAYS = 30
 """The longest window of the shipped rules."""

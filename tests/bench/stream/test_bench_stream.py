@@ -13,13 +13,13 @@ from monitor.app.streaming.partition import Partition
 from monitor.domain.transaction import Int64s
 from tests.app.embedded_stores import simulated
 from tests.bench.stream import delays
-from tests.bench.stream.bench import FLOORS, QUICK, SHARES, run
 from tests.bench.stream.cluster import BenchFailed, Record
 from tests.bench.stream.feeding import Schedule
 from tests.bench.stream.plan import BEGIN, END, Wanted, lines, planned
-from tests.bench.stream.report import show
 from tests.bench.stream.restore import Copied
 from tests.bench.stream.soak import DAYS, KEPT_DAYS, Moment, figures
+from tests.bench.stream.stream_bench import FLOORS, QUICK, SHARES, run
+from tests.bench.stream.stream_report import show
 from tests.conftest import needed
 from tests.streaming.legs_stream import KEY, LegsStream
 from tests.streaming.no_profiles import NoProfiles

@@ -1,6 +1,6 @@
 """The streaming shell measured in open loop: intake, scoring, delays, and ratios to baselines of the same run.
 
-    python -m tests.bench.stream.bench [--quick] [--keep FOLDER] [--out bench-stream.json]
+    python -m tests.bench.stream.stream_bench [--quick] [--keep FOLDER] [--out bench-stream.json]
 
 Broker, Redis and workers are processes of their own on this machine and share its cores; so rates stand by the wall and
 by the processor time of the worker itself. A payment goes to the partition of each of its keys, so ``legs`` holds more
@@ -24,14 +24,14 @@ import numpy as np
 import psutil
 
 from monitor.app.inputs import GivenInputs, load_inputs
-from monitor.app.streaming.intake import further_kinds_of
+from monitor.app.streaming.intake_making import further_kinds_of
 from monitor.engine.ownership import destinations
 from monitor.intake.identifiers import IdentifierTable
 from monitor.intake.jsonl import JsonLinesDecoder
 from tests.bench.banks import Bank, Plan, bank
 from tests.bench.stream import delays, stages
 from tests.bench.stream.cluster import BenchFailed, Cluster, end_in_order_on_sigterm
-from tests.bench.stream.report import show
+from tests.bench.stream.stream_report import show
 
 LEGS = 4
 """Partitions of ``legs``: two for each of two scoring workers."""
@@ -254,7 +254,7 @@ def run(size: Size, root: Path) -> dict[str, Any]:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.stream.bench", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.stream.stream_bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a small bank and short stages")
     parser.add_argument("--keep", type=Path, help="folder in which simulated banks stay for the next bench")
