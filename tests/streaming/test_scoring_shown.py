@@ -23,7 +23,7 @@ from tests.watching.running_system import RULE, small_engine, small_step
 
 def held(offset: int = 10, awaited: int = 0) -> Any:
     """A partition as it is looked at."""
-    profiles = SimpleNamespace(awaited=awaited, degraded=frozenset())
+    profiles = SimpleNamespace(awaited=awaited, is_degraded=False)
     return SimpleNamespace(number=0, offset=offset, profiles=profiles, engine=small_engine("off"))
 
 
@@ -55,13 +55,13 @@ def test_versions_are_awaited_while_they_block_and_after_they_were_skipped_until
     assert profiles.awaited == 0
     store.is_down = True
     with pytest.raises(Blocked):
-        profiles.apply(record)
+        profiles.apply(record, 0)
     assert profiles.awaited == 2
     ticks[0] = 60.0
-    profiles.apply(record)
+    profiles.apply(record, 0)
     assert profiles.awaited == 2
     store.is_down = False
-    profiles.apply(record)
+    profiles.apply(record, 1)
     assert profiles.awaited == 0
 
 
