@@ -16,7 +16,7 @@ import faust
 from faust.worker import Worker
 
 from monitor.adapters.kafka import alert_records
-from monitor.app.settings import KafkaSettings
+from monitor.app.settings import KafkaSettings, WorkerSettings
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.health import Health
@@ -49,7 +49,7 @@ def main() -> None:
     book = Book()
     metrics = WorkerMetrics(book, "score")
     pipeline = Pipeline(Bank(Plan(0, 0, 0), Path(folder)), models="shadow")
-    app = make_app("bench-plain", KafkaSettings(bootstrap=bootstrap), commit_seconds=1.0)
+    app = make_app("bench-plain", KafkaSettings(bootstrap=bootstrap), WorkerSettings(), commit_seconds=1.0)
     agent_of(app, pipeline, metrics)
     with Health("127.0.0.1", int(port), book.registry):
         worker = Worker(app, loglevel="WARN", redirect_stdouts=False, quiet=True)
