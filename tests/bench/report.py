@@ -26,28 +26,28 @@ def show(found: dict[str, Any], out: Path) -> None:
     )  # fmt: skip
 
 
-def _section(table: Table, name: str, beside: str = "") -> None:
+def section(table: Table, name: str, beside: str = "") -> None:
+    """Begin a section of a table of figures."""
     if table.row_count:
         table.add_row("")
     table.add_row(f"[bold]{name}[/bold]", "", beside)
 
 
-def _verdict(found: dict[str, Any], name: str) -> str:
-    verdict = found["verdicts"][name]
-    told = f"[green]floor {verdict['floor']}[/green]" if verdict["met"] else f"[red]MISSES {verdict['floor']}[/red]"
-    if "aim" in verdict:
-        told += f", aim {verdict['aim']}" + (" met" if verdict["aim_met"] else " not met")
+def verdict(found: dict[str, Any], name: str) -> str:
+    """Whether a figure meets its floor, and its aim."""
+    given = found["verdicts"][name]
+    told = f"[green]floor {given['floor']}[/green]" if given["met"] else f"[red]MISSES {given['floor']}[/red]"
+    if "aim" in given:
+        told += f", aim {given['aim']}" + (" met" if given["aim_met"] else " not met")
     return told
 
 
 def _throughput(table: Table, found: dict[str, Any]) -> None:
     events = found["memory"]["reachable_events_per_account"]
-    _section(
-        table, "transactions a second", f"{found['memory']['accounts']:,} accounts, {events} reachable events each"
-    )
+    section(table, "transactions a second", f"{found['memory']['accounts']:,} accounts, {events} reachable events each")
     table.add_row("  bytes to alerts", f"{found['transactions_per_second']:,}",
                   f"{found['transactions_per_second_wall']:,} by the wall; "
-                  + _verdict(found, "transactions_per_second"))  # fmt: skip
+                  + verdict(found, "transactions_per_second"))  # fmt: skip
     table.add_row("  with history and vault written",
                   f"{found['transactions_per_second_with_history_and_vault']:,}",
                   f"{found['transactions_per_second_with_history_and_vault_wall']:,} by the wall")  # fmt: skip
@@ -62,8 +62,8 @@ def _throughput(table: Table, found: dict[str, Any]) -> None:
     plain = found["plain_python"]
     table.add_row("  plain Python, same rules, same alerts", f"{1e9 / plain['plain_ns']:,.0f}",
                   f"ratio {plain['ratio']}, {plain['alerts_compared']:,} equal alerts; "
-                  + _verdict(found, "ratio_to_plain_python"))  # fmt: skip
-    _section(table, "ns per transaction by number of accounts")
+                  + verdict(found, "ratio_to_plain_python"))  # fmt: skip
+    section(table, "ns per transaction by number of accounts")
     for line in found["accounts"]:
         table.add_row(f"  {line['accounts']:,} accounts", f"{line['ns_per_transaction']:,}",
                       f"{line['reachable_events_per_account']} reachable events each, "
@@ -71,17 +71,17 @@ def _throughput(table: Table, found: dict[str, Any]) -> None:
 
 
 def _stages(table: Table, found: dict[str, Any]) -> None:
-    _section(table, "ns per transaction by stage")
+    section(table, "ns per transaction by stage")
     for name, ns in found["stages_ns"].items():
         beside = ""
         if name == "alerts":
             beside = f"{found['alert_us']} us an alert, {found['alerts_per_thousand']} alerts per thousand"
         if name == "rules":
-            beside = _verdict(found, "rules_ns")
+            beside = verdict(found, "rules_ns")
         table.add_row(f"  {name}", f"{ns:,}", beside)
     table.add_row("  sum", f"{sum(found['stages_ns'].values()):,}", "budget 6,400 with models and flow")
     both = found["models_and_flow"]
-    _section(table, "ns per transaction of models and flow", f"{both['accounts']:,} accounts, models in shadow")
+    section(table, "ns per transaction of models and flow", f"{both['accounts']:,} accounts, models in shadow")
     graph = f"snapml's features take {both['snapml_ratio']} times as long" if both["snapml_ns"] else (
         "snapml is not installed: pip install snapml")  # fmt: skip
     table.add_row("  models", f"{both['stages_ns']['models']:,}",
@@ -89,31 +89,31 @@ def _stages(table: Table, found: dict[str, Any]) -> None:
     table.add_row("  flow", f"{both['stages_ns']['flow']:,}", f"on the same payments {graph}" if both["snapml_ns"]
                   else graph)  # fmt: skip
     table.add_row("  both", f"{both['models_and_flow_ns']:,}",
-                  f"{both['least_ns']:,} at least; " + _verdict(found, "models_and_flow_ns"))  # fmt: skip
+                  f"{both['least_ns']:,} at least; " + verdict(found, "models_and_flow_ns"))  # fmt: skip
 
 
 def _rest(table: Table, found: dict[str, Any]) -> None:
     one = found["single_record"]
-    _section(table, f"one record at a time, ms, {one['records']:,} records")
+    section(table, f"one record at a time, ms, {one['records']:,} records")
     table.add_row("  p50", f"{one['p50_ms']:.3f}", f"{one['cpu_p50_ms']:.3f} processor time")
     table.add_row("  p99", f"{one['p99_ms']:.3f}",
-                  f"{one['cpu_p99_ms']:.3f} processor time; " + _verdict(found, "single_record_p99_ms"))  # fmt: skip
+                  f"{one['cpu_p99_ms']:.3f} processor time; " + verdict(found, "single_record_p99_ms"))  # fmt: skip
     table.add_row("  p99.9", f"{one['p99_9_ms']:.3f}", f"longest {one['max_ms']:.3f}")
     held = found["memory"]
-    _section(table, "memory of the engine's state")
+    section(table, "memory of the engine's state")
     table.add_row("  bytes an account", f"{held['bytes_per_account']:,}",
-                  f"{held['bytes_per_account_used']:,} in use; " + _verdict(found, "bytes_per_account"))  # fmt: skip
+                  f"{held['bytes_per_account_used']:,} in use; " + verdict(found, "bytes_per_account"))  # fmt: skip
     table.add_row("  bytes a reachable event", f"{held['bytes_per_event']}",
-                  f"{held['bytes_per_event_used']} in use; " + _verdict(found, "bytes_per_event"))  # fmt: skip
+                  f"{held['bytes_per_event_used']} in use; " + verdict(found, "bytes_per_event"))  # fmt: skip
     table.add_row("  bytes a remembered payment id", f"{held['bytes_per_remembered_id']}",
                   f"{held['bytes_per_remembered_id_used']} at the fill at which it grows")  # fmt: skip
     table.add_row("  bytes an identifier", f"{held['bytes_per_identifier']}", f"{held['identifiers']:,} identifiers")
-    _section(table, "seconds to the first verdict", "aml run from nothing")
+    section(table, "seconds to the first verdict", "aml run from nothing")
     for name, seconds in found["startup"].items():
         table.add_row(f"  {name} cache", f"{seconds['first_verdict_seconds']:.1f}",
                       f"{seconds['imports_seconds']:.1f} imports; {seconds['cpu_seconds']:.1f} processor")  # fmt: skip
     _evaluation(table, found["evaluation"])
-    _section(table, "alerts")
+    section(table, "alerts")
     table.add_row(
         "  hash on the quick bank",
         found["alerts_hash"][:16],
@@ -122,7 +122,7 @@ def _rest(table: Table, found: dict[str, Any]) -> None:
 
 
 def _evaluation(table: Table, found: dict[str, Any]) -> None:
-    _section(
+    section(
         table, "detection, % of the cases found", f"simulated bank of {found['rows']:,} payments, "
         f"{found['cases_scored']} cases, track {found['track']}, seed {found['seed']}; in brackets the 95 % interval",
     )  # fmt: skip

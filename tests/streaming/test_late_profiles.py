@@ -210,7 +210,7 @@ def test_missing_versions_are_asked_for_more_and_more_seldom_and_sent_once():
             assert [at for at, _ in asked[:5]] == [1.0, 3.0, 7.0, 15.0, 31.0]
             gaps = [after - before for (before, _), (after, _) in pairwise(asked)]
             assert max(gaps) == late_profiles.WAIT_SECONDS_MAX
-            assert (late.awaited, sent) == (1, [])
+            assert (list(late._asking), sent) == ([2], [])
             from monitor.adapters.redis.stored_profile import decode
 
             wanted[0] = (decode(content).customer, 3)
@@ -219,6 +219,6 @@ def test_missing_versions_are_asked_for_more_and_more_seldom_and_sent_once():
             assert sent == [(2, content)], "what is on its way is not sent again"
             wanted.clear()
             late.look([part])
-            assert (late.awaited, late.oldest_seconds) == (0, 0.0)
+            assert late._asking == {}
 
         asyncio.run(run())

@@ -29,7 +29,6 @@ class Outbox(Protocol):
 class _Asking:
     """What is asked for a partition. Times are seconds of the clock."""
 
-    since: float
     at: float
     wait: float = WAIT_SECONDS_FIRST
     sent: set[Asked] = field(default_factory=set)
@@ -49,26 +48,18 @@ class LateProfiles:
     def __init__(self, outbox: Outbox, reading: Executor, *, tick: Callable[[], float] = time.monotonic) -> None:
         self._outbox, self._reading, self._tick = outbox, reading, tick
         self._asking: dict[int, _Asking] = {}
-        self.awaited = 0
-        """How many versions are missing, in all partitions."""
-
-    @property
-    def oldest_seconds(self) -> float:
-        """For how long a partition has lacked any."""
-        return max((self._tick() - each.since for each in self._asking.values()), default=0.0)
 
     def look(self, partitions: Iterable[Partition]) -> None:
         """Begin to ask for what these partitions lack, where it is time. Call it between steps."""
-        held, now, self.awaited = {each.number: each for each in partitions}, self._tick(), 0
+        held, now = {each.number: each for each in partitions}, self._tick()
         for number in set(self._asking) - set(held):
             del self._asking[number]
         for number, partition in held.items():
             wanted = partition.wanted()
-            self.awaited += len(wanted)
             if not wanted:
                 self._asking.pop(number, None)
                 continue
-            asking = self._asking.setdefault(number, _Asking(now, now + WAIT_SECONDS_FIRST))
+            asking = self._asking.setdefault(number, _Asking(now + WAIT_SECONDS_FIRST))
             asking.sent.intersection_update(wanted)
             asked = [each for each in wanted if each not in asking.sent]
             if asked and now >= asking.at and (asking.task is None or asking.task.done()):

@@ -255,10 +255,8 @@ class Partition:
         if not waiting.rows:
             return
         batch, sources = waiting.batch(self.tokens, self.rows)
-        feeds, day = (
-            waiting.feeds(),
-            self.engine.inputs.entities.periods(batch.booking_entity, batch.booked_at_us)[:, 0],
-        )
+        feeds = waiting.feeds()
+        day = self.engine.inputs.entities.periods(batch.booking_entity, batch.booked_at_us)[:, 0]
         waiting.clear()
         self.rows += len(batch)
         start = 0
@@ -269,9 +267,9 @@ class Partition:
             judged.steps.append(stepped)
             judged.payments += len(run)
             judged.booked_us.append(run.booked_at_us)
-            judged.refused += _refused(stepped, sources[start : start + len(run)])
-            judged.forwards += self._forwards(run, stepped, sources[start : start + len(run)])
             rows = slice(start, start + len(run))
+            judged.refused += _refused(stepped, sources[rows])
+            judged.forwards += self._forwards(run, stepped, sources[rows])
             self.feeds.add(run, stepped.outcome, day[rows], feeds.slice(rows.start, rows.stop), sources[rows])
             judged.messages += self._messages(stepped)
             start += len(run)
