@@ -24,7 +24,6 @@ import numpy.typing as npt
 
 from models.drift import Drift
 from monitor.adapters.input_archive import InputArchive
-from monitor.adapters.kafka.payment_chunks import FeedRows
 from monitor.adapters.sql.feed_totals import read_totals
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import engine_refusals, reloading, replaying
@@ -44,7 +43,7 @@ from monitor.casework.evidence import stored_alert
 from monitor.casework.policy import CaseworkPolicy
 from monitor.casework.position import LogInput, RunPosition
 from monitor.domain.alert import Alert
-from monitor.domain.feed import FEED
+from monitor.domain.feed import FEED, FeedRows
 from monitor.domain.refusal import Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch

@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.adapters.kafka.feed_records import RefusedPlace
-from monitor.adapters.kafka.payment_chunks import FeedRows
-from monitor.domain.feed import FeedTotal
+from monitor.domain.feed import FeedRows, FeedTotal
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import parse_time_us
 from monitor.domain.transaction import Int64s, TransactionBatch

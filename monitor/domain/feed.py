@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from monitor.domain.transaction import Int16s, Int32s
+
 FEED = "payments"
 """The feed of records that name none."""
 OTHER_FEED = "other"
@@ -36,6 +38,25 @@ def is_feed(name: str) -> bool:
     (True, False, False)
     """
     return _NAME.fullmatch(name) is not None and _SECRET.search(name) is None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRows:
+    """Feeds of n payments, and which of these are counted where they are read.
+
+    Attributes:
+        feeds: Names of feeds.
+        feed: Number in ``feeds``, ``-1`` for a payment that is counted elsewhere, shape (n,).
+        part: Number of the payment within its record, shape (n,).
+    """
+
+    feeds: tuple[str, ...]
+    feed: Int16s
+    part: Int32s
+
+    def slice(self, start: int, stop: int) -> "FeedRows":
+        """Rows ``start`` to ``stop`` as views."""
+        return FeedRows(self.feeds, self.feed[start:stop], self.part[start:stop])
 
 
 @dataclass(frozen=True, slots=True)

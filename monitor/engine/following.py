@@ -8,7 +8,7 @@ until it does, at most :data:`EARLY_MAX` payments of them, the latest. With one 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,7 +125,7 @@ class Following:
         for row, (high, low) in zip(rows.tolist(), heard.ids[rows].tolist(), strict=True):
             words = traced.records.rows(np.array([row])).words
             self.early[high, low] = traced.measures[row].copy(), traced.about[row].copy(), words
-        for key in list(self.early)[: max(len(self.early) - EARLY_MAX, 0)]:
+        for key in list(islice(self.early, max(len(self.early) - EARLY_MAX, 0))):
             del self.early[key]
 
     def _told(

@@ -14,7 +14,6 @@ import pytest
 
 from monitor.adapters.kafka import feed_records, payment_chunks
 from monitor.adapters.kafka.feed_records import RecordUnreadable, RefusedPlace, decode_totals, encode_totals
-from monitor.adapters.kafka.payment_chunks import FeedRows
 from monitor.adapters.sql.feed_totals import read_totals, write_totals
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.app import feed_totals
@@ -24,7 +23,7 @@ from monitor.app.streaming.arriving import ArrivedMessage
 from monitor.app.streaming.intake_feeds import FeedNames
 from monitor.app.streaming.intake_making import Came, IntakeMaking, IntakeTopics
 from monitor.app.streaming.partition import LogRecord, Partition
-from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, FeedTotal, added
+from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, FeedRows, FeedTotal, added
 from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from tests.intake.json_records import plain
 from tests.streaming.no_profiles import NoProfiles

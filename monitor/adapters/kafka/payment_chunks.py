@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from monitor.domain.feed import is_feed
+from monitor.domain.feed import FeedRows, is_feed
 from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s, TransactionBatch
@@ -74,25 +74,6 @@ class SourcedBatch:
 
     def __len__(self) -> int:
         return len(self.batch)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedRows:
-    """Feeds of the rows of chunks, and what of them is counted at their reader.
-
-    Attributes:
-        feeds: Names of feeds.
-        feed: Number in ``feeds``, ``-1`` for a payment that is counted elsewhere, shape (n,).
-        part: Number of the payment within its record, shape (n,).
-    """
-
-    feeds: tuple[str, ...]
-    feed: Int16s
-    part: Int32s
-
-    def slice(self, start: int, stop: int) -> "FeedRows":
-        """Rows ``start`` to ``stop`` as views."""
-        return FeedRows(self.feeds, self.feed[start:stop], self.part[start:stop])
 
 
 @dataclass(frozen=True, slots=True)

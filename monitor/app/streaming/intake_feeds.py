@@ -13,10 +13,10 @@ import numpy as np
 
 from monitor.adapters.kafka import refused_records
 from monitor.adapters.kafka.feed_records import RefusedPlace
-from monitor.adapters.kafka.payment_chunks import FeedRows, SourcedBatch
+from monitor.adapters.kafka.payment_chunks import SourcedBatch
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.feed_totals import RefusedDays
-from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, is_feed
+from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, FeedRows, is_feed
 from monitor.domain.partitions import home_of
 from monitor.domain.transaction import Bytes16, Int16s, Int32s, Int64s
 

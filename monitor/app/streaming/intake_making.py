@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from monitor.adapters.kafka import feed_records, identity_records, payment_chunks, refused_records
-from monitor.adapters.kafka.payment_chunks import ChunkEncoder, FeedRows, SourcedBatch
+from monitor.adapters.kafka.payment_chunks import ChunkEncoder, SourcedBatch
 from monitor.adapters.kafka.record_size import RECORD_BYTES_MAX
 from monitor.adapters.kafka.refused_records import RefusedPayment
 from monitor.app.feed_totals import RefusedDays
@@ -26,6 +26,7 @@ from monitor.app.streaming.intake_feeds import (
     refused_places,
 )
 from monitor.app.streaming.tracing import Headers
+from monitor.domain.feed import FeedRows
 from monitor.domain.transaction import Int16s, Int64s
 from monitor.engine.binding import bind
 from monitor.engine.ownership import destinations

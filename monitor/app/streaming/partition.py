@@ -36,7 +36,6 @@ from monitor.adapters.kafka.payment_chunks import (
     IDENTIFIERS,
     ChunkEncoder,
     ChunkError,
-    FeedRows,
     PaymentChunk,
     SourcedBatch,
     decode,
@@ -51,6 +50,7 @@ from monitor.app.streaming.profile_source import Asked, versions_of
 from monitor.app.streaming.token_table import TokenTable
 from monitor.domain import partitions
 from monitor.domain.alert import REEVALUATED, Alert
+from monitor.domain.feed import FeedRows
 from monitor.domain.refusal import Reason
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
