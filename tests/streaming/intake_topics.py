@@ -10,7 +10,8 @@ from uuid import uuid4
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from pydantic import SecretStr
 
-from monitor.adapters.kafka.payment_chunks import PaymentChunk, decode
+from monitor.adapters.kafka.legs_log import kind_of
+from monitor.adapters.kafka.payment_chunks import KIND, PaymentChunk, decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.app.settings import KafkaSettings, Settings, StoreSettings, WorkerSettings
 from monitor.app.streaming.intake import IntakeTopics, IntakeWorker
@@ -88,7 +89,7 @@ class TopicsHere:
         return [
             (message.partition(), decode(message.value()))
             for message in self.all_of(self.topics.legs)
-            if dict(message.headers() or [])["kind"] == b"payments"
+            if kind_of(message.headers()) == KIND
         ]
 
     def committed(self, group: str) -> list[int]:

@@ -30,6 +30,7 @@ from deploy.servers.kafka import KafkaServer
 from deploy.servers.redis import RedisServer
 from deploy.servers.server import free_ports
 from monitor.adapters.kafka import alert_records
+from monitor.adapters.kafka.legs_log import kind_of
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.domain.alert import Alert
 from monitor.rulebook.load import shipped_rules
@@ -310,9 +311,15 @@ class Cluster:
                 if time.monotonic() > until:
                     raise BenchFailed(f"{left} records of {topic} could not be read within {WAIT_SECONDS:g} s")
 
+    def alert_records(self, starts: Sequence[int] | None = None) -> Iterator[Record]:
+        """The records of ``alerts`` that hold alerts; totals of feeds stand between them."""
+        for record in self.records("alerts", starts):
+            if kind_of(record.headers) == alert_records.KIND:
+                yield record
+
     def alerts(self) -> Iterator[list[Alert]]:
-        """The alerts of each record of ``alerts``."""
-        for record in self.records("alerts"):
+        """The alerts of each record that holds some."""
+        for record in self.alert_records():
             yield alert_records.decode(record.value)
 
     def bytes_on_disk(self, topic: str) -> int:

@@ -177,7 +177,7 @@ def loaded(cluster: Cluster, size: Size, say: Any) -> dict[str, Any]:
     chain.stop()
     for load, (schedule, starts) in zip(found["loads"], schedules, strict=True):
         load["to_legs"] = delays.quantiles(delays.of_intake(rows_now, schedule))
-        load["to_alert"] = delays.quantiles(delays.to_alerts(rows_now, schedule, cluster.records("alerts", starts)))
+        load["to_alert"] = delays.quantiles(delays.to_alerts(rows_now, schedule, cluster.alert_records(starts)))
     if found["counts"]["judged_by_chain"] != found["counts"]["rows"] - chain.rows_before:
         raise BenchFailed(f"rows of legs and what was judged differ: {found['counts']}, {chain.rows_before} before")
     return found
