@@ -199,7 +199,8 @@ def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of
         }  # fmt: skip
         one.produce(0, recorded.records[0][:3])
         one.produce(0, [LogRecord(0, "profiles", b"")])
-        for _ in range(2 * WAITING_MAX // len(recorded.records[0]) + 1):  # More than may wait in memory.
+        one.produce(0, recorded.records[0][3:])
+        for _ in range(2 * WAITING_MAX // len(recorded.records[0])):  # More than may wait in memory: duplicates.
             one.produce(0, recorded.records[0])
         one.start()
         for number, records in list(enumerate(recorded.records))[1:]:
