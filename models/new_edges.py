@@ -71,7 +71,18 @@ from models.new_edges_state import (
     words_of_account,
     words_of_payment,
 )
-from models.seen import Counters, ask_for_seen, half_hashed, hashed, new_counters, see, times_seen, turn, whole_hashed
+from models.seen import (
+    Counters,
+    ask_for_seen,
+    counters_of,
+    half_hashed,
+    hashed,
+    new_counters,
+    see,
+    times_seen,
+    turn,
+    whole_hashed,
+)
 
 ROWS_MIN = 1000
 """Rows until rates of everyone are known; before, nothing is ready."""
@@ -91,6 +102,7 @@ _ROWS, _GENERATION, _FIRST_US, _PEOPLE, _LATEST_S, _ALL_NEW, _POOL_WORDS = range
 _CLOCK_WORDS = 7
 _LINK, _PAYERS_OF_PAYEE, _PAYEES, _SILENCE, _PAYERS, _SHARED = range(6)
 _POOL_WORDS_MIN = 1 << 14
+_NOT_PREPARED = -1
 
 
 @inlined
@@ -105,22 +117,22 @@ def _days(now_us, then_s):
 
 
 @inlined
-def _shared_payees(payer, payee, now, oldest, accounts, pool, remembered, counters, scratch):
-    """Pairs of another new payer of the payee and another new payee of the payer that met before.
+def _pairs(payer, payee, now, oldest, accounts, pool, remembered, counters, pairs):
+    """Pairs of another new payer of the payee and another new payee of the payer, hashed, from ``remembered`` on.
 
-    All pairs are asked for before the first is looked at, so that they are waited for together.
+    Returns where they end. All are asked for, so that they are waited for together.
     """
     block, ring = np.int64(accounts[payer, BLOCK + OUT]), np.int64(accounts[payer, RING + OUT])
-    commons, pairs, looked, shared = np.int64(0), np.int64(remembered), np.int64(0), np.int64(0)
+    commons, stop, looked = np.int64(0), np.int64(remembered), np.int64(0)
     for back in range(ring & 255):
         at = entry_at(block, ring, back, OUT_WORDS, remembered)
         then = kept_time(pool[at + TIME])
         if then < oldest or _days(now, then) > _NEAR_DAYS:
             break
-        scratch[commons] = half_hashed(0, pool[at + OTHER]) if pool[at + OTHER] != payee else np.int64(-1)
+        pairs[commons] = half_hashed(0, pool[at + OTHER]) if pool[at + OTHER] != payee else np.int64(-1)
         commons += 1
     if commons == 0:
-        return shared
+        return stop
     block, ring = np.int64(accounts[payee, BLOCK + IN]), np.int64(accounts[payee, RING + IN])
     for back in range(ring & 255):
         at = entry_at(block, ring, back, IN_WORDS, remembered)
@@ -134,13 +146,20 @@ def _shared_payees(payer, payee, now, oldest, accounts, pool, remembered, counte
             continue
         for common in range(min(commons, PAIRS_MAX - looked)):
             looked += 1
-            if scratch[common] >= 0:
-                scratch[pairs] = whole_hashed(fellow, scratch[common])
-                ask_for_seen(counters, scratch[pairs])
-                pairs += 1
-    for pair in range(remembered, pairs):
-        shared += np.int64(times_seen(counters, scratch[pair]) > 0)
-    return shared
+            if pairs[common] >= 0:
+                pairs[stop] = whole_hashed(fellow, pairs[common])
+                ask_for_seen(counters, pairs[stop])
+                stop += 1
+    return stop
+
+
+@inlined
+def _met(counters, pairs, start, stop):
+    """How many pairs met before."""
+    met = np.int64(0)
+    for pair in range(start, stop):
+        met += np.int64(times_seen(counters, pairs[pair]) > 0)
+    return met
 
 
 @inlined
@@ -193,11 +212,13 @@ def _judge_and_learn(
 
     ``why`` is empty or has contributions, and where its last axis is 3 what was observed and expected.
     """
+    prepared = np.int64(_NOT_PREPARED)
     for i in range(first, len(payer)):
         if learn and pool[TOP] + room > len(pool):
             return i
         _ask_ahead(payer, payee, i, accounts, pool, counters)
         u, v, c = payer[i], payee[i], channel[i] % CHANNELS
+        stop, prepared, pairs = prepared, np.int64(_NOT_PREPARED), scratch[i & 1]
         if not (0 <= u < len(accounts) and 0 <= v < len(accounts)) or u == v:
             continue
         now, amount = time_us[i], amount_log[i]
@@ -211,6 +232,22 @@ def _judge_and_learn(
                     turn(counters)
                 clock[_GENERATION] = now // generation_us
             clock[_LATEST_S] = latest
+        # The pairs of the next payment, unless this one changes what they are taken from.
+        if i + 1 < len(payer):
+            u_next, v_next, now_next = payer[i + 1], payee[i + 1], time_us[i + 1]
+            if (
+                0 <= u_next < len(accounts)
+                and 0 <= v_next < len(accounts)
+                and u_next != u
+                and u_next != v
+                and v_next != u
+                and v_next != v
+                and times_seen(counters, hashed(0, u_next, v_next)) == 0
+            ):
+                near = max(clock[_LATEST_S], seconds(now_next)) - _NEAR_S
+                prepared = _pairs(
+                    u_next, v_next, now_next, near, accounts, pool, remembered, counters, scratch[(i + 1) & 1]
+                )
         elapsed = max((now - clock[_FIRST_US]) / (1.0 * DAY_US), 0.0) + 1.0
         people = clock[_PEOPLE] + np.int64(not is_known(accounts, u)) + np.int64(not is_known(accounts, v))
         crowd = max(1.0 * people, _PEOPLE_MIN)
@@ -279,7 +316,9 @@ def _judge_and_learn(
                 if then < oldest or _days(now, then) > _BURST_DAYS:
                     break
                 payees += 1
-            shared = _shared_payees(u, v, now, oldest, accounts, pool, remembered, counters, scratch)
+            if stop == _NOT_PREPARED:
+                stop = _pairs(u, v, now, oldest, accounts, pool, remembered, counters, pairs)
+            shared = _met(counters, pairs, remembered, stop)
             found[_PAYERS_OF_PAYEE] = _excess(payers_of_payee + 1.0, rate_in * _BURST_DAYS)
             found[_PAYEES] = _excess(payees + 1.0, rate_out * _BURST_DAYS)
             found[_PAYERS] = _excess(1.0 * payers, rate_payers * _PAYERS_DAYS)
@@ -402,7 +441,7 @@ class NewEdges(ColumnModel):
             highest = max(int(columns[side].max(initial=-1)) for side in ("payer", "payee"))
             self._keys = max(self._keys, min(highest + 1, self._keys_max))
         done, n = 0, len(values)
-        scratch = np.zeros(self._remembered + PAIRS_MAX, np.int64)
+        scratch = np.zeros((2, self._remembered + PAIRS_MAX), np.int64)
         while True:
             done = _judge_and_learn(
                 done, columns["payer"], columns["payee"], columns["time_us"], columns["amount_log"],
@@ -444,7 +483,8 @@ class NewEdges(ColumnModel):
         }
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._everyone, self._counters, self._clock = arrays["everyone"], arrays["counters"], arrays["clock"]
+        self._everyone, self._clock = arrays["everyone"], arrays["clock"]
+        self._counters = counters_of(arrays["counters"])
         accounts, pool = arrays["accounts"], arrays["pool"]
         self._accounts, self._keys = new_accounts(self._keys_max), len(accounts)
         self._accounts[: self._keys] = accounts

@@ -45,7 +45,7 @@ from models.contract import (
 )
 from models.new_edges import NewEdges
 from models.new_edges_state import CHANNELS
-from models.seen import Counters, hashed, new_counters, see, times_seen, turn
+from models.seen import Counters, counters_of, hashed, new_counters, see, times_seen, turn
 
 Float32s = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
@@ -448,6 +448,7 @@ class PaymentMeasures:
         edges = {key.removeprefix("edges."): a for key, a in state.arrays.items() if key.startswith("edges.")}
         self._edges.restore(State(state.header["edges"], edges))
         taken = {name: np.array(state.arrays[name]) for name in self._arrays()}
+        taken["counters"] = counters_of(taken["counters"])
         self._counters, self._everyone, self._clock = (taken.pop(name) for name in ("counters", "everyone", "clock"))
         self._by_key = taken
 

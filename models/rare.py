@@ -23,7 +23,7 @@ import numpy.typing as npt
 from models.column_model import Arrays, ColumnModel, longer, room_for
 from models.compiled import inlined, kernel, prefetch
 from models.contract import DAY_US, Bools, Family, Float64s, Input, Int64s, Kind, Limit, Part
-from models.seen import BLOCK, Counters, block_of, hashed, new_counters, see, times_seen, turn
+from models.seen import BLOCK, Counters, block_of, counters_of, hashed, new_counters, see, times_seen, turn
 
 ROWS_MIN = 1000
 """Rows until shares of all customers are known; before, nothing is ready."""
@@ -170,5 +170,5 @@ class Rare(ColumnModel):
         return {"counters": self._counters, "own": self._own, "bank": self._bank, "clock": self._clock}
 
     def _take(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._counters, self._own = arrays["counters"], arrays["own"]
+        self._counters, self._own = counters_of(arrays["counters"]), arrays["own"]
         self._bank, self._clock = arrays["bank"], arrays["clock"]

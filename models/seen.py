@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.compiled import inlined, mix, prefetch
+from models.room import reserved
 
 BLOCK = 64
 _COUNTERS = BLOCK // 2
@@ -25,8 +26,15 @@ Counters = npt.NDArray[np.uint8]
 
 
 def new_counters(log2_blocks: int) -> Counters:
-    """Empty counters; 64 bytes times ``2**log2_blocks``."""
-    return np.zeros((1 << log2_blocks, BLOCK), np.uint8)
+    """Empty counters, each block in one cache line; 64 bytes times ``2**log2_blocks``."""
+    return reserved((1 << log2_blocks, BLOCK), np.uint8)
+
+
+def counters_of(saved: Counters) -> Counters:
+    """Saved counters, each block in one cache line again."""
+    counters = reserved(saved.shape, np.uint8)
+    counters[:] = saved
+    return counters
 
 
 @inlined

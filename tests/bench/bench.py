@@ -10,6 +10,7 @@ fails if the alerts are not those of plain Python and of ``expected.json``, or a
 
 import argparse
 import json
+import mmap
 import os
 import platform
 import sys
@@ -73,6 +74,15 @@ def pin_to_one_core() -> int:
     return core
 
 
+def fresh_page_ns(pages: int = 16_384) -> int:
+    """What the first write to a page of memory costs: a machine that lends its memory makes all that grows dear."""
+    with mmap.mmap(-1, pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
+        begun = time.perf_counter_ns()
+        for page in range(0, len(room), mmap.PAGESIZE):
+            room[page] = 1
+        return (time.perf_counter_ns() - begun) // pages
+
+
 def machine(core: int) -> dict[str, Any]:
     """Where the figures were taken."""
     return {
@@ -80,6 +90,7 @@ def machine(core: int) -> dict[str, Any]:
                            if line.startswith("model name")), platform.machine()),
         "cores": os.cpu_count(), "core_used": core, "load_at_start": round(os.getloadavg()[0], 2),
         "python": platform.python_version(), "numba": version("numba"), "numpy": version("numpy"),
+        "fresh_page_ns": fresh_page_ns(),
     }  # fmt: skip
 
 

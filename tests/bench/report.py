@@ -21,8 +21,9 @@ def show(found: dict[str, Any], out: Path) -> None:
     where = found["machine"]
     console.print(
         f"\n{where['processor']}, {where['cores']} cores, load {where['load_at_start']} at the start and "
-        f"{where['load_at_end']} at the end, Python {where['python']}, numba {where['numba']}; "
-        f"{found['seconds']} s; all figures in {out}", style="dim", highlight=False,
+        f"{where['load_at_end']} at the end, Python {where['python']}, numba {where['numba']}, "
+        f"{where['fresh_page_ns']:,} ns for a page of memory that is new; {found['seconds']} s; "
+        f"all figures in {out}", style="dim", highlight=False,
     )  # fmt: skip
 
 
