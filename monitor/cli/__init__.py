@@ -1,5 +1,8 @@
 """The command line: ``aml``. Each group of commands has a module of its own."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from monitor.cli import (
@@ -32,6 +35,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"aml {version('aml-monitor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def aml(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """Anti-money-laundering monitor: payments in, explained alerts out, cases in a queue."""
+
+
 app.command(epilog=EPILOG)(run)
 app.command()(demo)
 app.command()(simulate)
@@ -50,7 +70,6 @@ app.add_typer(totals.app, name="totals")
 app.add_typer(stream.topics, name="topics")
 app.add_typer(worker.app, name="worker")
 app.command("produce", epilog=stream.EXIT_STATUS)(stream.produce)
-app.add_typer(worker.app, name="worker")
 app.command("settings")(stream.settings_command)
 app.add_typer(journal.app, name="journal")
 

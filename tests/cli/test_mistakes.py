@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -98,3 +99,7 @@ def test_every_command_has_examples_and_exit_statuses_in_its_help(command: str):
     text = said(*command.split(), "--help", status=0)
     assert "\n  examples:\n" in text or "\nexamples:\n" in text
     assert "exit status:" in text
+
+
+def test_the_release_is_said():
+    assert said("--version", status=0).strip() == f"aml {version('aml-monitor')}"
