@@ -17,8 +17,8 @@ OUT ?= evaluation
 S ?=
 QUICK ?=
 COMPOSE := docker compose --file deploy/compose.yaml
-# A file of tests stays on one worker, so that what it prepares is prepared once.
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+# A file of tests stays on one worker, so that what it prepares is prepared once; in the order of tests/conftest.py.
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test quick check format rules bench bench-stream evaluate lock clean up down logs
 

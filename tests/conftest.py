@@ -86,6 +86,15 @@ def promtool() -> str:
         return prometheus.promtool()
 
 
+_LONG = ("slow", "kafka", "postgres", "prometheus")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests first, the one with most of them before all: none is left over at the end for one worker."""
+    long = Counter(item.path for item in items if any(item.get_closest_marker(mark) for mark in _LONG))
+    items.sort(key=lambda item: -long[item.path])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out and why, in one line."""
     reasons: Counter[str] = Counter()
