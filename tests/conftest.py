@@ -90,7 +90,7 @@ _LONG = ("slow", "kafka", "postgres", "prometheus")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first, the one with most of them before all: none is left over at the end for one worker."""
+    """Files with long tests first, the one with most before all: none is left over at the end for one worker."""
     long = Counter(item.path for item in items if any(item.get_closest_marker(mark) for mark in _LONG))
     items.sort(key=lambda item: -long[item.path])
 
