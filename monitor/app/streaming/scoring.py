@@ -232,18 +232,20 @@ class ScoringWorker:
         return any(held.waiting for held in self._held.values())
 
     def _fetch_less(self) -> None:
-        """No more of a partition of which much waits, so that the others go on; of one that goes on, again."""
+        """No more of a partition of which much waits, so that the others go on; of one that goes on, again.
+
+        What was fetched already still comes: a partition that Faust is told to pause would lose it.
+        """
         for number, held in self._held.items():
-            is_full = len(held.waiting) >= WAITING_OF_ONE_MAX
-            if is_full and not held.is_paused:
-                self.app.consumer.pause_partitions({TP(self.topics.legs, number)})
+            if len(held.waiting) >= WAITING_OF_ONE_MAX:
+                self.app.consumer.on_buffer_full(TP(self.topics.legs, number))
                 held.is_paused = True
         self._fetch_again()
 
     def _fetch_again(self) -> None:
         for number, held in self._held.items():
             if held.is_paused and not held.waiting:
-                self.app.consumer.resume_partitions({TP(self.topics.legs, number)})
+                self.app.consumer.on_buffer_drop(TP(self.topics.legs, number))
                 held.is_paused = False
 
     async def _take(self, held: Held, generation: int) -> None:
