@@ -47,10 +47,10 @@ class Snapshot:
 
 
 class SnapshotStore:
-    """The snapshots of one run or partition, among its objects."""
+    """The snapshots of one run or partition, among its objects; ``is_packed`` writes small ones, and slowly."""
 
-    def __init__(self, objects: SnapshotObjects) -> None:
-        self._objects = objects
+    def __init__(self, objects: SnapshotObjects, *, is_packed: bool = False) -> None:
+        self._objects, self._save = objects, np.savez_compressed if is_packed else np.savez
 
     def write(self, arrays: Arrays, *, position: int, clock_us: int, layout: str, format_version: int) -> None:
         """Write a snapshot and drop those older than the newest two.
@@ -61,7 +61,7 @@ class SnapshotStore:
         digest = sha256()
 
         def fill(target: BinaryIO) -> None:
-            np.savez(_Digesting(target, digest), allow_pickle=False, **arrays)
+            self._save(_Digesting(target, digest), allow_pickle=False, **arrays)
 
         self._objects.put(_name(position, _ARRAYS), fill)
         manifest = msgspec.json.encode(Manifest(position, clock_us, layout, digest.hexdigest(), format_version))

@@ -6,7 +6,7 @@ raises it from N to N+1, in this order:
 1. writes a function over arrays here and enters it in :data:`UPGRADES` under N; it is given the arrays of a state under
    the names that a partition saves them by (``engine.pairs``, ``tokens.kinds``, ``rows``) and returns those of N+1; of
    an embedded run only those of the engine are there;
-2. makes a golden state of N+1 with ``python -m tests.app.golden_state`` and leaves that of N where it is.
+2. makes a golden state of N+1 with ``python -m tests.app.golden_states`` and leaves that of N where it is.
 
 ``tests/app/test_state_formats.py`` fails until both are done.
 """
