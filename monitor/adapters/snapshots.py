@@ -83,7 +83,7 @@ class SnapshotStore:
             with closing(stream):
                 try:
                     manifest = msgspec.json.decode(stream.read(), type=Manifest)
-                except msgspec.DecodeError:  # Damaged: as if it were not there.
+                except (msgspec.DecodeError, UnicodeDecodeError):  # Damaged: as if it were not there.
                     continue
             if name == _name(manifest.position, _MANIFEST):
                 found.append(manifest)

@@ -91,6 +91,15 @@ def test_of_a_damaged_snapshot_the_one_before_is_taken(place: Place, ending: str
     assert is_that_of(newest(store), 2)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b'{"position": "two"}', b'{"layout": "\xff\xfe"}'])
+def test_a_manifest_that_cannot_be_read_is_none(place: Place, content: bytes):
+    store = SnapshotStore(place.open())
+    write(store, 1)
+    write(store, 2)
+    place.open().put(f"engine-{2:016d}.json", lambda target: target.write(content))
+    assert is_that_of(newest(store), 1)
+
+
 @pytest.mark.parametrize("ending", [".npz", ".json"])
 def test_a_snapshot_of_which_one_object_is_missing_does_not_exist(place: Place, ending: str):
     store = SnapshotStore(place.open())
