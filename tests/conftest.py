@@ -19,6 +19,7 @@ from deploy.servers import prometheus
 from deploy.servers.kafka import KafkaServer
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.redis import RedisServer
+from deploy.servers.s3 import S3Server
 from deploy.servers.server import MissingServer, Server, address_of
 
 settings.register_profile("ci", print_blob=True, deadline=None)
@@ -64,6 +65,13 @@ def redis_url() -> Iterator[str]:
 def postgres_url() -> Iterator[str]:
     """The URL of a PostgreSQL server, whose user may create databases."""
     with needed(), address_of(PostgresServer) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an object store with the API of S3, which takes any credentials; make buckets of your own."""
+    with needed(), address_of(S3Server) as address:
         yield address
 
 

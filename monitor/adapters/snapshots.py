@@ -1,29 +1,33 @@
-"""Engine snapshots in a folder: immutable files, written whole or not at all, the newest two kept.
+"""Snapshots of engine state: immutable objects, written whole or not at all, the newest two kept.
 
-``snapshots/engine-<position>.npz`` holds the arrays (NumPy's own format, no pickles);
-``engine-<position>.json`` is written last and names position, layout and SHA-256. A
-snapshot without a manifest, or with another digest than its manifest says, does not exist.
+``engine-<position>.npz`` holds the arrays (NumPy's own format, no pickles); ``engine-<position>.json`` is written last
+and names position, layout, format and SHA-256. A snapshot without a manifest, or with another digest than its manifest
+says, does not exist. Where the objects lie is said by :mod:`monitor.adapters.snapshot_objects`.
+
+Arrays go to the object as a stream: beside them no more than a part of 16 MiB is in memory.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from hashlib import file_digest
-from pathlib import Path
-from typing import Any
+import io
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from monitor.adapters.durable import make_folder, remove_unfinished, replace_file
+from monitor.adapters.snapshot_objects import SnapshotObjects
 
 KEPT = 2
+_START, _MANIFEST, _ARRAYS = "engine-", ".json", ".npz"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """What a snapshot is: ``position`` is the next log position, ``clock_us`` the clock of the log there,
-    ``layout`` that of the program."""
+    ``layout`` that of the program, ``format`` that of the arrays."""
 
     position: int
     clock_us: int
@@ -39,58 +43,93 @@ class Snapshot:
     position: int
     clock_us: int
     arrays: Arrays
+    format: int
 
 
 class SnapshotStore:
-    """The snapshots of one run."""
+    """The snapshots of one run or partition, among its objects; ``is_packed`` writes small ones, and slowly."""
 
-    def __init__(self, folder: Path) -> None:
-        make_folder(folder)
-        remove_unfinished(folder)
-        self.folder = folder
+    def __init__(self, objects: SnapshotObjects, *, is_packed: bool = False) -> None:
+        self._objects, self._save = objects, np.savez_compressed if is_packed else np.savez
 
     def write(self, arrays: Arrays, *, position: int, clock_us: int, layout: str, format_version: int) -> None:
-        """Write a snapshot and drop those older than the newest two."""
-        path = self._arrays(position)
+        """Write a snapshot and drop those older than the newest two.
 
-        def write_arrays(target: Path) -> None:
-            with target.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
+        Raises:
+            OSError: It cannot be written; those before it are as they were.
+        """
+        digest = sha256()
 
-        replace_file(path, write_arrays)
-        manifest = Manifest(position, clock_us, layout, _digest(path), format_version)
-        replace_file(path.with_suffix(".json"), lambda target: target.write_text(json.dumps(asdict(manifest))))
+        def fill(target: BinaryIO) -> None:
+            self._save(_Digesting(target, digest), allow_pickle=False, **arrays)
+
+        self._objects.put(_name(position, _ARRAYS), fill)
+        manifest = msgspec.json.encode(Manifest(position, clock_us, layout, digest.hexdigest(), format_version))
+        self._objects.put(_name(position, _MANIFEST), lambda target: target.write(manifest))
         for old in self.manifests()[:-KEPT]:
-            self._arrays(old.position).with_suffix(".json").unlink(missing_ok=True)
-            self._arrays(old.position).unlink(missing_ok=True)
+            self._objects.remove(_name(old.position, _MANIFEST))
+            self._objects.remove(_name(old.position, _ARRAYS))
 
     def manifests(self) -> list[Manifest]:
-        """All whole snapshots, oldest first."""
-        found = []
-        for path in sorted(self.folder.glob("engine-*.json")):
-            manifest = Manifest(**json.loads(path.read_text()))
-            if path.with_suffix(".npz").exists():
+        """All snapshots that have their arrays, oldest first. Raises OSError."""
+        names = self._objects.names()
+        found, there = [], set(names)
+        for name in names:
+            if not (name.startswith(_START) and name.endswith(_MANIFEST)):
+                continue
+            stream = self._objects.read(name)
+            if stream is None or name.removesuffix(_MANIFEST) + _ARRAYS not in there:
+                continue
+            with closing(stream):
+                try:
+                    manifest = msgspec.json.decode(stream.read(), type=Manifest)
+                except (msgspec.DecodeError, UnicodeDecodeError):  # Damaged: as if it were not there.
+                    continue
+            if name == _name(manifest.position, _MANIFEST):
                 found.append(manifest)
         return found
 
-    def newest(self, *, layout: str, at_most: int, at_least: int = 0) -> Snapshot | None:
-        """The newest whole snapshot of the layout from log position ``at_least`` to ``at_most``."""
+    def newest(self, *, layouts: Collection[str], at_most: int, at_least: int = 0) -> Snapshot | None:
+        """The newest whole snapshot of one of these layouts from log position ``at_least`` to ``at_most``.
+
+        Raises:
+            OSError: The objects cannot be read.
+        """
         for manifest in reversed(self.manifests()):
-            path = self._arrays(manifest.position)
-            if (
-                manifest.layout == layout
-                and at_least <= manifest.position <= at_most
-                and _digest(path) == manifest.sha256
-            ):
-                with np.load(path, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
-                return Snapshot(manifest.position, manifest.clock_us, arrays)
+            if manifest.layout in layouts and at_least <= manifest.position <= at_most:
+                arrays = self._arrays(manifest)
+                if arrays is not None:
+                    return Snapshot(manifest.position, manifest.clock_us, arrays, manifest.format)
         return None
 
-    def _arrays(self, position: int) -> Path:
-        return self.folder / f"engine-{position:016d}.npz"
+    def _arrays(self, manifest: Manifest) -> Arrays | None:
+        """The arrays of a snapshot; None where they are not those that its manifest names."""
+        stream = self._objects.read(_name(manifest.position, _ARRAYS))
+        if stream is None:
+            return None
+        with closing(stream):
+            if file_digest(stream, "sha256").hexdigest() != manifest.sha256:
+                return None
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+class _Digesting(io.RawIOBase):
+    """Passes on what is written, and digests it. It cannot be sought in, so each byte passes once."""
+
+    def __init__(self, target: BinaryIO, digest: Any) -> None:
+        super().__init__()
+        self._target, self._digest = target, digest
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        self._target.write(data)
+        return memoryview(data).nbytes
+
+
+def _name(position: int, end: str) -> str:
+    return f"{_START}{position:016d}{end}"

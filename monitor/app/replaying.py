@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.app import state_formats
 from monitor.app.profiles import ProfileTimeline
 from monitor.app.store import StoreFiles
 from monitor.domain.time import UNKNOWN
@@ -60,7 +61,7 @@ def restore(
         changes: Lists by the position from which they held, ascending; those of the first hold before it too.
     """
     start, clock_us = 0, UNKNOWN
-    found = files.snapshots.newest(layout=state.layout_key(engine), at_most=position, at_least=since)
+    found = state_formats.newest(files.snapshots, engine, at_most=position, at_least=since, prefix=state_formats.ENGINE)
     if found is not None:
         state.load(engine, found.arrays)
         start, clock_us = found.position, found.clock_us

@@ -5,6 +5,7 @@ and the path to the setting, such as ``AML_KAFKA_BOOTSTRAP`` or ``AML_REDIS_URL`
 (``AML_KAFKA_PASSWORD_FILE``), as secrets are mounted into containers. Several paths are separated by colons.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,8 @@ PREFIX = "AML_"
 HIDDEN = "********"
 KEY_BYTES = 32
 _FILE = "_FILE"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?/?")
 
 
 class SettingsError(Exception):
@@ -102,12 +105,44 @@ class StoreSettings(_Section):
     folder: Path = Field(
         default=Path("aml-store"), description="Folder that all scoring workers reach: snapshots of partitions."
     )
+    snapshots: str | None = Field(
+        default=None, description="s3://BUCKET/PREFIX: snapshots lie there, and no folder is needed."
+    )
+    endpoint: str | None = Field(default=None, description="Where that bucket is, https://HOST:PORT, if not at Amazon.")
+    region: str | None = Field(default=None, description="The region of the bucket.")
+    ca: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the endpoint's certificate."
+    )
+    access_key: str | None = Field(
+        default=None, description="The id of the key for the bucket; without it the role that the worker runs as."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="The secret of this key.")
     token_key: SecretStr | None = Field(
         default=None, description="Key of the tokens, 64 hexadecimal digits; the same for all workers, for ever."
     )
 
+    @field_validator("snapshots")
+    @classmethod
+    def _is_bucket(cls, given: str | None) -> str | None:
+        if given is not None and not _BUCKET.fullmatch(given):
+            raise ValueError(
+                "it is not s3://BUCKET or s3://BUCKET/PREFIX; correct it, or take it out and use the folder"
+            )
+        return given
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, given: str | None) -> str | None:
+        if given is not None and not _ENDPOINT.fullmatch(given):
+            raise ValueError("it is not https://HOST:PORT or http://HOST:PORT; correct it, without user and path")
+        return given
+
     @model_validator(mode="after")
     def _fits(self) -> "StoreSettings":
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("store: access_key and secret_key belong together; give both or neither")
+        if self.ca is not None and not self.ca.is_file():
+            raise ValueError(f"store.ca: there is no file {self.ca}; correct the path")
         if self.token_key is not None:
             try:
                 is_key = len(bytes.fromhex(self.token_key.get_secret_value())) == KEY_BYTES

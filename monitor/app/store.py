@@ -11,6 +11,7 @@ from pathlib import Path
 from monitor.adapters.background import BackgroundWriter
 from monitor.adapters.history import HistoryStore
 from monitor.adapters.quarantine import Quarantine
+from monitor.adapters.snapshot_objects import FolderObjects
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.adapters.vault import PlainVault
 from monitor.intake.identifiers import IdentifierTable
@@ -94,7 +95,7 @@ class StoreFiles:
             vault=PlainVault(folder / "vault", writer=writer),
             history=HistoryStore(folder / "history", writer=writer),
             quarantine=Quarantine(folder),
-            snapshots=SnapshotStore(folder / "snapshots"),
+            snapshots=SnapshotStore(FolderObjects(folder / "snapshots")),
             writer=writer,
         )
 

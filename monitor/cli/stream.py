@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from monitor.adapters.snapshot_objects import ObjectStoreError
 from monitor.app.settings import Settings, SettingsError, load_settings, shown
 from monitor.cli.desk_session import fail
 from monitor.domain.feed import FEED, NO_FEED, is_feed
@@ -52,7 +53,7 @@ def told() -> Iterator[None]:
         raise
     try:
         yield
-    except (SettingsError, YamlFileError, KafkaError, SourceDamaged, RecordWithoutKey) as error:
+    except (SettingsError, YamlFileError, KafkaError, SourceDamaged, RecordWithoutKey, ObjectStoreError) as error:
         fail(str(error), 2)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}. Correct the path.", 2)

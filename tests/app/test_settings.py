@@ -40,6 +40,22 @@ def test_a_secret_is_read_from_its_file_and_shown_nowhere(tmp_path: Path):
     assert SECRET not in repr(found) + str(lines)
 
 
+def test_the_bucket_of_the_snapshots_is_shown_and_the_key_for_it_is_not():
+    found = load_settings(
+        {
+            "AML_STORE_SNAPSHOTS": "s3://aml-state/production/eu",
+            "AML_STORE_ENDPOINT": "https://s3.bank.example:9000",
+            "AML_STORE_ACCESS_KEY": "AKIA1",
+            "AML_STORE_SECRET_KEY": SECRET,
+        }
+    )
+    lines = shown(found)
+    assert lines["store.snapshots"] == "s3://aml-state/production/eu"
+    assert lines["store.endpoint"] == "https://s3.bank.example:9000"
+    assert (lines["store.access_key"], lines["store.secret_key"]) == ("AKIA1", HIDDEN)
+    assert SECRET not in repr(found) + str(lines)
+
+
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
@@ -49,6 +65,14 @@ def test_a_secret_is_read_from_its_file_and_shown_nowhere(tmp_path: Path):
         ({"AML_KAFKA_CA": "/nowhere.pem"}, r"kafka.ca: there is no file /nowhere.pem; correct the path\."),
         ({"AML_KAFKA_PASSWORD_FILE": "/nowhere"}, r"AML_KAFKA_PASSWORD_FILE: /nowhere cannot be read: No such file"),
         ({"AML_STORE_TOKEN_KEY": SECRET}, r"store.token_key: it is not 64 hexadecimal digits; make it with"),
+        (
+            {"AML_STORE_SNAPSHOTS": "https://bucket"},
+            r"AML_STORE_SNAPSHOTS: it is not s3://BUCKET or s3://BUCKET/PREFIX",
+        ),
+        ({"AML_STORE_SNAPSHOTS": "s3://Bucket"}, r"AML_STORE_SNAPSHOTS: it is not s3://"),
+        ({"AML_STORE_ENDPOINT": f"https://ann:{SECRET}@s3:9000"}, r"AML_STORE_ENDPOINT: it is not https://HOST:PORT"),
+        ({"AML_STORE_SECRET_KEY": SECRET}, r"store: access_key and secret_key belong together; give both or neither"),
+        ({"AML_STORE_CA": "/nowhere.pem"}, r"store.ca: there is no file /nowhere.pem; correct the path\."),
         ({"AML_WORKER_CHUNK_ROWS": "0"}, r"AML_WORKER_CHUNK_ROWS: Input should be greater than or equal to 1"),
         ({"AML_REDIS_URL": f"http://:{SECRET}@x"}, r"redis.url: it begins with redis://"),
     ],

@@ -18,7 +18,9 @@ NEEDED = {
     "profiles": {"kafka.bootstrap", "store.token_key", "redis.url"},
 }
 """What each process cannot do without: the defaults are for one machine, or there is none."""
-SECRETS = {"store.token_key", "redis.url", "database.url", "kafka.password"}
+BUCKET = {"store.snapshots", "store.endpoint", "store.region", "store.ca", "store.access_key", "store.secret_key"}
+"""What a scoring worker has in place of the folder where its snapshots lie in a bucket."""
+SECRETS = {"store.token_key", "redis.url", "database.url", "kafka.password", "store.secret_key"}
 
 
 def compose() -> dict[str, Any]:

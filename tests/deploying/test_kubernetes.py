@@ -15,7 +15,7 @@ import yaml
 
 from monitor.adapters.kafka.topics import read_topics
 from monitor.app.settings import load_settings
-from tests.deploying.composed import DEPLOY, IMAGE, NEEDED, ROOT, SECRETS, compose, setting
+from tests.deploying.composed import BUCKET, DEPLOY, IMAGE, NEEDED, ROOT, SECRETS, compose, setting
 
 KUBERNETES = DEPLOY / "kubernetes"
 WORKERS = ("intake", "score", "cases", "profiles")
@@ -24,7 +24,7 @@ DOCUMENTED = re.compile(r"^\| `(aml-[a-z-]+)` \| ([^|]+) \|", re.MULTILINE)
 """A secret in the table of docs/deploying.md with its keys."""
 
 Document = dict[str, Any]
-each_overlay = pytest.mark.parametrize("overlay", ["small", "production"])
+each_overlay = pytest.mark.parametrize("overlay", ["small", "production", "production-s3"])
 
 
 @dataclass
@@ -215,10 +215,12 @@ def test_a_worker_is_given_what_it_needs_and_no_secret_more(overlay: str, name: 
             given[variable] = str(tmp_path / variable)
     found = load_settings(given)
     settings = {setting(variable) for variable in given}
-    needed = NEEDED[name] | ({"kafka.password", "kafka.user", "kafka.ca"} if overlay == "production" else set())
+    needed = NEEDED[name] | ({"kafka.password", "kafka.user", "kafka.ca"} if overlay != "small" else set())
+    if name == "score" and overlay == "production-s3":
+        needed = needed - {"store.folder"} | BUCKET
     assert needed <= settings
     assert settings & SECRETS == needed & SECRETS
-    if overlay == "production":
+    if overlay != "small":
         assert found.kafka.protocol == "SASL_SSL"
         assert found.kafka.user == f"aml-{name}"
     if name in WORKERS:
@@ -289,6 +291,17 @@ def test_traffic_is_refused_but_for_what_each_worker_needs(overlay: str):
     for spec in policies.values():  # none that lets everybody in or out
         assert all(rule.get("to") for rule in spec.get("egress", []))
         assert all(rule.get("from") for rule in spec.get("ingress", []))
+
+
+def test_with_a_bucket_no_volume_is_shared_and_scoring_alone_reaches_it():
+    here = rendered("production-s3")
+    assert not here.names("PersistentVolumeClaim")
+    assert not [each for each in here.workloads.values() if "/var/lib/aml" in str(each)]
+    policies = {name_of(each): each["spec"] for each in here.of("NetworkPolicy")}
+    assert here.chosen(policies["to-s3"]["podSelector"]) == {"score"}
+    documented = dict(DOCUMENTED.findall((ROOT / "docs" / "deploying.md").read_text()))
+    for name, key in secret_keys(here, here.workloads["score"]):
+        assert f"`{key}`" in documented[name], name
 
 
 def test_the_small_overlay_has_the_servers_of_the_compose_file():

@@ -98,8 +98,8 @@ def test_of_a_partition_that_waits_long_no_more_is_fetched_until_it_goes_on():
     worker, held, _ = saving(Saved())
     worker.topics, paused = ScoringTopics(), set[int]()
     worker.app.consumer = SimpleNamespace(
-        pause_partitions=lambda some: paused.update(each.partition for each in some),
-        resume_partitions=lambda some: paused.difference_update(each.partition for each in some),
+        on_buffer_full=lambda one: paused.add(one.partition),
+        on_buffer_drop=lambda one: paused.discard(one.partition),
     )
     seen = []
     for waiting in (WAITING_OF_ONE_MAX - 1, WAITING_OF_ONE_MAX, 1, 0):

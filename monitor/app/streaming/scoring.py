@@ -31,7 +31,7 @@ from faust.types import Message as FaustMessage
 from monitor.adapters.kafka import legs_log
 from monitor.adapters.kafka.legs_log import KIND
 from monitor.adapters.kafka.missing_profiles import MISSING
-from monitor.adapters.snapshots import SnapshotStore
+from monitor.app import state_formats
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
@@ -43,7 +43,16 @@ from monitor.app.streaming.partition import LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.scoring_shown import ShownScoring
-from monitor.app.streaming.scoring_state import RETRY_SECONDS, Held, Saved, copied, measure_again
+from monitor.app.streaming.scoring_state import (
+    RETRY_SECONDS,
+    UNREAD_SECONDS,
+    Held,
+    Saved,
+    copied,
+    measure_again,
+    reason_of,
+)
+from monitor.app.streaming.snapshot_places import SnapshotPlaces
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
@@ -66,7 +75,6 @@ LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
 STOP_SECONDS = 20.0
 """How long stopping may take."""
-_NO_LIMIT = 1 << 62
 
 
 class ScoringWorker:
@@ -102,7 +110,7 @@ class ScoringWorker:
         self.metrics.left_out(len(self.loaded.errors))
         if self.loaded.rates is not None:
             self.metrics.rates(self.loaded.rates.newest_us)
-        self._key = settings.store.key()
+        self._key, self.places = settings.store.key(), SnapshotPlaces(settings.store)
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
         self._held: dict[int, Held] = {}
@@ -192,6 +200,9 @@ class ScoringWorker:
                 if (its := self._held.get(message.partition)) is not None:
                     its.waiting.append(message)
             for held in list(self._held.values()):
+                if held.is_unread and time.monotonic() >= held.retry_at:
+                    held.take_over(await self._in_thread(partial(self._restored, held.partition.number)))
+                    self.metrics.dependency("disk", not held.is_unread)
                 is_free = held.waiting and time.monotonic() >= held.retry_at
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
@@ -221,18 +232,20 @@ class ScoringWorker:
         return any(held.waiting for held in self._held.values())
 
     def _fetch_less(self) -> None:
-        """No more of a partition of which much waits, so that the others go on; of one that goes on, again."""
+        """No more of a partition of which much waits, so that the others go on; of one that goes on, again.
+
+        What was fetched already still comes: a partition that Faust is told to pause would lose it.
+        """
         for number, held in self._held.items():
-            is_full = len(held.waiting) >= WAITING_OF_ONE_MAX
-            if is_full and not held.is_paused:
-                self.app.consumer.pause_partitions({TP(self.topics.legs, number)})
+            if len(held.waiting) >= WAITING_OF_ONE_MAX:
+                self.app.consumer.on_buffer_full(TP(self.topics.legs, number))
                 held.is_paused = True
         self._fetch_again()
 
     def _fetch_again(self) -> None:
         for number, held in self._held.items():
             if held.is_paused and not held.waiting:
-                self.app.consumer.resume_partitions({TP(self.topics.legs, number)})
+                self.app.consumer.on_buffer_drop(TP(self.topics.legs, number))
                 held.is_paused = False
 
     async def _take(self, held: Held, generation: int) -> None:
@@ -274,13 +287,15 @@ class ScoringWorker:
         """Lag and readiness: ready with all partitions assigned, restored and nearly caught up."""
         why = self._shown.lags({number: (held.partition, self._end(number)) for number, held in self._held.items()})
         for number, held in self._held.items():
-            if held.partition.offset <= held.saved_offset:
+            if held.partition.offset <= held.saved_offset and not held.is_unread:
                 self.metrics.unchanged(number, at_seconds=time.time())
         failed = sorted(number for number, held in self._held.items() if held.partition.offset <= held.one_by_one_to)
         if not self._is_assigned:
             why = "no partitions are assigned to it yet"
         elif missing := len(self._assigned - set(self._held)):
             why = f"{missing} partitions are not restored yet"
+        elif unread := sorted(number for number, held in self._held.items() if held.is_unread):
+            why = f"the state of partition {unread[0]} cannot be read; docs/runbooks/DiskFull.md"
         elif failed:
             why = f"partition {failed[0]} raises when it is judged; docs/runbooks/StepRaises.md"
         self.metrics.ready(not why, why)
@@ -311,8 +326,7 @@ class ScoringWorker:
         self._shown.failed(held.partition.number, records[0].offset, error)
         held.one_by_one_to = max(held.one_by_one_to, records[-1].offset)
         whole = await self._in_thread(lambda: self._restored(held.partition.number))
-        held.partition, held.saved_offset = whole.partition, whole.saved_offset
-        held.is_joined, held.is_told = False, True
+        held.take_over(whole)
         held.failures += 1
         held.retry_at = time.monotonic() + min(2.0**held.failures, FAILED_SECONDS_MAX)
 
@@ -332,13 +346,18 @@ class ScoringWorker:
         if number not in self._assigned:  # It has gone on meanwhile.
             return
         self._held[number] = held
-        held.restoring_seconds = seconds = time.perf_counter() - start
-        self._say.info("state_restored", partition=number, offset=held.partition.offset, seconds=round(seconds, 3))
+        held.restoring_seconds = time.perf_counter() - start
 
     def _restored(self, number: int) -> Held:
+        start = time.perf_counter()
         partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
-        store = SnapshotStore(self.settings.store.folder / f"{self.topics.legs}-{number}")
-        found = store.newest(layout=partition.layout, at_most=_NO_LIMIT)
+        try:
+            store = self.places.of(f"{self.topics.legs}-{number}")
+            found = state_formats.newest(store, partition.engine)
+        except OSError as error:  # Without its state the partition waits; those that are held are judged.
+            self.metrics.dependency("disk", False)
+            self._say.error("state_not_read", partition=number, reason=reason_of(error), error=error)
+            return Held(partition, None, 0, retry_at=time.monotonic() + UNREAD_SECONDS, is_unread=True)
         if found is not None:
             partition.load(found.arrays, offset=found.position, clock_us=found.clock_us)
         # What workers before went on without stands in the log behind the place where it did.
@@ -346,6 +365,8 @@ class ScoringWorker:
             self.settings.kafka.client(), self.topics.legs, number, partition.offset, MISSING
         ):
             partition.go_without(value)
+        seconds = round(time.perf_counter() - start, 3)
+        self._say.info("state_restored", partition=number, offset=partition.offset, seconds=seconds)
         return Held(partition, store, partition.offset)
 
     async def _join(self, held: Held, first: int) -> None:
@@ -392,9 +413,9 @@ class ScoringWorker:
         start = time.perf_counter()
         try:
             await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
-        except OSError as error:  # The disk is full, or the folder is away: go on, and commit nothing.
+        except OSError as error:  # The disk is full, or the folder or the bucket is away: go on, and commit nothing.
             self.metrics.dependency("disk", False)
-            self._say.error("state_not_saved", partition=number, error=error)
+            self._say.error("state_not_saved", partition=number, reason=reason_of(error), error=error)
             return
         self.metrics.dependency("disk", True)
         if self._held.get(number) is held:

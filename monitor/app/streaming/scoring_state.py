@@ -1,5 +1,6 @@
 """A partition as its worker holds it, and its state as it is copied, written and found again."""
 
+import errno
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +9,15 @@ import msgspec
 from faust.types import Message as FaustMessage
 
 from monitor.adapters.kafka import legs_log
+from monitor.adapters.snapshot_objects import ObjectStoreError
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.engine import state
 
 RETRY_SECONDS = 0.5
 """Pause before a record that is blocked is tried again."""
+UNREAD_SECONDS = 15.0
+"""Pause before a state that could not be read is asked for again."""
 
 
 @dataclass(slots=True)
@@ -21,7 +25,8 @@ class Held:
     """A partition that this worker holds, and what is not committed of it."""
 
     partition: Partition
-    snapshots: SnapshotStore
+    snapshots: SnapshotStore | None
+    """Where its state is saved; ``None`` while that place is away."""
     saved_offset: int
     saved_at: float = field(default_factory=time.monotonic)
     waiting: list[FaustMessage] = field(default_factory=list)
@@ -42,6 +47,14 @@ class Held:
     """Whether the state has met the first record that the brokers gave."""
     is_told: bool = True
     """Whether all that the state has raised was handed to the brokers."""
+    is_unread: bool = False
+    """Whether its state could not be read: nothing of it is judged before."""
+
+    def take_over(self, whole: "Held") -> None:
+        """Go on with a state that was restored, or is to be."""
+        self.partition, self.snapshots, self.saved_offset = whole.partition, whole.snapshots, whole.saved_offset
+        self.is_unread, self.retry_at = whole.is_unread, whole.retry_at
+        self.is_joined, self.is_told = False, True
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -52,8 +65,9 @@ class Saved(msgspec.Struct, frozen=True):
     clock_us: int
     layout: str
 
-    def write(self, store: SnapshotStore) -> None:
-        """Write it whole or not at all."""
+    def write(self, store: SnapshotStore | None) -> None:
+        """Write it whole or not at all. Raises OSError."""
+        assert store is not None, "a partition whose state was not read knows nothing to save"
         store.write(
             self.arrays,
             position=self.offset,
@@ -67,6 +81,17 @@ def copied(partition: Partition) -> Saved:
     """A copy that stays as it is, whatever the partition does next."""
     arrays = {name: values.copy() for name, values in partition.save().items()}
     return Saved(arrays, partition.offset, partition.clock_us, partition.layout)
+
+
+def reason_of(error: OSError) -> str:
+    """Why a state was not written or read, in one word.
+
+    >>> reason_of(OSError(28, "No space left on device"))
+    'enospc'
+    """
+    if isinstance(error, ObjectStoreError):
+        return error.reason
+    return errno.errorcode.get(error.errno or 0, "unknown").lower()
 
 
 def measure_again(partition: Partition, client: dict[str, str], topic: str, until: int) -> list[bytes]:

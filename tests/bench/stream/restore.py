@@ -27,6 +27,7 @@ import psutil
 
 from monitor.adapters.kafka.payment_chunks import KIND, ChunkEncoder, SourcedBatch
 from monitor.adapters.redis.profiles import ProfileStore
+from monitor.adapters.snapshot_objects import FolderObjects
 from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
@@ -144,7 +145,7 @@ def write_state(number: int, accounts: int, payments: Path, env: dict[str, str],
         part.step(records)
         start = stop
     arrays = part.save()
-    SnapshotStore(folder).write(
+    SnapshotStore(FolderObjects(folder)).write(
         arrays, position=part.offset, clock_us=part.clock_us, layout=part.layout, format_version=state.FORMAT
     )  # fmt: skip
     return {
