@@ -1,10 +1,9 @@
 """Snapshots of engine state: immutable objects, written whole or not at all, the newest two kept.
 
-``engine-<position>.npz`` holds the arrays (NumPy's own format, no pickles); ``engine-<position>.json`` is written last
-and names position, layout, format and SHA-256. A snapshot without a manifest, or with another digest than its manifest
-says, does not exist. Where the objects lie is said by :mod:`monitor.adapters.snapshot_objects`.
-
-Arrays go to the object as a stream: beside them no more than a part of 16 MiB is in memory.
+``engine-<position>.arrow`` holds the arrays; ``engine-<position>.json`` is written last and names position, layout,
+format and SHA-256. A snapshot without a manifest, or with another digest than its manifest says, does not exist. Where
+the objects lie is said by :mod:`monitor.adapters.snapshot_objects`. How arrays are written is said by
+:mod:`monitor.adapters.packed_arrays`; they go to the object as a stream.
 """
 
 import io
@@ -15,14 +14,12 @@ from hashlib import file_digest, sha256
 from typing import Any, BinaryIO
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
+from monitor.adapters.packed_arrays import FAST, SMALL, Arrays, read_arrays, write_arrays
 from monitor.adapters.snapshot_objects import SnapshotObjects
 
 KEPT = 2
-_START, _MANIFEST, _ARRAYS = "engine-", ".json", ".npz"
-Arrays = dict[str, npt.NDArray[Any]]
+_START, _MANIFEST, _ARRAYS = "engine-", ".json", ".arrow"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -47,10 +44,10 @@ class Snapshot:
 
 
 class SnapshotStore:
-    """The snapshots of one run or partition, among its objects; ``is_packed`` writes small ones, and slowly."""
+    """The snapshots of one run or partition, among its objects; ``is_small`` writes smaller ones, and slowly."""
 
-    def __init__(self, objects: SnapshotObjects, *, is_packed: bool = False) -> None:
-        self._objects, self._save = objects, np.savez_compressed if is_packed else np.savez
+    def __init__(self, objects: SnapshotObjects, *, is_small: bool = False) -> None:
+        self._objects, self._codec = objects, SMALL if is_small else FAST
 
     def write(self, arrays: Arrays, *, position: int, clock_us: int, layout: str, format_version: int) -> None:
         """Write a snapshot and drop those older than the newest two.
@@ -61,7 +58,7 @@ class SnapshotStore:
         digest = sha256()
 
         def fill(target: BinaryIO) -> None:
-            self._save(_Digesting(target, digest), allow_pickle=False, **arrays)
+            write_arrays(_Digesting(target, digest), arrays, codec=self._codec)
 
         self._objects.put(_name(position, _ARRAYS), fill)
         manifest = msgspec.json.encode(Manifest(position, clock_us, layout, digest.hexdigest(), format_version))
@@ -111,8 +108,7 @@ class SnapshotStore:
             if file_digest(stream, "sha256").hexdigest() != manifest.sha256:
                 return None
             stream.seek(0)
-            with np.load(stream, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+            return read_arrays(stream)
 
 
 class _Digesting(io.RawIOBase):

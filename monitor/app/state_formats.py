@@ -12,10 +12,9 @@ raises it from N to N+1, in this order:
 """
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 
 from monitor.adapters.snapshots import Arrays, Snapshot, SnapshotStore
-from monitor.engine import anomalies, state
+from monitor.engine import state
 from monitor.engine.engine import Engine
 
 Upgrade = Callable[[Arrays], Arrays]
@@ -45,25 +44,6 @@ def upgraded(arrays: Arrays, of_format: int, *, upgrades: Mapping[int, Upgrade],
     return arrays
 
 
-def layout_of(engine: Engine, of_format: int) -> str:
-    """What :func:`monitor.engine.state.layout_key` gives for this engine under a format.
-
-    The same digest of the same parts: the format is one of them, and the function takes none.
-    """
-    program = engine.program
-    parts = (
-        [(table.by, table.filters, table.measures) for table in program.tables],
-        program.peers,
-        program.hub_measure,
-        [rule.digest for rule in program.rulebook.rules],
-        None if engine.anomalies is None else anomalies.digest(),
-    )
-    partition = engine.admission.ownership.partition
-    told = ("money is told",) if engine.flow is not None else ()
-    of_several = (partition.number, partition.count, *told) if partition.count > 1 else ()
-    return sha256(repr((of_format, parts, *of_several)).encode()).hexdigest()
-
-
 def newest(
     snapshots: SnapshotStore,
     engine: Engine,
@@ -88,7 +68,7 @@ def newest(
     Raises:
         OSError: The snapshots cannot be read.
     """
-    layouts = [layout_of(engine, each) for each in readable(upgrades, present)]
+    layouts = [state.layout_key(engine, each) for each in readable(upgrades, present)]
     found = snapshots.newest(layouts=layouts, at_most=at_most, at_least=at_least)
     if found is None or found.format == present:
         return found

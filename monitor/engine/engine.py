@@ -282,7 +282,8 @@ class Engine:
             periods,
             _NOTHING if followed is None else followed.traced.measures,
         )
-        measures = np.empty((len(legs), max(len(self.program.measures), 1)), np.int64)
+        # Zeros where a leg has no such measure: what is kept of it is saved.
+        measures = np.zeros((len(legs), max(len(self.program.measures), 1)), np.int64)
         bounds = np.zeros(measures.shape, np.uint8)
         bare = self._bare(fields)
         if profiles.lacking:  # The version that lacks may have a field that is seldom given.

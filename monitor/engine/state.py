@@ -21,9 +21,9 @@ _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
 
 
-def layout_key(engine: Engine) -> str:
+def layout_key(engine: Engine, of_format: int = FORMAT) -> str:
     """Equal for engines whose state can be exchanged: the same partition of as many, the same rules by digest in the
-    same windows, the same models.
+    same windows, the same models, the same format.
 
     Named lists, rates and profiles are not part of it: what was measured with the former ones stays as it was.
     """
@@ -38,7 +38,7 @@ def layout_key(engine: Engine) -> str:
     partition = engine.admission.ownership.partition
     told = ("money is told",) if engine.flow is not None else ()
     of_several = (partition.number, partition.count, *told) if partition.count > 1 else ()
-    return sha256(repr((FORMAT, parts, *of_several)).encode()).hexdigest()
+    return sha256(repr((of_format, parts, *of_several)).encode()).hexdigest()
 
 
 def save(engine: Engine) -> Arrays:

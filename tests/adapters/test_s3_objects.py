@@ -79,12 +79,12 @@ def test_a_store_is_trusted_by_its_authority_and_by_no_other(own_server: StartSe
 
 def test_parts_that_a_killed_worker_left_are_given_up_by_the_next_one_and_no_others(s3_endpoint: str):
     client, bucket = bucket_of(s3_endpoint)
-    for key in ("aml/legs-1/engine.npz", "aml/legs-10/engine.npz"):
+    for key in ("aml/legs-1/engine.arrow", "aml/legs-10/engine.arrow"):
         begun = client.create_multipart_upload(Bucket=bucket, Key=key)
         client.upload_part(Bucket=bucket, Key=key, UploadId=begun["UploadId"], PartNumber=1, Body=b"left")
     S3Objects(client, bucket, "aml/legs-1")
     left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
-    assert [each["Key"] for each in left] == ["aml/legs-10/engine.npz"]
+    assert [each["Key"] for each in left] == ["aml/legs-10/engine.arrow"]
 
 
 def test_a_place_has_its_own_objects_and_no_others(s3_endpoint: str):

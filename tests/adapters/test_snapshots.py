@@ -52,13 +52,13 @@ def is_that_of(found: Snapshot | None, position: int, *, size: int = 1_000) -> b
 def test_what_was_written_comes_back_to_whoever_opens_the_place(place: Place):
     write(SnapshotStore(place.open()), 5)
     assert is_that_of(newest(SnapshotStore(place.open())), 5)
-    assert place.open().names() == ["engine-0000000000000005.json", "engine-0000000000000005.npz"]
+    assert place.open().names() == ["engine-0000000000000005.arrow", "engine-0000000000000005.json"]
 
 
 def test_a_place_where_nothing_was_written_has_no_snapshot(place: Place):
     assert newest(SnapshotStore(place.open())) is None
-    assert place.open().read("engine-0000000000000005.npz") is None
-    place.open().remove("engine-0000000000000005.npz")
+    assert place.open().read("engine-0000000000000005.arrow") is None
+    place.open().remove("engine-0000000000000005.arrow")
 
 
 def test_the_newest_two_are_kept_and_the_newest_is_taken(place: Place):
@@ -80,7 +80,7 @@ def test_a_snapshot_of_another_layout_is_passed_over(place: Place):
     assert is_that_of(store.newest(layouts=[LAYOUT, OTHER], at_most=9), 2)
 
 
-@pytest.mark.parametrize("ending", [".npz", ".json"])
+@pytest.mark.parametrize("ending", [".arrow", ".json"])
 def test_of_a_damaged_snapshot_the_one_before_is_taken(place: Place, ending: str):
     store = SnapshotStore(place.open())
     write(store, 1)
@@ -100,7 +100,7 @@ def test_a_manifest_that_cannot_be_read_is_none(place: Place, content: bytes):
     assert is_that_of(newest(store), 1)
 
 
-@pytest.mark.parametrize("ending", [".npz", ".json"])
+@pytest.mark.parametrize("ending", [".arrow", ".json"])
 def test_a_snapshot_of_which_one_object_is_missing_does_not_exist(place: Place, ending: str):
     store = SnapshotStore(place.open())
     write(store, 1)

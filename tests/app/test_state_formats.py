@@ -9,7 +9,7 @@ import pytest
 from monitor.adapters.snapshot_objects import FolderObjects
 from monitor.adapters.snapshots import Arrays, SnapshotStore
 from monitor.app import state_formats
-from monitor.app.state_formats import UPGRADES, layout_of, newest, readable
+from monitor.app.state_formats import UPGRADES, newest, readable
 from monitor.app.streaming.partition import Partition
 from monitor.engine import state
 from tests.app.golden_states import (
@@ -117,7 +117,7 @@ def older_state(folder: Path, part: Partition, *, of_format: int) -> None:
     arrays = renamed(saved(part), "engine.pairs", "engine.couples")
     arrays["engine.day"] = arrays["engine.day"] + 1
     SnapshotStore(FolderObjects(folder)).write(
-        arrays, position=part.offset, clock_us=part.clock_us, layout=layout_of(part.engine, of_format),
+        arrays, position=part.offset, clock_us=part.clock_us, layout=state.layout_key(part.engine, of_format),
         format_version=of_format,
     )  # fmt: skip
 
@@ -172,18 +172,10 @@ def test_an_embedded_state_is_upgraded_by_the_same_functions(tmp_path: Path):
         name.removeprefix("engine."): values for name, values in renamed(own, "engine.pairs", "engine.couples").items()
     }
     store = SnapshotStore(FolderObjects(tmp_path))
-    store.write(arrays, position=1, clock_us=2, layout=layout_of(first.engine, OLDER), format_version=OLDER)
+    store.write(arrays, position=1, clock_us=2, layout=state.layout_key(first.engine, OLDER), format_version=OLDER)
     found = newest(store, first.engine, prefix=state_formats.ENGINE, upgrades={OLDER: second_step})
     assert found is not None
     assert is_equal(found.arrays, state.save(first.engine))
-
-
-@pytest.mark.parametrize("models", ["off", "shadow"])
-@pytest.mark.parametrize(("number", "count"), [(0, 1), (3, 8)])
-def test_the_layout_of_the_present_format_is_that_of_the_engine(models: str, number: int, count: int):
-    engine = Partition(number, count, inputs(models=models), KEY, NoProfiles).engine
-    assert layout_of(engine, state.FORMAT) == state.layout_key(engine)
-    assert layout_of(engine, OLDER) != state.layout_key(engine)
 
 
 def test_formats_are_read_as_far_back_as_upgrades_lead_without_a_gap():

@@ -33,7 +33,7 @@ def test_without_a_bucket_they_lie_in_folders_of_the_store_folder(tmp_path: Path
     places.check()
     save(places)
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("engine-*"))] == [
-        f"state/legs-7/engine-{5:016d}.{ending}" for ending in ("json", "npz")
+        f"state/legs-7/engine-{5:016d}.{ending}" for ending in ("arrow", "json")
     ]
 
 
@@ -45,7 +45,7 @@ def test_in_a_bucket_they_lie_under_the_prefix_and_the_check_leaves_nothing(s3_e
     places.check()
     assert keys(client, bucket) == []
     save(places)
-    assert keys(client, bucket) == [f"{prefix}legs-7/engine-{5:016d}.{ending}" for ending in ("json", "npz")]
+    assert keys(client, bucket) == [f"{prefix}legs-7/engine-{5:016d}.{ending}" for ending in ("arrow", "json")]
 
 
 @pytest.mark.s3
