@@ -5,7 +5,7 @@ a disk takes it and read several times as fast (docs/adr/0040).
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -48,7 +48,7 @@ def write_arrays(target: Any, arrays: Mapping[str, npt.NDArray[Any]], *, codec: 
                 writer.write_batch(pa.record_batch([_one(piece)], schema=schema))
 
 
-def read_arrays(source: BinaryIO) -> Arrays:
+def read_arrays(source: Any) -> Arrays:
     """The arrays of a stream, which may be changed.
 
     Raises:

@@ -13,7 +13,8 @@ raises it from N to N+1, in this order:
 
 from collections.abc import Callable, Mapping
 
-from monitor.adapters.snapshots import Arrays, Snapshot, SnapshotStore
+from monitor.adapters.packed_arrays import Arrays
+from monitor.adapters.snapshots import Snapshot, SnapshotStore
 from monitor.engine import state
 from monitor.engine.engine import Engine
 

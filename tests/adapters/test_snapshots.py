@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.adapters.packed_arrays import Arrays
 from monitor.adapters.s3_objects import PART_BYTES
-from monitor.adapters.snapshots import KEPT, Arrays, Snapshot, SnapshotStore
+from monitor.adapters.snapshots import KEPT, Snapshot, SnapshotStore
 from tests.adapters.snapshot_places import Place, bucket_place, folder_place
 
 LAYOUT, OTHER = "a" * 64, "b" * 64

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.adapters.packed_arrays import Arrays
 from monitor.adapters.snapshot_objects import FolderObjects
-from monitor.adapters.snapshots import Arrays, SnapshotStore
+from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.inputs import GivenInputs, LoadedInputs, load_inputs
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.domain.alert import Alert

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.adapters.packed_arrays import Arrays
 from monitor.adapters.snapshot_objects import FolderObjects
-from monitor.adapters.snapshots import Arrays, SnapshotStore
+from monitor.adapters.snapshots import SnapshotStore
 from monitor.app import state_formats
 from monitor.app.state_formats import UPGRADES, newest, readable
 from monitor.app.streaming.partition import Partition
