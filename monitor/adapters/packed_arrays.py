@@ -62,8 +62,8 @@ def read_arrays(source: Any) -> Arrays:
                 array = np.empty(named.shape, np.dtype(named.dtype))
                 flat = array.reshape(-1).view(np.uint8)
                 for start in range(0, len(flat), PIECE_BYTES):
-                    piece = np.frombuffer(reader.read_next_batch().column(0)[0].as_buffer(), np.uint8)
-                    flat[start : start + PIECE_BYTES] = piece
+                    *_, piece = reader.read_next_batch().column(0).buffers()
+                    flat[start : start + PIECE_BYTES] = np.frombuffer(piece, np.uint8)
                 found[named.name] = array
     except (pa.ArrowException, StopIteration, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise ValueError(f"these are no packed arrays, or not all of them: {error}") from None

@@ -73,6 +73,8 @@ PROBE_SECONDS = 15.0
 """How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
+RESTORED_AT_ONCE = 2
+"""How many partitions are taken over at once; each needs the memory of its state twice meanwhile."""
 STOP_SECONDS = 20.0
 """How long stopping may take."""
 
@@ -119,6 +121,7 @@ class ScoringWorker:
         """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
         self._judging = ThreadPoolExecutor(1, "judging")
+        self._restoring = ThreadPoolExecutor(RESTORED_AT_ONCE, "restoring")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._probing = ThreadPoolExecutor(1, "probing")
         self._reading = ThreadPoolExecutor(1, "reading")
@@ -194,8 +197,7 @@ class ScoringWorker:
         """Take all that waits, partition by partition, for ever."""
         async for generation, messages in self._waves():
             self.health.live()
-            for number in sorted(self._assigned - set(self._held)):
-                await self._hold(number)
+            await asyncio.gather(*map(self._hold, sorted(self._assigned - set(self._held))))
             for message in messages if generation == self._generation else []:
                 if (its := self._held.get(message.partition)) is not None:
                     its.waiting.append(message)
@@ -342,7 +344,7 @@ class ScoringWorker:
     async def _hold(self, number: int) -> None:
         """Take a partition over: its newest snapshot, or an empty state."""
         start = time.perf_counter()
-        held = await self._in_thread(lambda: self._restored(number))
+        held = await self._in_thread(lambda: self._restored(number), self._restoring)
         if number not in self._assigned:  # It has gone on meanwhile.
             return
         self._held[number] = held
@@ -440,9 +442,9 @@ class ScoringWorker:
                     await self._save(held, saved, self._outbox.unsent(), self._generation)
         self.tracing.close()
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        """Work in the thread of judging; the worker lives meanwhile, however long it takes."""
-        done = asyncio.get_running_loop().run_in_executor(self._judging, work)
+    async def _in_thread(self, work: Callable[[], Any], pool: ThreadPoolExecutor | None = None) -> Any:
+        """Work in a thread, that of judging if no other is given; the worker lives meanwhile, however long it takes."""
+        done = asyncio.get_running_loop().run_in_executor(pool or self._judging, work)
         while not (await asyncio.wait({done}, timeout=LIVE_SECONDS))[0]:
             self.health.live()
         return done.result()
