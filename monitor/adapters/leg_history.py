@@ -266,11 +266,12 @@ class LegHistory:
     def close(self) -> None:
         """Let go of everything; what was not committed is forgotten."""
         try:
+            # First what it still writes, into files that are open.
+            self._writer.close()
             self._vault.close()
             self._history.close()
             self._profiles.close()
             self._places.close()
-            self._writer.close()
         finally:
             os.close(self._lock)
 

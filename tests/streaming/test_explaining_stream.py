@@ -1,7 +1,5 @@
 """Alerts of the streaming shell are computed again from the recorded log of their partition, and come out the same."""
 
-from pathlib import Path
-
 import pytest
 
 from monitor.app.explaining import Explained, Explainer

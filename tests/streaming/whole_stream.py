@@ -71,6 +71,11 @@ class WholeStream:
         }  # fmt: skip
 
     @property
+    def whole_env(self) -> dict[str, str]:
+        """The environment of a command beside the workers."""
+        return os.environ | self.env
+
+    @property
     def settings(self) -> Settings:
         return load_settings(self.env)
 

@@ -107,11 +107,14 @@ class RecordedLog:
         Where one is blocked, because Redis does not answer, those before it are taken; hand it in again later.
 
         Raises:
+            ValueError: Records are missing in front of one.
             Exception: Writing failed; open the history again.
         """
         done = Recorded()
         for record in records:
-            if record.offset >= self.offset:
+            if record.offset > self.offset:
+                raise ValueError(f"records {self.offset} to {record.offset - 1} of the log were not read")
+            if record.offset == self.offset:
                 before = self.rows
                 try:
                     self._take(record, done)
