@@ -324,13 +324,13 @@ SAVED_AT = Metric(
 
 # Can alerts be explained?
 HISTORY_ROWS = Metric(
-    "aml_history_rows", GAUGE, ("partition",),
+    "aml_history_records", GAUGE, ("partition",),
     "Rows of the partition's log that are recorded and durable: payments, and records about money; number. An alert "
     "can be explained once its row is among them.",
     "Every alert can be explained, also when the topic has forgotten its payments.",
 )  # fmt: skip
 IDENTITIES_LAG = Metric(
-    "aml_history_identities_lag", GAUGE, (),
+    "aml_history_identities_lag_records", GAUGE, (),
     "Records of identities that wait to be read by this worker; number.",
     "An explanation names accounts, not tokens.",
 )  # fmt: skip

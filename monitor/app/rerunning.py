@@ -176,6 +176,10 @@ class Rerunner:
         side = role.removesuffix(_JOINT)
         if role.endswith(_JOINT):
             return Linked(holders={subject}, with_accounts=with_accounts)
+        if row[f"{side}_holder"] is None:
+            raise HistoryLost(
+                f"the payment at position {position} has no holder as {role}; it is another than was judged"
+            )
         account = row[f"{side}_account"]
         accounts = {account} if with_accounts and account is not None else set()
         return Linked(holders={row[f"{side}_holder"]}, accounts=accounts, with_accounts=with_accounts)

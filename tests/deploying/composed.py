@@ -16,6 +16,7 @@ NEEDED = {
     "score": {"kafka.bootstrap", "store.token_key", "store.folder", "redis.url"},
     "cases": {"kafka.bootstrap", "database.url"},
     "profiles": {"kafka.bootstrap", "store.token_key", "redis.url"},
+    "history": {"kafka.bootstrap", "store.folder", "redis.url"},
 }
 """What each process cannot do without: the defaults are for one machine, or there is none."""
 SECRETS = {"store.token_key", "redis.url", "database.url", "kafka.password"}

@@ -18,7 +18,7 @@ from monitor.app.settings import load_settings
 from tests.deploying.composed import DEPLOY, IMAGE, NEEDED, ROOT, SECRETS, compose, setting
 
 KUBERNETES = DEPLOY / "kubernetes"
-WORKERS = ("intake", "score", "cases", "profiles")
+WORKERS = ("intake", "score", "cases", "profiles", "history")
 NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOCUMENTED = re.compile(r"^\| `(aml-[a-z-]+)` \| ([^|]+) \|", re.MULTILINE)
 """A secret in the table of docs/deploying.md with its keys."""

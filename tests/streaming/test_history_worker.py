@@ -123,6 +123,6 @@ def test_while_redis_is_away_the_partition_waits_and_then_records_what_versions_
     until(lambda: '"ready": true' in cluster.asked("/ready"), "the worker is not ready")
     shown = cluster.asked("/metrics")
     rows = cluster.manifest(0).rows
-    assert f'aml_history_rows{{partition="0"}} {rows}.0' in shown
+    assert f'aml_history_records{{partition="0"}} {rows}.0' in shown
     assert f'aml_records_in_total{{worker="history"}} {rows}.0' in shown
     until(lambda: 'aml_lag_records{partition="0",worker="history"} 0.0' in cluster.asked("/metrics"), "the lag is no 0")

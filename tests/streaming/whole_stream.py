@@ -30,7 +30,7 @@ from tests.streaming.alert_stream import Sent, home, undisturbed, without_inputs
 from tests.streaming.legs_stream import KEY
 
 LEGS, ALERTS = 4, 3
-KINDS = ("intake", "score", "score", "cases", "profiles")
+KINDS = ("intake", "score", "score", "cases", "profiles", "history")
 TOPICS = {
     "transactions": Topic(partitions=3, purpose="a test"),
     "legs": Topic(partitions=LEGS, purpose="a test"),
