@@ -66,7 +66,8 @@ class StreamExplainer(Explainer):
         try:
             placed = files.placed(evidence)
         except LOST as error:
-            return Explained(evidence, subject, None, lost=(str(error),))
+            payments = self._payments_named(files, evidence) if files.has(evidence) else ()
+            return Explained(evidence, subject, None, payments=payments, lost=(str(error),))
         explained = super().explain_evidence(placed)
         payments = explained.payments or self._payments_named(files, placed)
         return replace(explained, evidence=evidence, payments=payments)

@@ -247,6 +247,10 @@ class PartitionFiles:
             )  # fmt: skip
         return False
 
+    def has(self, evidence: Evidence) -> bool:
+        """Whether the alert's payment stands where the alert says, as the history counts."""
+        return self._is_it(evidence, int(evidence["position"]) & _ROW)
+
     def _moved(self, evidence: Evidence, rows: int) -> Evidence:
         if not rows:
             return evidence
