@@ -276,8 +276,8 @@ class LegHistory:
             os.close(self._lock)
 
 
-def profile_events(folder: Path, *, stop: int) -> list[ProfileEvent]:
-    """What the log says of profile versions before an offset, in its order.
+def profile_events(folder: Path, *, start: int = 0, stop: int) -> list[ProfileEvent]:
+    """What the log says of profile versions from one offset to before another, in its order.
 
     Raises:
         DamagedError: A record is damaged.
@@ -288,6 +288,8 @@ def profile_events(folder: Path, *, stop: int) -> list[ProfileEvent]:
         for block in blocks.blocks:
             if block.first >= stop:
                 break
+            if block.first < start:
+                continue
             payload = blocks.read(block)
             size = int.from_bytes(payload[:8], "little")
             found.append(_DECODE(pa.Codec("zstd", 1).decompress(payload[8:], size, asbytes=True)))

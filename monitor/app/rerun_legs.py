@@ -112,9 +112,11 @@ class LegRerunner(Rerunner):
         self.partitions = 1
         self._found_later: dict[int, int] = {}
         self._profiles: LogProfiles | None = None
+        self._began = 0
 
-    def judged_by(self, notes: Sequence[tuple[Note, int]]) -> None:
-        """Take over with what the alert in hand was judged."""
+    def judged_by(self, notes: Sequence[tuple[Note, int]], *, start: int) -> None:
+        """Take over with what the alert in hand was judged, by a state whose row 0 is at the position ``start``."""
+        self._began, self.history.start = notes[-1][0].began, start
         self.noted = inputs_log(notes, first=first_position(self.partition))
         self.partitions = notes[-1][0].partitions
         self.is_owned = None if self.partitions == 1 else self._is_home
@@ -155,7 +157,7 @@ class LegRerunner(Rerunner):
 
     def _log_profiles(self) -> LogProfiles:
         if self._profiles is None:
-            events = profile_events(self.folder, stop=self.manifest.offset)
+            events = profile_events(self.folder, start=self._began, stop=self.manifest.offset)
             first = first_position(self.partition)
             self._profiles = LogProfiles(events, first=first, found_later=self._found_later)
         return self._profiles
@@ -211,7 +213,7 @@ class PartitionFiles:
                 f"payment of this alert. {_BEHIND}"
             )
         at, at_row = next((each for each in reversed(placed) if self._is_it(evidence, each[1])), placed[-1])
-        self.rerunner.judged_by(known[: at + 1])
+        self.rerunner.judged_by(known[: at + 1], start=first_position(self.partition) + at_row - row)
         return self._moved(evidence, at_row - row)
 
     def _known_notes(self) -> list[tuple[Note, int]]:

@@ -74,10 +74,7 @@ class RecordedBank:
         """Put everything into the logs and judge it, record by record; alerts go into the case store."""
         self.logs = [[] for _ in range(self.partitions)]
         judged_with = JudgedWith(self.store, "legs", self.loaded, self.inputs)
-        parts = [
-            Partition(n, self.partitions, self.loaded, KEY, lambda t: AnnouncedProfiles(self.kept, t, wait_seconds=0))
-            for n in range(self.partitions)
-        ]
+        parts = [self.partition(number) for number in range(self.partitions)]
         for part in parts:
             judged_with.took_up(part)
         self._announce()
@@ -86,8 +83,19 @@ class RecordedBank:
             for number, value in chunks:
                 self.append(number, KIND, value)
             self._judge_what_is_new(parts, judged_with)
+        self.store_alerts(self.alerts)
+
+    def partition(self, number: int) -> Partition:
+        """The empty state of a partition."""
+        return Partition(
+            number, self.partitions, self.loaded, KEY,
+            lambda tokens: AnnouncedProfiles(self.kept, tokens, wait_seconds=0),
+        )  # fmt: skip
+
+    def store_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Put alerts into the case store."""
         with open_store(self.db, create=True) as cases:
-            some = sorted({each.alert_id: each for each in self.alerts}.values(), key=lambda each: each.position)
+            some = sorted({each.alert_id: each for each in alerts}.values(), key=lambda each: each.position)
             position = RunPosition("alerts-0", 0, 1, 1, 0)
             cases.commit_batch([stored_alert(each, due_on="2026-12-01") for each in some], position, recorded_at_us=1)
 

@@ -25,6 +25,7 @@ from monitor.app.inputs import GivenInputs, LoadedInputs
 from monitor.app.kept_inputs import keep_input, keep_snapshot, peer_columns
 from monitor.app.streaming.partition import Partition
 from monitor.casework.position import LogInput
+from monitor.domain.time import UNKNOWN
 from monitor.engine.engine import Step
 from monitor.engine.peers import BankSnapshot
 
@@ -40,6 +41,7 @@ class Note:
     Attributes:
         offset: Where a worker took the partition up.
         row: The row of the next payment there, as the state counts.
+        began: The offset at which the state began and its row 0 is: 0 unless the beginning of the log was gone.
         partitions: How many partitions the log has.
         inputs: What it judges with; positions are 0.
         snapshots: Bank snapshots by the row from which on each is in force, ascending.
@@ -47,6 +49,7 @@ class Note:
 
     offset: int
     row: int
+    began: int
     partitions: int
     inputs: tuple[LogInput, ...]
     snapshots: tuple[LogInput, ...] = ()
@@ -105,6 +108,7 @@ class JudgedWith:
         body = {
             "offset": partition.offset,
             "row": partition.rows,
+            "began": partition.offset if partition.began == UNKNOWN else partition.began,
             "partitions": partition.engine.admission.ownership.partition.count,
             "inputs": [[each.kind, each.name, each.version, each.digest, each.content] for each in self._inputs],
         }
@@ -151,7 +155,8 @@ def _read(path: Path) -> Note:
         row = int(each.stem.removeprefix("bank-"))
         snapshots.append(LogInput(row, "bank_snapshot", "bank", str(kept["version"]), kept["digest"], kept["content"]))
     inputs = tuple(LogInput(0, *each) for each in body["inputs"])
-    return Note(int(body["offset"]), int(body["row"]), int(body["partitions"]), inputs, tuple(snapshots))
+    offset, row, began, partitions = (int(body[name]) for name in ("offset", "row", "began", "partitions"))
+    return Note(offset, row, began, partitions, inputs, tuple(snapshots))
 
 
 def _folder(folder: Path, topic: str, partition: int) -> Path:
