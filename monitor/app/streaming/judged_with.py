@@ -117,6 +117,10 @@ class JudgedWith:
             self._keep(partition, partition.engine.peers.snapshot, partition.rows)
         self._write()
 
+    def has_something_of(self, steps: Iterable[Step]) -> bool:
+        """Whether :meth:`stepped` would have something to write."""
+        return bool(self._unwritten) or any(step.snapshots for step in steps)
+
     def stepped(self, partition: Partition, steps: Iterable[Step]) -> None:
         """Keep the bank snapshots of some steps.
 

@@ -255,7 +255,8 @@ class ScoringWorker:
                 await self._begin_again(held, records, error)
                 return
             held.failures = 0
-            await self._keep(partial(self._judged_with.stepped, held.partition, judged.steps))
+            if self._judged_with.has_something_of(judged.steps):
+                await self._keep(partial(self._judged_with.stepped, held.partition, judged.steps))
             await self._outbox.send(held.partition, judged, trace)
         held.is_told = True
         came = [each.time_in or time.monotonic() for each in waiting[: judged.records]]
