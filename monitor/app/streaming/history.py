@@ -227,6 +227,9 @@ class HistoryWorker:
         self._consumer.resume([_at(held)])
         held.is_reading, held.reason = True, ""
         self._paused(held, False)
+        # A worker that died between its files and Kafka has left a lag that is none.
+        with suppress(KafkaException):
+            self._consumer.commit(offsets=[_at(held, max(begin, low))], asynchronous=True)
 
     def _pause(self, held: _Held, reason: str, *, is_open: bool = False) -> None:
         """Stop reading a partition and try again later; what was read and is not committed is read again."""
