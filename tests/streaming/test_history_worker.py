@@ -77,7 +77,6 @@ def test_killed_at_random_moments_every_record_is_in_the_history_once(cluster: H
         cluster.stop(rng.choice(cluster.workers), rng.choice([signal.SIGKILL] * 3 + [signal.SIGTERM]))
         cluster.start()
     until(cluster.is_done, "not everything is recorded")
-    until(lambda: list(cluster.committed().values()) == [len(log) for log in bank.logs], "Kafka shows a lag")
     for worker in list(cluster.workers):
         cluster.stop(worker, signal.SIGTERM)
         assert worker.returncode in (0, -signal.SIGTERM)  # One that has just been started does not listen yet.
