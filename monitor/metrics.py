@@ -22,7 +22,7 @@ DELAY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 STATE_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0)
 """Seconds that state takes to be saved or restored; a million accounts come back within 30 s."""
 
-WORKERS = ("intake", "score", "cases", "profiles")
+WORKERS = ("intake", "score", "cases", "profiles", "history")
 CLOCKS = ("event", "broker", "wall")
 DEPENDENCIES = ("kafka", "redis", "postgres", "disk")
 OUTCOMES = ("judged", "duplicate", "differs", "too_late", "taken_back")
@@ -97,13 +97,13 @@ READY = Metric(
 )  # fmt: skip
 RECORDS_IN = Metric(
     "aml_records_in_total", COUNTER, ("worker",),
-    "What a worker took in: payments (intake, score), alerts (cases), profile versions (profiles); number.",
+    "What a worker took in: payments (intake, score, history), alerts (cases), profile versions (profiles); number.",
     "What comes in goes out.",
 )  # fmt: skip
 RECORDS_OUT = Metric(
     "aml_records_out_total", COUNTER, ("worker",),
     "What a worker passed on: payments to partitions (intake), alerts (score), alerts stored (cases), profile versions "
-    "(profiles); number.",
+    "(profiles), payments made durable (history); number.",
     "What comes in goes out.",
 )  # fmt: skip
 BUSY = Metric(
@@ -320,6 +320,24 @@ SAVED_AT = Metric(
     "aml_state_saved_timestamp_seconds", GAUGE, ("partition",),
     "When all that the partition knew was last saved; Unix time in seconds.",
     "State is never older than two intervals of saving.",
+)  # fmt: skip
+
+# Can alerts be explained?
+HISTORY_ROWS = Metric(
+    "aml_history_records", GAUGE, ("partition",),
+    "Rows of the partition's log that are recorded and durable: payments, and records about money; number. An alert "
+    "can be explained once its row is among them.",
+    "Every alert can be explained, also when the topic has forgotten its payments.",
+)  # fmt: skip
+IDENTITIES_LAG = Metric(
+    "aml_history_identities_lag_records", GAUGE, (),
+    "Records of identities that wait to be read by this worker; number.",
+    "An explanation names accounts, not tokens.",
+)  # fmt: skip
+VERSIONS_NOT_RECORDED = Metric(
+    "aml_history_versions_absent_total", COUNTER, (),
+    "Announced profile versions that Redis did not hold when they were to be recorded; number.",
+    "Every alert can be explained, also when the topic has forgotten its payments.",
 )  # fmt: skip
 
 # Is the queue healthy?

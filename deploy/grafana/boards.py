@@ -270,6 +270,11 @@ FRESH = Board("aml-data-and-models", "Are data and models fresh?", (
               ("time() - min(aml_bank_snapshot_timestamp_seconds)", "bank snapshot"),
               ("time() - max(aml_rates_timestamp_seconds)", "rates"),
               alerts=("ProfilesNotLoaded", "BankSnapshotOld", "RatesOld")),
+        graph("History for explanations", "Rows recorded a second; identifiers that wait; versions that Redis lacked.",
+              "none", ("sum(rate(aml_records_out_total{worker=\"history\"}[5m]))", "rows a second"),
+              ("sum(deriv(aml_history_records[15m]))", "rows a second, of 15 minutes"),
+              ("sum(aml_history_identities_lag_records)", "identifiers that wait"),
+              ("sum(rate(aml_history_versions_absent_total[5m]))", "versions absent")),
     ),
 ))  # fmt: skip
 

@@ -12,13 +12,15 @@ from pathlib import Path
 UNFINISHED_PREFIX = ".writing-"
 
 
-def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
+def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool = True, is_shared: bool = False) -> None:
     """Call ``write`` with a path beside ``path`` and put what it wrote in place, at once and for good.
 
     ``durable=False`` leaves the flush to the operating system: whole after a killed process, but
-    perhaps not after a power cut; the caller calls :func:`flush_file` later.
+    perhaps not after a power cut; the caller calls :func:`flush_file` later. With ``is_shared`` several processes may
+    put the same file in place at one time.
     """
-    unfinished = path.with_name(UNFINISHED_PREFIX + path.name)
+    own = f"{os.urandom(4).hex()}-" if is_shared else ""
+    unfinished = path.with_name(UNFINISHED_PREFIX + own + path.name)
     write(unfinished)
     if durable:
         flush_file(unfinished)

@@ -29,6 +29,8 @@ class HistoryReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.start = 0
+        """Rows before this position are none for :meth:`rows`."""
         self._tokens: Tokens | None = None
 
     def scan(self, columns: tuple[str, ...], *, stop: int) -> Iterator[tuple[Path, pa.Table]]:
@@ -62,7 +64,8 @@ class HistoryReader:
         """
         found = []
         for path, table in self.scan(columns, stop=stop):
-            indexes = np.flatnonzero(wanted(table))
+            is_wanted = np.asarray(wanted(table), bool) & (table.column("position").to_numpy() >= self.start)
+            indexes = np.flatnonzero(is_wanted)
             if len(indexes):
                 whole, before_us = read_part(path)
                 clock = np.maximum(np.maximum.accumulate(whole.column("booked_at_us").to_numpy()), before_us)

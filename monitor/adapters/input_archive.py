@@ -40,7 +40,7 @@ class InputArchive:
         path = self.folder / name
         if not path.exists():
             make_folder(path.parent)
-            replace_file(path, lambda target: target.write_bytes(data), durable=durable)
+            replace_file(path, lambda target: target.write_bytes(data), durable=durable, is_shared=True)
         return name
 
     def keep_personal(self, source: Path) -> str:

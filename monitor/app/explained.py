@@ -1,8 +1,23 @@
 """What an explanation is made of: facts and numbers shown twice, parts of a condition, payments."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from monitor.adapters.vault import Texts
 from monitor.domain.alert import Quantity
+
+
+class TextsByPosition(Protocol):
+    """What names payments, by log position."""
+
+    def transaction_id(self, position: int) -> str | None:
+        """The source's own id; ``None`` where none is known."""
+
+    def texts(self, position: int) -> Texts | None:
+        """Names and remittance; ``None`` where none are known."""
+
+    def close(self) -> None:
+        """Let go of the files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault, Texts
 from monitor.app.backtest.problem import BacktestError
 from monitor.app.embedded import RUN
-from monitor.app.explained import Compared, ComparedMeasure, Part, Payment
+from monitor.app.explained import Compared, ComparedMeasure, Part, Payment, TextsByPosition
 from monitor.app.explaining_models import facts_again, payments_of
 from monitor.app.model_cards import Card, cards_in_use
 from monitor.app.rerun_flow import flow_names
@@ -26,7 +26,7 @@ from monitor.app.rerun_history import HistoryLost, Row
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
-from monitor.domain.alert import MODEL, ParameterInForce, Quantity, alert_id
+from monitor.domain.alert import MODEL, REEVALUATED, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
@@ -38,6 +38,9 @@ from monitor.rulebook.reference import PlainLeg, Value
 from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node, Rule
 from monitor.rulebook.walk import walk
 from monitor.rulebook.worded import in_words
+
+LOST = (InputNotKept, HistoryLost, DamagedError, BacktestError)
+"""What keeps an alert from being computed again; each says why."""
 
 
 class AlertUnknown(Exception):
@@ -74,17 +77,25 @@ class Explained:
 
 
 class Explainer:
-    """The store of one embedded run, open for explanations. Nothing is written; a run may go on meanwhile.
+    """A store of alerts, open for explanations. Nothing is written; a run may go on meanwhile.
 
-    Raises:
-        CannotExplain: There is no history or no key beside the database.
-        StoreError: The database cannot be opened.
+    ``store`` has the alerts, ``rerunner`` and ``vault`` what the alert in hand is computed again from.
     """
 
+    store: CaseStore
+    rerunner: Rerunner
+    vault: TextsByPosition
+
     def __init__(self, db: str | Path) -> None:
+        """Open the store of an embedded run.
+
+        Raises:
+            CannotExplain: There is no history or no key beside the database.
+            StoreError: The database cannot be opened.
+        """
         folder = data_folder(Path(db)) if "://" not in str(db) else None
         key = stored_token_key(folder) if folder else None
-        self.store: CaseStore = open_store(db)
+        self.store = open_store(db)
         if folder is None or key is None or not (folder / "vault" / "identifiers.blocks").exists():
             self.store.close()
             raise CannotExplain(
@@ -101,6 +112,10 @@ class Explainer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all files."""
         self.vault.close()
         self.store.close()
 
@@ -127,6 +142,10 @@ class Explainer:
         """
         evidence = self.store.evidence(self.alert_id(prefix))
         assert evidence is not None
+        return self.explain_evidence(evidence)
+
+    def explain_evidence(self, evidence: Evidence) -> Explained:
+        """The explanation of an alert by its stored evidence."""
         subject = self.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
         if evidence["source"]["kind"] == MODEL:
             return self._explain_model(evidence, subject)
@@ -134,7 +153,7 @@ class Explainer:
         try:
             rule = self.rerunner.rule(evidence)
             again = self.rerunner.rerun(evidence)
-        except (InputNotKept, HistoryLost, DamagedError) as error:
+        except LOST as error:
             return Explained(evidence, subject, rule, lost=(str(error),))
         return self._compare(evidence, subject, again)
 
@@ -144,7 +163,7 @@ class Explainer:
         try:
             payments = payments_of(evidence, self.rerunner, self.vault)
             facts, measures = facts_again(self.db, evidence)
-        except (InputNotKept, HistoryLost, DamagedError, BacktestError) as error:
+        except LOST as error:
             return Explained(evidence, subject, None, lost=(str(error),), cards=cards)
         differences = tuple(_differences(facts, measures))
         return Explained(evidence, subject, None, facts, measures, (), payments, differences, cards=cards)
@@ -187,9 +206,13 @@ class Explainer:
             Compared("bank snapshot", _word(evidence["bank_snapshot"]), _word(again.bank_snapshot)),
             Compared("transactions", " ".join(evidence["transactions"]), " ".join(map(str, positions))),
         ]  # fmt: skip
-        if "lookback" in evidence["marks"]:
+        marks = set(evidence["marks"])
+        if marks & {"lookback", REEVALUATED}:
             # Judged later than the payment, by the bank of that moment.
             found = [each for each in found if each.name not in ("judged at", "bank snapshot")]
+        if REEVALUATED in marks:
+            # Payments that had left a window since are not named behind it (ADR 0036).
+            found = [each for each in found if each.name != "transactions"]
         for name in sorted({*stored, *parameters}):
             again_row = _row_words(_as_stored(parameters[name])) if name in parameters else "none in force"
             found.append(Compared(name, _row_words(stored[name]) if name in stored else "none in force", again_row))

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from monitor.adapters.vault import PlainVault, Texts
-from monitor.app.explained import Compared, ComparedMeasure, Payment
+from monitor.adapters.vault import Texts
+from monitor.app.explained import Compared, ComparedMeasure, Payment, TextsByPosition
 from monitor.app.rerun_models import alert_again
 from monitor.app.rerunning import Rerunner
 from monitor.casework.evidence import stored_alert
@@ -60,7 +60,7 @@ def _measures(stored: Mapping[str, Any], again: Mapping[str, Any]) -> list[Compa
     ]
 
 
-def payments_of(evidence: Evidence, rerunner: Rerunner, vault: PlainVault) -> tuple[Payment, ...]:
+def payments_of(evidence: Evidence, rerunner: Rerunner, vault: TextsByPosition) -> tuple[Payment, ...]:
     """The payments behind the alert as its subject sees them; ``other`` are those of others to the same payee."""
     positions = np.array([int(each) for each in evidence["transactions"]])
 
@@ -72,7 +72,9 @@ def payments_of(evidence: Evidence, rerunner: Rerunner, vault: PlainVault) -> tu
     return tuple(_payment(row, subject, int(evidence["position"]), rerunner, vault) for row in rows)
 
 
-def _payment(row: dict[str, Any], subject: bytes, completing: int, rerunner: Rerunner, vault: PlainVault) -> Payment:
+def _payment(
+    row: dict[str, Any], subject: bytes, completing: int, rerunner: Rerunner, vault: TextsByPosition
+) -> Payment:
     position = int(row["position"])
     texts = vault.texts(position) or Texts(None, None, None)
     direction = "out" if row["debtor_holder"] == subject else "in" if row["creditor_holder"] == subject else "other"

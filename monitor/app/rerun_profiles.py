@@ -1,4 +1,4 @@
-"""Profiles as they were known at a time of the log, out of the kept profiles file, for the slow evaluator.
+"""Profiles as they were known at a time of the log, for the slow evaluator: :class:`KeptProfiles` reads a kept file.
 
 The version in force at a payment is the newest one recorded by the clock of the log there, the payment included; of
 versions recorded at the same moment the one with the highest number. Kind, opening and joint holders of an account
@@ -8,7 +8,6 @@ are what the versions in force then name, over all customers.
 import gzip
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,43 +46,26 @@ class KeptVersion(NamedTuple):
     profile: ProfileRecord
 
 
-@dataclass(slots=True)
-class KeptProfiles:
-    """One kept profiles file, read for the customers and accounts that an alert needs."""
+class ProfileVersions:
+    """Versions of some customers, by name: the source's own, or tokens in hex."""
 
-    path: Path
-    versions: dict[str, list[KeptVersion]] = field(default_factory=lambda: defaultdict(list))
-    """By customer, in the order in which they take effect."""
-    named_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By account the customers of whom any version names it."""
+    def __init__(self) -> None:
+        self.versions: dict[str, list[KeptVersion]] = defaultdict(list)
+        """By customer, in the order in which they take effect."""
+        self.named_by: dict[str, set[str]] = defaultdict(set)
+        """By account the customers of whom any version names it."""
 
     def accounts_of(self, customers: Collection[str]) -> set[str]:
         """Accounts of which one of the customers is a holder."""
-        wanted = set(customers)
-        return {
-            account.account
-            for _, outline in self._outlines()
-            for account in outline.accounts
-            if wanted & {outline.customer, *account.holders}
-        }
+        raise NotImplementedError
 
     def read(self, customers: Collection[str], accounts: Collection[str]) -> None:
         """Take over the versions of these customers, and of all who ever named one of these accounts."""
-        self.versions.clear()
-        self.named_by.clear()
-        wanted, wanted_accounts = set(customers), set(accounts)
-        for _, outline in self._outlines():
-            for account in outline.accounts:
-                if account.account in wanted_accounts:
-                    self.named_by[account.account].add(outline.customer)
-        wanted |= {customer for named in self.named_by.values() for customer in named}
-        for number, (line, outline) in enumerate(self._outlines()):
-            profile = profile_of(line, place=str(self.path), position=0) if outline.customer in wanted else None
-            if isinstance(profile, ProfileRecord):
-                kept = KeptVersion(profile.recorded_at_us, profile.version, number, profile)
-                self.versions[profile.customer].append(kept)
-        for versions in self.versions.values():
-            versions.sort()
+        raise NotImplementedError
+
+    def at(self, position: int) -> "ProfileVersions":
+        """The versions as of a position of the log, where it matters where one stands in it."""
+        return self
 
     def in_force(self, customer: str, clock_us: int) -> ProfileRecord | None:
         """The version in force when the clock of the log stood at ``clock_us``."""
@@ -119,6 +101,42 @@ class KeptProfiles:
             for named in kept.profile.accounts
             if named.account == account
         ]
+
+
+class KeptProfiles(ProfileVersions):
+    """One kept profiles file, read for the customers and accounts that an alert needs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def accounts_of(self, customers: Collection[str]) -> set[str]:
+        """Accounts of which one of the customers is a holder."""
+        wanted = set(customers)
+        return {
+            account.account
+            for _, outline in self._outlines()
+            for account in outline.accounts
+            if wanted & {outline.customer, *account.holders}
+        }
+
+    def read(self, customers: Collection[str], accounts: Collection[str]) -> None:
+        """Take over the versions of these customers, and of all who ever named one of these accounts."""
+        self.versions.clear()
+        self.named_by.clear()
+        wanted, wanted_accounts = set(customers), set(accounts)
+        for _, outline in self._outlines():
+            for account in outline.accounts:
+                if account.account in wanted_accounts:
+                    self.named_by[account.account].add(outline.customer)
+        wanted |= {customer for named in self.named_by.values() for customer in named}
+        for number, (line, outline) in enumerate(self._outlines()):
+            profile = profile_of(line, place=str(self.path), position=0) if outline.customer in wanted else None
+            if isinstance(profile, ProfileRecord):
+                kept = KeptVersion(profile.recorded_at_us, profile.version, number, profile)
+                self.versions[profile.customer].append(kept)
+        for versions in self.versions.values():
+            versions.sort()
 
     def _outlines(self) -> Iterator[tuple[bytes, _Outline]]:
         for line in _lines(self.path):

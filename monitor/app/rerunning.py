@@ -3,7 +3,7 @@
 The engine and its state have no part in it. Reads only, so it works beside a run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,14 @@ from monitor.app.rerun_history import (
     word_of,
 )
 from monitor.app.rerun_inputs import InputsThen, plain_inputs, with_tokens
-from monitor.app.rerun_profiles import KeptProfiles, profile_fields
-from monitor.app.resolving import KnownTokens
+from monitor.app.rerun_profiles import ProfileVersions, profile_fields
+from monitor.app.resolving import Tokens
 from monitor.casework.position import LogInput
 from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.money import CURRENCIES
 from monitor.intake.profiles import ProfileRecord
 from monitor.rulebook.reference import PlainLeg, PlainSide, Recomputed, ReferenceEngine, kind_of, legs_of
+from monitor.rulebook.reference.flow import Found
 from monitor.rulebook.reference.legs import HOLDER, PAIR, PERSON
 from monitor.rulebook.rule import Rule
 
@@ -63,15 +64,25 @@ class Rerunner:
 
     folder: Path
     key: bytes
-    tokens: KnownTokens
+    tokens: Tokens
     noted: list[LogInput]
     history: HistoryReader = field(init=False)
     archive: InputArchive = field(init=False)
     rules: dict[tuple[str, str, int], Rule] = field(default_factory=dict)
     """Rules as read from the archive, by manifest, id and the position of their lists."""
+    is_owned: Callable[[str], bool] | None = None
+    """Which holders are at home in the log; all without it."""
 
     def __post_init__(self) -> None:
         self.history, self.archive = HistoryReader(self.folder / "history"), InputArchive(self.folder)
+
+    def then(self, evidence: Evidence) -> InputsThen:
+        """The inputs by which the alert was judged."""
+        return InputsThen.of(self.archive, self.noted, evidence)
+
+    def profiles(self, then: InputsThen) -> Sequence[tuple[int, ProfileVersions | None]]:
+        """From which position on which profiles held."""
+        return then.profiles()
 
     def rule(self, evidence: Evidence) -> Rule:
         """The rule as it was.
@@ -79,9 +90,9 @@ class Rerunner:
         Raises:
             InputNotKept: It was not kept, or is not what the alert was raised by.
         """
-        then = InputsThen.of(self.archive, self.noted, evidence)
+        then = self.then(evidence)
         source, manifest = evidence["source"], then.rulebook()
-        lists_at = max((n.position for n in self.noted if n.kind == "list" and n.position <= then.position), default=0)
+        lists_at = max((n.position for n in then.noted if n.kind == "list" and n.position <= then.position), default=0)
         key = (manifest, source["id"], lists_at)
         if key not in self.rules:
             self.rules[key] = kept_inputs.kept_rule(
@@ -104,7 +115,7 @@ class Rerunner:
             DamagedError: A part of the history cannot be read.
         """
         position = int(evidence["position"])
-        then, rule = InputsThen.of(self.archive, self.noted, evidence), self.rule(evidence)
+        then, rule = self.then(evidence), self.rule(evidence)
         people = People(self, then)
         linked = self._linked(
             evidence, rule, with_accounts="account" in kept_inputs.kept_keys(self.archive, then.rulebook())
@@ -114,13 +125,13 @@ class Rerunner:
         word = word_of(self.tokens.find)
         transactions = transactions_of(rows, lambda row, side: people.side(row, side, word), word)
         keys = {"account"} if linked.with_accounts else set()
-        legs = legs_of(transactions, keys | {kind_of(rule)})
+        legs = legs_of(transactions, keys | {kind_of(rule)}, is_owned=self.is_owned)
         currencies = {CURRENCIES[row["currency"]] for row in rows} | people.currencies()
         inputs = plain_inputs(then, rule, currencies=currencies, token=self.token)
         leg = _leg(legs, evidence, rule, self.token)
         if flow_names(rule):
             until_us = max(int(row["booked_at_us"]) for row in rows)
-            inputs = replace(inputs, traced=traced_again(self.history, stop=position + 1, until_us=until_us))
+            inputs = replace(inputs, traced=self._traced(position, until_us))
         recomputed = ReferenceEngine().at(with_tokens(rule, self.token), leg, legs, inputs)
         subject = recomputed.verdict.subject or ""
         if leg.kind == "agent" and subject != evidence["subject"]["id"]:
@@ -133,6 +144,22 @@ class Rerunner:
     def token(self, kind: IdentifierKind, text: str) -> str:
         """The token of an identifier, hex."""
         return token_of(self.key, kind, text).hex()
+
+    def name(self, token: bytes) -> str | None:
+        """What profiles call who has the token; ``None`` where nobody is known by it."""
+        return self.tokens.text(token.hex())
+
+    def names(self, tokens: set[bytes], kind: IdentifierKind) -> set[str]:
+        """The same of those that are of a kind."""
+        found = (self.tokens.find(token.hex()) for token in tokens)
+        return {text for each, text in (one for one in found if one) if each is kind}
+
+    def token_of_name(self, kind: IdentifierKind, name: str) -> str:
+        """The token, in hex, of whom profiles call so."""
+        return self.token(kind, name)
+
+    def _traced(self, position: int, until_us: int) -> dict[int, Found]:
+        return traced_again(self.history, stop=position + 1, until_us=until_us)
 
     def _linked(self, evidence: Evidence, rule: Rule, *, with_accounts: bool) -> Linked:
         """The keys of the alert's leg, with which the search begins."""
@@ -149,6 +176,10 @@ class Rerunner:
         side = role.removesuffix(_JOINT)
         if role.endswith(_JOINT):
             return Linked(holders={subject}, with_accounts=with_accounts)
+        if row[f"{side}_holder"] is None:
+            raise HistoryLost(
+                f"the payment at position {position} has no holder as {role}; it is another than was judged"
+            )
         account = row[f"{side}_account"]
         accounts = {account} if with_accounts and account is not None else set()
         return Linked(holders={row[f"{side}_holder"]}, accounts=accounts, with_accounts=with_accounts)
@@ -191,17 +222,17 @@ class People:
 
     files: Rerunner
     then: InputsThen
-    kept: list[tuple[int, KeptProfiles | None]] = field(init=False)
+    kept: Sequence[tuple[int, ProfileVersions | None]] = field(init=False)
     known: set[bytes] | None = None
 
     def __post_init__(self) -> None:
-        self.kept = self.then.profiles()
+        self.kept = self.files.profiles(self.then)
 
     def accounts_of(self, holders: set[bytes]) -> set[bytes]:
         """Accounts that these holders share with others or hold, by the profiles; tokens."""
-        texts = self._texts(holders, IdentifierKind.CUSTOMER)
-        found = {account for _, kept in self.kept if kept for account in kept.accounts_of(texts)}
-        return {bytes.fromhex(self.files.token(IdentifierKind.ACCOUNT, account)) for account in found}
+        names = self.files.names(holders, IdentifierKind.CUSTOMER)
+        found = {account for _, kept in self.kept if kept for account in kept.accounts_of(names)}
+        return {bytes.fromhex(self.files.token_of_name(IdentifierKind.ACCOUNT, account)) for account in found}
 
     def read(self, rows: list[Row], holders: set[bytes] | None) -> None:
         """Read the profiles of the holders (of everyone with ``None``) and the accounts of the payments."""
@@ -209,10 +240,10 @@ class People:
         everyone = {row[f"{side}_holder"] for row in rows for side in _ROLES} - {None}
         accounts = {row[f"{side}_account"] for row in rows for side in _ROLES} - {None}
         wanted = everyone if holders is None else holders
-        customers = self._texts(wanted, IdentifierKind.CUSTOMER)
+        customers = self.files.names(wanted, IdentifierKind.CUSTOMER)
         for _, kept in self.kept:
             if kept is not None:
-                kept.read(customers, self._texts(accounts, IdentifierKind.ACCOUNT))
+                kept.read(customers, self.files.names(accounts, IdentifierKind.ACCOUNT))
 
     def side(self, row: Row, side: str, word: Callable[[bytes | None], str | None]) -> PlainSide:
         """One side of a payment with what was known of its holder then."""
@@ -232,8 +263,8 @@ class People:
 
     def profile(self, row: Row, holder: str | None) -> ProfileRecord | None:
         """The version in force of a holder (token in hex) at a payment."""
-        kept, found = self._at(row), self.files.tokens.find(holder) if holder else None
-        return kept.in_force(found[1], row["clock_us"]) if kept and found else None
+        kept, name = self._at(row), self._name(bytes.fromhex(holder)) if holder else None
+        return kept.in_force(name, row["clock_us"]) if kept and name else None
 
     def currencies(self) -> set[str]:
         """Currencies in which customers declared anything."""
@@ -248,13 +279,13 @@ class People:
         return {CURRENCIES[code] for code in codes if code >= 0}
 
     def _joint(self, row: Row, side: str, holder: bytes) -> list[PlainSide]:
-        kept, account = self._at(row), self._text(row[f"{side}_account"])
+        kept, account = self._at(row), self._name(row[f"{side}_account"])
         if kept is None or account is None:
             return []
         token = row[f"{side}_account"].hex()
         found = []
-        for text in kept.joint_holders(account, self._text(holder) or "", row["clock_us"]):
-            other = self.files.token(IdentifierKind.CUSTOMER, text)
+        for text in kept.joint_holders(account, self._name(holder) or "", row["clock_us"]):
+            other = self.files.token_of_name(IdentifierKind.CUSTOMER, text)
             profile = self._fields(row, side, bytes.fromhex(other))
             found.append(
                 PlainSide(
@@ -272,18 +303,14 @@ class People:
         kept = self._at(row)
         if kept is None or holder is None or (self.known is not None and holder not in self.known):
             return {}
-        account = self._text(row[f"{side}_account"])
+        account = self._name(row[f"{side}_account"])
         opened_us, kind = kept.opened_us(account, row["clock_us"]), kept.kind(account, row["clock_us"])
-        profile = kept.in_force(self._text(holder) or "", row["clock_us"])
+        profile = kept.in_force(self._name(holder) or "", row["clock_us"])
         return dict(profile_fields(profile, opened_us=opened_us, account_kind=kind, booked_at_us=row["booked_at_us"]))
 
-    def _at(self, row: Row) -> KeptProfiles | None:
+    def _at(self, row: Row) -> ProfileVersions | None:
         held = [kept for first, kept in self.kept if first <= row["position"]]
-        return held[-1] if held else None
+        return held[-1].at(row["position"]) if held and held[-1] else None
 
-    def _text(self, token: bytes | None) -> str | None:
-        return None if token is None else self.files.tokens.text(token.hex())
-
-    def _texts(self, tokens: set[bytes], kind: IdentifierKind) -> set[str]:
-        found = (self.files.tokens.find(token.hex()) for token in tokens)
-        return {text for each, text in (one for one in found if one) if each is kind}
+    def _name(self, token: bytes | None) -> str | None:
+        return None if token is None else self.files.name(token)

@@ -8,10 +8,21 @@ import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from monitor.adapters.vault import PlainVault
 from monitor.app.store import KEY_VARIABLE, data_folder
 from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
+
+
+class Tokens(Protocol):
+    """What tokens stand for."""
+
+    def find(self, token: str) -> tuple[IdentifierKind, str] | None:
+        """Kind and text of the identifier with this token (hex); ``None`` where it is not known."""
+
+    def text(self, token: str) -> str | None:
+        """The identifier with this token; ``None`` where it is not known."""
 
 
 class KnownTokens:

@@ -103,10 +103,11 @@ class StoreSettings(_Section):
     """What all workers share besides topics and tables."""
 
     folder: Path = Field(
-        default=Path("aml-store"), description="Folder that all scoring workers reach: snapshots of partitions."
+        default=Path("aml-store"),
+        description="Folder that scoring and history workers reach: snapshots of partitions, and what explains alerts.",
     )
     snapshots: str | None = Field(
-        default=None, description="s3://BUCKET/PREFIX: snapshots lie there, and no folder is needed."
+        default=None, description="s3://BUCKET/PREFIX: snapshots lie there, and not in the folder."
     )
     endpoint: str | None = Field(default=None, description="Where that bucket is, https://HOST:PORT, if not at Amazon.")
     region: str | None = Field(default=None, description="The region of the bucket.")

@@ -16,6 +16,7 @@ NEEDED = {
     "score": {"kafka.bootstrap", "store.token_key", "store.folder", "redis.url"},
     "cases": {"kafka.bootstrap", "database.url"},
     "profiles": {"kafka.bootstrap", "store.token_key", "redis.url"},
+    "history": {"kafka.bootstrap", "store.folder", "redis.url"},
 }
 """What each process cannot do without: the defaults are for one machine, or there is none."""
 BUCKET = {"store.snapshots", "store.endpoint", "store.region", "store.ca", "store.access_key", "store.secret_key"}

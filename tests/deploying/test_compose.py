@@ -35,7 +35,7 @@ def test_docker_reads_it(tmp_path: Path):
 
 
 def test_every_image_is_pinned_and_kafka_is_the_version_that_tests_use():
-    assert len(SERVICES) == 10
+    assert len(SERVICES) == 11
     for name, each in SERVICES.items():
         assert re.fullmatch(IMAGE, each["image"]), name
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{kafka.version()}"
@@ -91,13 +91,14 @@ def test_a_worker_is_given_what_it_needs_and_no_secret_more(name: str, tmp_path:
     assert len(service.get("secrets", [])) == len(settings & SECRETS)
 
 
-def test_ours_are_the_four_workers_and_the_topics():
+def test_ours_are_the_five_workers_and_the_topics():
     assert {name: each["command"][:2] for name, each in OURS.items()} == {
         "topics": ["topics", "create"],
         "intake": ["worker", "intake"],
         "score": ["worker", "score"],
         "cases": ["worker", "cases"],
         "profiles": ["worker", "profiles"],
+        "history": ["worker", "history"],
     }
     assert OURS["score"]["deploy"]["replicas"] == 2
 

@@ -18,7 +18,7 @@ from monitor.app.settings import load_settings
 from tests.deploying.composed import BUCKET, DEPLOY, IMAGE, NEEDED, ROOT, SECRETS, compose, setting
 
 KUBERNETES = DEPLOY / "kubernetes"
-WORKERS = ("intake", "score", "cases", "profiles")
+WORKERS = ("intake", "score", "cases", "profiles", "history")
 NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOCUMENTED = re.compile(r"^\| `(aml-[a-z-]+)` \| ([^|]+) \|", re.MULTILINE)
 """A secret in the table of docs/deploying.md with its keys."""
@@ -217,7 +217,7 @@ def test_a_worker_is_given_what_it_needs_and_no_secret_more(overlay: str, name: 
     settings = {setting(variable) for variable in given}
     needed = NEEDED[name] | ({"kafka.password", "kafka.user", "kafka.ca"} if overlay != "small" else set())
     if name == "score" and overlay == "production-s3":
-        needed = needed - {"store.folder"} | BUCKET
+        needed = needed | BUCKET
     assert needed <= settings
     assert settings & SECRETS == needed & SECRETS
     if overlay != "small":
@@ -293,10 +293,8 @@ def test_traffic_is_refused_but_for_what_each_worker_needs(overlay: str):
         assert all(rule.get("from") for rule in spec.get("ingress", []))
 
 
-def test_with_a_bucket_no_volume_is_shared_and_scoring_alone_reaches_it():
+def test_scoring_alone_reaches_the_bucket():
     here = rendered("production-s3")
-    assert not here.names("PersistentVolumeClaim")
-    assert not [each for each in here.workloads.values() if "/var/lib/aml" in str(each)]
     policies = {name_of(each): each["spec"] for each in here.of("NetworkPolicy")}
     assert here.chosen(policies["to-s3"]["podSelector"]) == {"score"}
     documented = dict(DOCUMENTED.findall((ROOT / "docs" / "deploying.md").read_text()))

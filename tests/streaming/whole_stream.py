@@ -30,7 +30,7 @@ from tests.streaming.alert_stream import Sent, home, undisturbed, without_inputs
 from tests.streaming.legs_stream import KEY
 
 LEGS, ALERTS = 4, 3
-KINDS = ("intake", "score", "score", "cases", "profiles")
+KINDS = ("intake", "score", "score", "cases", "profiles", "history")
 TOPICS = {
     "transactions": Topic(partitions=3, purpose="a test"),
     "legs": Topic(partitions=LEGS, purpose="a test"),
@@ -69,6 +69,11 @@ class WholeStream:
             "AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off", "AML_WORKER_PORT": "0",
             "AML_WORKER_SNAPSHOT_SECONDS": "1", "AML_WORKER_CHUNK_ROWS": "64",
         }  # fmt: skip
+
+    @property
+    def whole_env(self) -> dict[str, str]:
+        """The environment of a command beside the workers."""
+        return os.environ | self.env
 
     @property
     def settings(self) -> Settings:

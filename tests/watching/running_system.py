@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from monitor import metrics as m
 from monitor.adapters.sql.feed_totals import write_control_totals, write_totals
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.streaming.book import Book
-from monitor.app.streaming.recording import CasesMetrics, IntakeMetrics, ProfilesMetrics, ScoringMetrics
+from monitor.app.streaming.recording import CasesMetrics, HistoryMetrics, IntakeMetrics, ProfilesMetrics, ScoringMetrics
 from monitor.app.streaming.store_metrics import StoreMetrics
 from monitor.app.table_engine import PlainIdentifiers, UtcEntities
 from monitor.casework.position import RunPosition
@@ -120,12 +121,25 @@ def profiles(book: Book, now: float) -> None:
         metrics.dependency(name, True)
 
 
+def history(book: Book) -> None:
+    """What the history worker records."""
+    metrics = HistoryMetrics(book)
+    metrics.recorded(0, rows=int(book.read(m.HISTORY_ROWS, "0") or 0) + 3)
+    metrics.passed(taken=3, given=3, seconds=0.001)
+    metrics.not_recorded(damaged=0, absent=1)
+    metrics.ready(True)
+    metrics.delay("broker", 0.02)
+    metrics.lag(0, 0)
+    for name in ("kafka", "redis", "disk"):
+        metrics.dependency(name, True)
+
+
 class RunningSystem:
-    """The books of all four kinds of worker."""
+    """The books of all five kinds of worker."""
 
     def __init__(self, store: CaseStore) -> None:
         self.store = store
-        self.books = {worker: Book() for worker in ("intake", "score", "cases", "profiles")}
+        self.books = {worker: Book() for worker in ("intake", "score", "cases", "profiles", "history")}
         self.books["cases"].registry.register(StoreMetrics(store))
 
     def step(self, now: float) -> None:
@@ -134,3 +148,4 @@ class RunningSystem:
         score(self.books["score"], now)
         cases(self.books["cases"], now, self.store)
         profiles(self.books["profiles"], now)
+        history(self.books["history"])

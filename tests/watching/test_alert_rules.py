@@ -96,5 +96,5 @@ def test_the_configuration_is_one_that_prometheus_takes(promtool: str):
 def test_jobs_are_the_kinds_of_workers():
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))
     jobs = {job["job_name"] for job in config["scrape_configs"]}
-    assert jobs == {"intake", "score", "cases", "profiles"}
+    assert jobs == {"intake", "score", "cases", "profiles", "history"}
     assert {job for job in jobs if f'absent(up{{job="{job}"}})' in ALERTS["WorkerDown"]["expr"]} == jobs

@@ -29,7 +29,7 @@ LIMIT_SECONDS = 900
 PARTS, PAUSE_SECONDS = 30, 3.0
 """The payments come in so many parts, with a pause behind each, so that figures rise while they are looked at."""
 POISON = {"transactions": b"this is no payment", "profiles": b"no profile", "legs": b"no chunk", "alerts": b"no alerts"}
-KINDS = ("intake", "score", "cases", "profiles")
+KINDS = ("intake", "score", "cases", "profiles", "history")
 
 
 def produce(producer: Producer, payments: bytes) -> None:

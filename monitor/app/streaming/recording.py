@@ -302,6 +302,32 @@ class CasesMetrics(WorkerMetrics):
         self.book.add(m.CASES_OPENED, result.cases_opened)
 
 
+class HistoryMetrics(WorkerMetrics):
+    """What the history worker records besides."""
+
+    def __init__(self, book: Book, health: Health | None = None) -> None:
+        super().__init__(book, "history", health)
+        book.add(m.VERSIONS_NOT_RECORDED, 0)
+        self.identities_lag(0)
+
+    def recorded(self, partition: int, *, rows: int) -> None:
+        """How many rows of a partition are durable."""
+        self.book.put(m.HISTORY_ROWS, rows, str(partition))
+
+    def not_recorded(self, *, damaged: int, absent: int) -> None:
+        """Records that could not be read, and announced profile versions that Redis did not hold."""
+        self.quarantined(damaged)
+        self.book.add(m.VERSIONS_NOT_RECORDED, absent)
+
+    def identities_lag(self, records: int) -> None:
+        """Identifiers that wait to be read, over all partitions of the worker."""
+        self.book.put(m.IDENTITIES_LAG, records)
+
+    def gone(self, partition: int) -> None:
+        super().gone(partition)
+        self.book.forget(m.HISTORY_ROWS, str(partition))
+
+
 class ProfilesMetrics(WorkerMetrics):
     """What the profile loader records besides."""
 

@@ -38,6 +38,7 @@ from monitor.app.streaming.book import Book
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
+from monitor.app.streaming.judged_with import JudgedWith
 from monitor.app.streaming.late_profiles import LateProfiles
 from monitor.app.streaming.partition import LogRecord, Partition, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
@@ -112,6 +113,8 @@ class ScoringWorker:
         self.metrics.left_out(len(self.loaded.errors))
         if self.loaded.rates is not None:
             self.metrics.rates(self.loaded.rates.newest_us)
+        given = given_inputs(settings.inputs)
+        self._judged_with = JudgedWith(settings.store.folder, self.topics.legs, self.loaded, given)
         self._key, self.places = settings.store.key(), SnapshotPlaces(settings.store)
         client = settings.kafka.client()
         self._partitions = legs_log.partitions_of(client, self.topics.legs)
@@ -267,6 +270,8 @@ class ScoringWorker:
                 await self._begin_again(held, records, error)
                 return
             held.failures = 0
+            if self._judged_with.has_something_of(judged.steps):
+                await self._keep(partial(self._judged_with.stepped, held.partition, judged.steps))
             await self._outbox.send(held.partition, judged, trace)
         held.is_told = True
         came = [each.time_in or time.monotonic() for each in waiting[: judged.records]]
@@ -378,11 +383,20 @@ class ScoringWorker:
             client, topic = self.settings.kafka.client(), self.topics.legs
             missing = await self._in_thread(lambda: measure_again(held.partition, client, topic, first))
             await self._outbox.decided(held.partition.number, missing)
+        await self._keep(partial(self._judged_with.took_up, held.partition))
         held.is_joined = True
         if held.restoring_seconds is not None:
             seconds = held.restoring_seconds + time.perf_counter() - start
             held.restoring_seconds = None
             self.metrics.began(held.partition.number, held.partition.engine, seconds=seconds)
+
+    async def _keep(self, work: Callable[[], None]) -> None:
+        """Keep what explains alerts; judging goes on where the disk does not take it."""
+        try:
+            await self._in_thread(work)
+        except OSError as error:
+            self.metrics.dependency("disk", False)
+            self._say.error("inputs_not_kept", error=error)
 
     # Saving -----------------------------------------------------------------------------------------------
 

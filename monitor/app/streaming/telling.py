@@ -33,7 +33,7 @@ WORDS: dict[str, re.Pattern[str]] = {
     "reason": re.compile(r"[a-z][a-z0-9_]{1,39}"),
     "rule": re.compile(r"AML-[A-Z]{3}-[0-9]{3}|payment-ensemble"),
     "dependency": re.compile(r"kafka|redis|postgres|disk"),
-    "worker": re.compile(r"intake|score|cases|profiles"),
+    "worker": re.compile(r"intake|score|cases|profiles|history"),
     "version": re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}"),
     "trace": re.compile(r"[0-9a-f]{32}"),
 }

@@ -1,6 +1,6 @@
 """From the log to legs: who sees which payment, at which judged time, and when it was taken back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from monitor.domain.time import DAY_US
@@ -86,6 +86,7 @@ class _Log:
     with_accounts: bool
     with_pairs: bool
     with_persons: bool
+    is_owned: Callable[[str], bool] | None = None
     clocks: dict[tuple[str, str], int] = field(default_factory=dict)
     position_of: dict[str, int] = field(default_factory=dict)
     gone_at: dict[int, int] = field(default_factory=dict)
@@ -113,7 +114,8 @@ class _Log:
             self.legs.append(PlainLeg(transaction, role, kind, keys, own, judged, number))
 
     def _is_too_late(self, transaction: PlainTransaction) -> bool:
-        holders = [s.holder for s in (transaction.debtor, transaction.creditor) if s.holder is not None]
+        sides = (transaction.debtor, transaction.creditor)
+        holders = [side.holder for side in sides if side.holder is not None and self._owns(side.holder)]
         clocks = [self.clocks.get((HOLDER, holder), transaction.booked_at_us) for holder in holders]
         return any(clock - transaction.booked_at_us > LATENESS_MAX_US for clock in clocks)
 
@@ -126,10 +128,15 @@ class _Log:
             keys = {HOLDER: side.holder}
             if self.with_accounts and side.account is not None:
                 keys["account"] = side.account
-            yield role, HOLDER, keys, side
-            for joint in side.joint:
-                if joint.holder is not None and joint.holder != side.holder:
-                    yield role, HOLDER, {HOLDER: joint.holder}, joint
+            joints = [each for each in side.joint if each.holder != side.holder and self._owns(each.holder)]
+            if self._owns(side.holder):
+                yield role, HOLDER, keys, side
+            elif joints and "account" in keys:
+                # The home of a further holder counts the account too; no rule is asked there.
+                yield role, "account", {"account": keys["account"]}, side
+            for joint in joints:
+                assert joint.holder is not None
+                yield role, HOLDER, {HOLDER: joint.holder}, joint
         seen_from = next((pair for pair in sides if pair[1].holder is not None), sides[1])
         outside = next((side for _, side in sides if side.holder is None and side.account), None)
         across = transaction.creditor if seen_from[0] == "debit" else transaction.debtor
@@ -146,11 +153,14 @@ class _Log:
         if self.with_persons and transaction.channel in CASH:
             yield from self._persons(transaction, sides, seen_from)
 
+    def _owns(self, holder: str | None) -> bool:
+        return holder is not None and (self.is_owned is None or self.is_owned(holder))
+
     def _pairs(self, sides: list[tuple[str, PlainSide]]) -> Iterator[tuple[str, str, dict[str, str], PlainSide]]:
         """Each of our holders together with the account, or else the customer, across."""
         for (role, side), (_, other) in (sides, sides[::-1]):
             across = other.account or other.holder or other.customer
-            if side.holder is not None and across is not None:
+            if self._owns(side.holder) and across is not None:
                 yield role, PAIR, {PAIR: f"{side.holder}\x1f{across}"}, side
 
     def _persons(
@@ -171,8 +181,16 @@ class _Log:
                 yield role, PERSON, {PERSON: person}, side
 
 
-def legs_of(transactions: Iterable[PlainTransaction], keys: Iterable[str] = (HOLDER, "account")) -> list[PlainLeg]:
+def legs_of(
+    transactions: Iterable[PlainTransaction],
+    keys: Iterable[str] = (HOLDER, "account"),
+    *,
+    is_owned: Callable[[str], bool] | None = None,
+) -> list[PlainLeg]:
     """All legs in log order, kept by ``keys`` (the holder always).
+
+    Where the log is one of several partitions, ``is_owned`` says which holders are at home there: others have no legs
+    and no clocks in it.
 
     A record that only takes another back has no leg and moves no clock; nor has a repeated ``transaction_id`` or a
     record that comes too late.
@@ -186,7 +204,7 @@ def legs_of(transactions: Iterable[PlainTransaction], keys: Iterable[str] = (HOL
     """
     wanted = set(keys)
     kinds = tuple(kind for kind in FURTHER_KINDS if kind in wanted)
-    log = _Log(kinds, "account" in wanted, PAIR in wanted, PERSON in wanted)
+    log = _Log(kinds, "account" in wanted, PAIR in wanted, PERSON in wanted, is_owned)
     for transaction in sorted(transactions, key=lambda one: one.position):
         log.accept(transaction)
     return [replace(leg, gone_at=log.gone_at.get(leg.position)) for leg in log.legs]
