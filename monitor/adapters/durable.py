@@ -21,10 +21,14 @@ def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool =
     """
     own = f"{os.urandom(4).hex()}-" if is_shared else ""
     unfinished = path.with_name(UNFINISHED_PREFIX + own + path.name)
-    write(unfinished)
-    if durable:
-        flush_file(unfinished)
-    unfinished.replace(path)
+    try:
+        write(unfinished)
+        if durable:
+            flush_file(unfinished)
+        unfinished.replace(path)
+    except BaseException:  # On a full disk a half of it would take the room that is left.
+        unfinished.unlink(missing_ok=True)
+        raise
     if durable:
         flush_folder(path.parent)
 
@@ -55,5 +59,5 @@ def remove_unfinished(folder: Path) -> int:
     """Remove what a killed process left half written, at any depth; how many there were."""
     leftovers = list(folder.rglob(UNFINISHED_PREFIX + "*"))
     for leftover in leftovers:
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)
     return len(leftovers)

@@ -63,9 +63,10 @@ class SnapshotStore:
         self._objects.put(_name(position, _ARRAYS), fill)
         manifest = msgspec.json.encode(Manifest(position, clock_us, layout, digest.hexdigest(), format_version))
         self._objects.put(_name(position, _MANIFEST), lambda target: target.write(manifest))
-        for old in self.manifests()[:-KEPT]:
-            self._objects.remove(_name(old.position, _MANIFEST))
-            self._objects.remove(_name(old.position, _ARRAYS))
+        kept = [each.position for each in self.manifests()[-KEPT:]]
+        older = [name for name in self._objects.names() if name.startswith(_START) and name < _name(min(kept), "")]
+        for name in sorted(older, reverse=True):  # Manifests first; and arrays whose manifest was never written.
+            self._objects.remove(name)
 
     def manifests(self) -> list[Manifest]:
         """All snapshots that have their arrays, oldest first. Raises OSError."""

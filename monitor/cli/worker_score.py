@@ -25,7 +25,7 @@ def score(settings: SettingsFile = None) -> None:
             metrics=metrics,
             probe=watched.probe,
         )
-        worker.places.check()
+        worker.restoring.places.check()
         for wrong in worker.loaded.errors:
             sys.stderr.write(f"{wrong}\n")
         worker.run()

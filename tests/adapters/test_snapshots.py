@@ -140,3 +140,15 @@ def test_a_position_that_is_written_again_is_the_later_one(place: Place):
     write(store, 1, layout=OTHER, size=10)
     assert newest(store) is None
     assert is_that_of(newest(store, layout=OTHER), 1, size=10)
+
+
+def test_arrays_whose_manifest_was_never_written_are_removed_with_those_that_are_too_old(place: Place):
+    store = SnapshotStore(place.open())
+    write(store, 1)
+    place.open().remove("engine-0000000000000001.json")
+    place.open().put("engine-0000000000000002.arrow", lambda target: target.write(b"half of it"))
+    for position in (3, 4, 5):
+        write(store, position)
+    assert {name.partition(".")[0] for name in place.open().names()} == {
+        "engine-0000000000000004", "engine-0000000000000005"
+    }  # fmt: skip

@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as KafkaErrorCode
 from confluent_kafka.admin import AdminClient
 
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
+
+
+class LogShorter(Exception):
+    """A partition of the log ends before what is known of it."""
+
 
 KIND, FORMAT = "kind", "format"
 """Headers of each record."""
@@ -63,27 +69,51 @@ def stretch(
                 if offset < stop:
                     found.append((offset, kind_of(message.headers()), message.value() or b""))
             if found:
-                until = time.monotonic() + SECONDS
                 yield found
+                until = time.monotonic() + SECONDS
             elif at < stop and time.monotonic() > until:
                 raise KafkaError(f"{topic}, partition {partition}: no record from offset {at} on in {SECONDS:g} s.")
     finally:
         reader.close()
 
 
-def of_kind(client: Mapping[str, str], topic: str, partition: int, start: int, kind: str) -> Iterator[bytes]:
-    """The values of one kind from an offset to the end that the partition has now.
+class Extent(NamedTuple):
+    """What a partition of the log has: its first offset, the one behind its last record, and up to where a group has
+    committed, which is within them."""
+
+    low: int
+    end: int
+    committed: int
+
+
+def extent(client: Mapping[str, str], topic: str, partition: int, group: str) -> Extent:
+    """The extent of a partition now. A group that has committed nothing, or what retention removed, begins at ``low``.
 
     Raises:
-        KafkaError: The brokers do not give them.
+        KafkaError: The brokers do not say it.
     """
-    asking = Consumer({**client, "group.id": "aml-measuring", "enable.auto.commit": "false", "log_level": "0"})
+    place = TopicPartition(topic, partition)
+    asking = Consumer({**client, "group.id": group, "enable.auto.commit": "false", "log_level": "0"})
     try:
-        _, end = asking.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
+        low, end = asking.get_watermark_offsets(place, timeout=SECONDS)
+        (known,) = asking.committed([place], timeout=SECONDS)
+        if known.error is not None:
+            raise KafkaException(known.error)
     except KafkaException as error:
         raise KafkaError(f"{topic}, partition {partition}: {error.args[0].str()}") from None
     finally:
         asking.close()
+    return Extent(low, end, max(low, known.offset))
+
+
+def of_kind(
+    client: Mapping[str, str], topic: str, partition: int, start: int, end: int, kind: str
+) -> Iterator[bytes]:  # fmt: skip
+    """The values of one kind from an offset to before another one.
+
+    Raises:
+        KafkaError: The brokers do not give them.
+    """
     if start < end:
         for records in stretch(client, topic, partition, start, end):
             yield from (value for _, each, value in records if each == kind)

@@ -30,8 +30,7 @@ from faust.types import Message as FaustMessage
 
 from monitor.adapters.kafka import legs_log
 from monitor.adapters.kafka.legs_log import KIND
-from monitor.adapters.kafka.missing_profiles import MISSING
-from monitor.app import state_formats
+from monitor.adapters.kafka.topics import KafkaError
 from monitor.app.inputs import load_inputs
 from monitor.app.settings import Settings
 from monitor.app.streaming.book import Book
@@ -40,8 +39,9 @@ from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.judged_with import JudgedWith
 from monitor.app.streaming.late_profiles import LateProfiles
-from monitor.app.streaming.partition import LogRecord, Partition, Profiles
+from monitor.app.streaming.partition import LogRecord, Profiles
 from monitor.app.streaming.recording import ScoringMetrics
+from monitor.app.streaming.restoring import Restoring
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.scoring_shown import ShownScoring
 from monitor.app.streaming.scoring_state import (
@@ -50,10 +50,10 @@ from monitor.app.streaming.scoring_state import (
     Held,
     Saved,
     copied,
+    in_order,
     measure_again,
     reason_of,
 )
-from monitor.app.streaming.snapshot_places import SnapshotPlaces
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
@@ -103,7 +103,7 @@ class ScoringWorker:
         group: str = GROUP,
     ) -> None:
         self.settings, self.topics, self.group = settings, topics or ScoringTopics(), group
-        self._new_profiles, self._probe = new_profiles, probe
+        self._probe = probe
         self._say, self.tracing = telling("score"), tracing_of("score")
         self._totals_at = 0.0
         self.metrics = metrics or ScoringMetrics(Book())
@@ -115,9 +115,10 @@ class ScoringWorker:
             self.metrics.rates(self.loaded.rates.newest_us)
         given = given_inputs(settings.inputs)
         self._judged_with = JudgedWith(settings.store.folder, self.topics.legs, self.loaded, given)
-        self._key, self.places = settings.store.key(), SnapshotPlaces(settings.store)
         client = settings.kafka.client()
-        self._partitions = legs_log.partitions_of(client, self.topics.legs)
+        self.restoring = Restoring(
+            settings, self.loaded, self.topics.legs, group, new_profiles, self.metrics, self._say
+        )
         self._held: dict[int, Held] = {}
         self._assigned: set[int] = set()
         self._is_assigned = False
@@ -132,7 +133,8 @@ class ScoringWorker:
         self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
         self._late = LateProfiles(self._outbox, self._reading)
-        self._waiting: asyncio.Queue[FaustMessage] | None = None
+        self._waiting: asyncio.Queue[tuple[int, FaustMessage]] | None = None
+        """What was read, each with the generation that it is of."""
         legs = self.app.topic(
             self.topics.legs, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
         )
@@ -165,7 +167,7 @@ class ScoringWorker:
     # Reading ----------------------------------------------------------------------------------------------
 
     @property
-    def _queue(self) -> "asyncio.Queue[FaustMessage]":
+    def _queue(self) -> "asyncio.Queue[tuple[int, FaustMessage]]":
         if self._waiting is None:
             self._waiting = asyncio.Queue(WAITING_MAX)
         return self._waiting
@@ -174,7 +176,8 @@ class ScoringWorker:
         """The agent: hands each message on; what waits too long stops the reading."""
         async for event in stream.noack().events():
             event.message.time_in = time.monotonic()
-            await self._queue.put(event.message)
+            if self._is_assigned:  # What comes between two assignments comes again from the committed offset.
+                await self._queue.put((self._generation, event.message))
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """What waits comes again from the committed offset; the state stays, in case the partition does."""
@@ -198,17 +201,20 @@ class ScoringWorker:
 
     async def _judge_all(self) -> None:
         """Take all that waits, partition by partition, for ever."""
-        async for generation, messages in self._waves():
+        async for messages in self._waves():
             self.health.live()
             await asyncio.gather(*map(self._hold, sorted(self._assigned - set(self._held))))
-            for message in messages if generation == self._generation else []:
-                if (its := self._held.get(message.partition)) is not None:
+            generation = self._generation
+            for of_generation, message in messages:
+                its = self._held.get(message.partition)
+                if its is not None and of_generation == generation:
                     its.waiting.append(message)
             for held in list(self._held.values()):
                 if held.is_unread and time.monotonic() >= held.retry_at:
-                    held.take_over(await self._in_thread(partial(self._restored, held.partition.number)))
-                    self.metrics.dependency("disk", not held.is_unread)
-                is_free = held.waiting and time.monotonic() >= held.retry_at
+                    held.take_over(await self._in_thread(partial(self.restoring.restored, held.partition.number)))
+                    if not held.is_unread:
+                        self.metrics.dependency("disk", True)
+                is_free = held.waiting and not held.is_unread and time.monotonic() >= held.retry_at
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
             await self._send_totals()
@@ -216,22 +222,22 @@ class ScoringWorker:
             await self._save_what_is_due()
             self._late.look(held.partition for held in self._held.values())
 
-    async def _waves(self) -> AsyncIterator[tuple[int, list[FaustMessage]]]:
+    async def _waves(self) -> AsyncIterator[list[tuple[int, FaustMessage]]]:
         while True:
             blocked = sum(len(held.waiting) for held in self._held.values() if not held.is_paused)
             if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
                 await asyncio.sleep(RETRY_SECONDS)
-                yield self._generation, []
+                yield []
                 continue
             try:
                 first = await asyncio.wait_for(self._queue.get(), timeout=RETRY_SECONDS if self._is_blocked() else 1.0)
             except TimeoutError:
-                yield self._generation, []
+                yield []
                 continue
-            generation, found = self._generation, [first]
+            found = [first]
             while not self._queue.empty():
                 found.append(self._queue.get_nowait())
-            yield generation, found
+            yield found
 
     def _is_blocked(self) -> bool:
         return any(held.waiting for held in self._held.values())
@@ -255,12 +261,16 @@ class ScoringWorker:
 
     async def _take(self, held: Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
+        if not held.is_joined and not await self._join(held, generation):
+            return
+        if in_order(held.waiting, held.partition.offset) < len(held.waiting):
+            await self._close_gap(held, generation)
+        if generation != self._generation or not held.waiting:
+            return
         waiting = held.waiting
         records = [_record(each) for each in waiting]
         if records[0].offset <= held.one_by_one_to:
             records = records[:1]
-        if not held.is_joined:
-            await self._join(held, records[0].offset)
         start, held.is_told = time.perf_counter(), False
         headers = [list(dict(each.headers or {}).items()) for each in waiting]
         with self.tracing.step("score", *headers, partition=held.partition.number, records=len(records)) as trace:
@@ -275,7 +285,8 @@ class ScoringWorker:
             await self._outbox.send(held.partition, judged, trace)
         held.is_told = True
         came = [each.time_in or time.monotonic() for each in waiting[: judged.records]]
-        self._shown.step(held.partition, judged, records[: judged.records], came, time.perf_counter() - start)
+        if self._held.get(held.partition.number) is held:
+            self._shown.step(held.partition, judged, records[: judged.records], came, time.perf_counter() - start)
         if judged.blocked is not None:
             held.retry_at = time.monotonic() + RETRY_SECONDS
         if generation == self._generation:
@@ -302,7 +313,7 @@ class ScoringWorker:
         elif missing := len(self._assigned - set(self._held)):
             why = f"{missing} partitions are not restored yet"
         elif unread := sorted(number for number, held in self._held.items() if held.is_unread):
-            why = f"the state of partition {unread[0]} cannot be read; docs/runbooks/DiskFull.md"
+            why = f"the state of partition {unread[0]} cannot be read; docs/runbooks/{self._held[unread[0]].runbook}.md"
         elif failed:
             why = f"partition {failed[0]} raises when it is judged; docs/runbooks/StepRaises.md"
         self.metrics.ready(not why, why)
@@ -332,7 +343,7 @@ class ScoringWorker:
         """
         self._shown.failed(held.partition.number, records[0].offset, error)
         held.one_by_one_to = max(held.one_by_one_to, records[-1].offset)
-        whole = await self._in_thread(lambda: self._restored(held.partition.number))
+        whole = await self._in_thread(lambda: self.restoring.restored(held.partition.number))
         held.take_over(whole)
         held.failures += 1
         held.retry_at = time.monotonic() + min(2.0**held.failures, FAILED_SECONDS_MAX)
@@ -349,46 +360,64 @@ class ScoringWorker:
     async def _hold(self, number: int) -> None:
         """Take a partition over: its newest snapshot, or an empty state."""
         start = time.perf_counter()
-        held = await self._in_thread(lambda: self._restored(number), self._restoring)
+        held = await self._in_thread(lambda: self.restoring.restored(number), self._restoring)
         if number not in self._assigned:  # It has gone on meanwhile.
             return
         self._held[number] = held
         held.restoring_seconds = time.perf_counter() - start
 
-    def _restored(self, number: int) -> Held:
-        start = time.perf_counter()
-        partition = Partition(number, self._partitions, self.loaded, self._key, self._new_profiles)
-        try:
-            store = self.places.of(f"{self.topics.legs}-{number}")
-            found = state_formats.newest(store, partition.engine)
-        except OSError as error:  # Without its state the partition waits; those that are held are judged.
-            self.metrics.dependency("disk", False)
-            self._say.error("state_not_read", partition=number, reason=reason_of(error), error=error)
-            return Held(partition, None, 0, retry_at=time.monotonic() + UNREAD_SECONDS, is_unread=True)
-        if found is not None:
-            partition.load(found.arrays, offset=found.position, clock_us=found.clock_us)
-        # What workers before went on without stands in the log behind the place where it did.
-        for value in legs_log.of_kind(
-            self.settings.kafka.client(), self.topics.legs, number, partition.offset, MISSING
-        ):
-            partition.go_without(value)
-        seconds = round(time.perf_counter() - start, 3)
-        self._say.info("state_restored", partition=number, offset=partition.offset, seconds=seconds)
-        return Held(partition, store, partition.offset)
+    async def _join(self, held: Held, generation: int) -> bool:
+        """Bring the state to the committed offset; all alerts before it are known outside. Whether it stands there.
 
-    async def _join(self, held: Held, first: int) -> None:
-        """Bring the state to the first record that the brokers gave; all alerts before it are known outside."""
-        start = time.perf_counter()
-        if held.partition.offset < first:
-            client, topic = self.settings.kafka.client(), self.topics.legs
-            missing = await self._in_thread(lambda: measure_again(held.partition, client, topic, first))
-            await self._outbox.decided(held.partition.number, missing)
+        It is the brokers that say what is committed: the first record that has come may be another one.
+        """
+        start, number = time.perf_counter(), held.partition.number
+        client, topic = self.settings.kafka.client(), self.topics.legs
+        try:
+            log = await self._in_thread(lambda: self.restoring.extent(number))
+            if held.partition.offset < log.committed:
+                missing = await self._in_thread(lambda: measure_again(held.partition, client, topic, log.committed))
+                await self._outbox.decided(number, missing)
+        except KafkaError as error:
+            self.metrics.dependency("kafka", False)
+            self._say.error("log_not_read", partition=number, error=error)
+            # What it was measured to is not known to be in the log: begin at its state again.
+            held.runbook, held.retry_at = "KafkaDown", time.monotonic() + UNREAD_SECONDS
+            return False
+        except Exception as error:  # whatever it is, the other partitions go on
+            await self._begin_again(held, [_record(each) for each in held.waiting], error)
+            return False
+        if generation != self._generation:
+            return False
         await self._keep(partial(self._judged_with.took_up, held.partition))
-        held.is_joined = True
-        if held.restoring_seconds is not None:
+        held.is_joined = generation == self._generation
+        if held.is_joined and held.restoring_seconds is not None:
             seconds = held.restoring_seconds + time.perf_counter() - start
             held.restoring_seconds = None
-            self.metrics.began(held.partition.number, held.partition.engine, seconds=seconds)
+            self.metrics.began(number, held.partition.engine, seconds=seconds)
+        return held.is_joined
+
+    async def _close_gap(self, held: Held, generation: int) -> None:
+        """Have what lies between two messages given again: nothing is judged behind a gap, or its alerts were lost.
+
+        What retention has removed does not come again: then the partition goes on behind it, and says so.
+        """
+        number, count = held.partition.number, in_order(held.waiting, held.partition.offset)
+        wanted = max((each.offset + 1 for each in held.waiting[:count]), default=0)
+        wanted, came = max(wanted, held.partition.offset), held.waiting[count].offset
+        try:
+            log = await self._in_thread(lambda: self.restoring.extent(number))
+        except KafkaError:
+            held.retry_at = time.monotonic() + RETRY_SECONDS
+            return
+        if generation != self._generation:
+            return
+        if log.low > wanted:
+            self._say.error("records_gone", partition=number, offset=wanted, until=min(log.low, came))
+        if log.low < came:
+            self._say.warning("records_skipped", partition=number, offset=wanted, until=came)
+            del held.waiting[count:]
+            await self.app.consumer.seek(TP(self.topics.legs, number), max(wanted, log.low))
 
     async def _keep(self, work: Callable[[], None]) -> None:
         """Keep what explains alerts; judging goes on where the disk does not take it."""
@@ -416,6 +445,7 @@ class ScoringWorker:
             await self._outbox.send_totals(held.partition)
             saved = await self._in_thread(partial(copied, held.partition))
             self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
+            self._saving.add_done_callback(self._said_if_raised)
 
     async def _save(self, held: Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
         """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
@@ -444,6 +474,11 @@ class ScoringWorker:
             held.unacknowledged = held.unacknowledged[len(covered) :]
             for message in covered:
                 message.ack(self.app.consumer)
+
+    def _said_if_raised(self, saving: "asyncio.Task[None]") -> None:
+        """What is no fault of the disk is said too; the state is saved when it is due again."""
+        if not saving.cancelled() and (error := saving.exception()) is not None:
+            self._say.error("state_not_saved", error=error)
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""

@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +48,18 @@ class Held:
     """Whether the state has met the first record that the brokers gave."""
     is_told: bool = True
     """Whether all that the state has raised was handed to the brokers."""
-    is_unread: bool = False
-    """Whether its state could not be read: nothing of it is judged before."""
+    runbook: str = ""
+    """Why its state could not be read, nothing of it being judged before: what an operator does then."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its state is still to be read."""
+        return bool(self.runbook)
 
     def take_over(self, whole: "Held") -> None:
         """Go on with a state that was restored, or is to be."""
         self.partition, self.snapshots, self.saved_offset = whole.partition, whole.snapshots, whole.saved_offset
-        self.is_unread, self.retry_at = whole.is_unread, whole.retry_at
+        self.runbook, self.retry_at = whole.runbook, whole.retry_at
         self.is_joined, self.is_told = False, True
 
 
@@ -108,3 +114,12 @@ def measure_again(partition: Partition, client: dict[str, str], topic: str, unti
     partition.engine.hits[:] = 0
     partition.offset = max(partition.offset, until)
     return missing
+
+
+def in_order(waiting: Sequence[FaustMessage], offset: int) -> int:
+    """How many messages follow on an offset without a gap; those before it may come again."""
+    for count, message in enumerate(waiting):
+        if message.offset > offset:
+            return count
+        offset = max(offset, message.offset + 1)
+    return len(waiting)
