@@ -171,7 +171,7 @@ class HistoryWorker:
             if held is None:
                 continue
             if held.part is not None:
-                with suppress(*_FAILED):
+                with suppress(HistoryBusy, *_FAILED):
                     held.part.commit()
                 self._close(held)
             if held.topic == self._topics.legs:
@@ -325,6 +325,9 @@ class HistoryWorker:
             started = time.perf_counter()
             try:
                 part.commit()
+            except HistoryBusy as error:
+                self._pause(held, str(error))
+                continue
             except _FAILED as error:
                 self._failed(held, error, "writing")
                 continue
