@@ -5,11 +5,13 @@ comes again whenever an intake worker has started anew, and is kept once; look-u
 next offset are written in one transaction, so nothing is lost or repeated whenever a process is killed.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from monitor.adapters.block_log import DamagedError
 from monitor.adapters.durable import make_folder
 from monitor.adapters.leg_history import FOLDER, HistoryBusy
 from monitor.domain.identifiers import IdentifierKind
@@ -30,6 +32,7 @@ class IdentityFile:
 
     Raises:
         HistoryBusy: Another living process writes it.
+        DamagedError: It is no database, or a damaged one.
         OSError: The folder cannot be written.
     """
 
@@ -37,7 +40,7 @@ class IdentityFile:
         folder = identities_folder(store)
         make_folder(folder)
         folder.chmod(0o700)
-        path = folder / f"part-{partition}.db"
+        self._path = path = folder / f"part-{partition}.db"
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -48,9 +51,11 @@ class IdentityFile:
             )
             self._database.execute("CREATE TABLE IF NOT EXISTS place (offset INTEGER NOT NULL)")
             row = self._database.execute("SELECT offset FROM place").fetchone()
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             self._database.close()
-            raise HistoryBusy(f"{path}: {error}. Wait until the process that writes it ends.") from None
+            if isinstance(error, sqlite3.Error):
+                raise _meaning(error, path) from None
+            raise
         self.offset: int = row[0] if row else 0
         """The next offset of the topic."""
 
@@ -58,23 +63,39 @@ class IdentityFile:
         """Keep identifiers, and that the topic is read up to an offset: all or nothing.
 
         Raises:
-            sqlite3.Error: Nothing is kept.
+            HistoryBusy: Another process holds the file; nothing is kept.
+            DamagedError: The file is damaged; nothing is kept.
+            OSError: The disk did not take it; nothing is kept.
         """
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             rows = [(token, int(kind), text) for token, kind, text in identities]
             self._database.executemany("INSERT OR IGNORE INTO identity VALUES (?, ?, ?)", rows)
             self._database.execute("DELETE FROM place")
             self._database.execute("INSERT INTO place VALUES (?)", (offset,))
             self._database.execute("COMMIT")
-        except BaseException:
-            self._database.execute("ROLLBACK")
+        except BaseException as error:
+            # Of some errors, as on a full disk, the database has undone everything already.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise _meaning(error, self._path) from None
             raise
         self.offset = offset
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+
+def _meaning(error: sqlite3.Error, path: Path) -> Exception:
+    """Whether another process holds the file, it is damaged, or the disk fails."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF  # Above are details.
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return HistoryBusy(f"{path}: {error}. Wait until the process that holds it ends.")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return DamagedError(f"{path}: it is damaged: {error}. Restore the folder from a copy.")
+    return OSError(errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO, str(error), str(path))
 
 
 class KnownIdentities:

@@ -34,9 +34,13 @@ class InputArchive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def name(self, data: bytes, suffix: str) -> str:
+        """Under which name :meth:`keep` keeps bytes."""
+        return f"{PUBLIC}/{sha256(data).hexdigest()}{suffix}"
+
     def keep(self, data: bytes, suffix: str, *, durable: bool = True) -> str:
         """Keep bytes that name no person; returns their name. ``durable=False`` leaves the flush to the system."""
-        name = f"{PUBLIC}/{sha256(data).hexdigest()}{suffix}"
+        name = self.name(data, suffix)
         path = self.folder / name
         if not path.exists():
             make_folder(path.parent)

@@ -20,8 +20,10 @@ import fcntl
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -165,6 +167,13 @@ class _Waiting:
     rows: list[int] = field(default_factory=list)
 
 
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Kept = TypeVar("_Kept", bound=_Closable)
+
+
 class LegHistory:
     """The folder of one partition, open for appending. What is appended counts from :meth:`commit` on.
 
@@ -178,19 +187,29 @@ class LegHistory:
         make_folder(folder)
         folder.chmod(0o700)
         self.folder, self.first = folder, first_position(partition)
-        self._lock = _locked(folder / _LOCK)
-        try:
-            self.manifest = read_manifest(folder)
-        except HistoryAbsent:
-            self.manifest = Manifest(partition=partition)
-        self._writer = BackgroundWriter()
-        self._history = HistoryStore(folder / "history", writer=self._writer)
-        self._vault = PlainVault(folder / "vault", writer=self._writer)
-        (folder / "vault").chmod(0o700)
-        self._profiles = BlockLog(folder / "vault" / "profiles.blocks")
-        self._places = BlockLog(folder / "places.blocks")
         self._waiting = _Waiting()
-        self._go_back()
+        self._lock = _locked(folder / _LOCK)
+        self._open: list[_Closable] = []
+        try:
+            try:
+                self.manifest = read_manifest(folder)
+            except HistoryAbsent:
+                self.manifest = Manifest(partition=partition)
+            self._writer = self._kept_open(BackgroundWriter())
+            self._vault = self._kept_open(PlainVault(folder / "vault", writer=self._writer))
+            (folder / "vault").chmod(0o700)
+            self._history = self._kept_open(HistoryStore(folder / "history", writer=self._writer))
+            self._profiles = self._kept_open(BlockLog(folder / "vault" / "profiles.blocks"))
+            self._places = self._kept_open(BlockLog(folder / "places.blocks"))
+            self._go_back()
+        except BaseException:
+            # Else the next attempt of this process would find the folder held, by itself.
+            self.close()
+            raise
+
+    def _kept_open(self, file: _Kept) -> _Kept:
+        self._open.append(file)
+        return file
 
     def _go_back(self) -> None:
         """Forget what was appended behind the manifest."""
@@ -265,15 +284,11 @@ class LegHistory:
 
     def close(self) -> None:
         """Let go of everything; what was not committed is forgotten."""
-        try:
-            # First what it still writes, into files that are open.
-            self._writer.close()
-            self._vault.close()
-            self._history.close()
-            self._profiles.close()
-            self._places.close()
-        finally:
-            os.close(self._lock)
+        with ExitStack() as closing:
+            closing.callback(os.close, self._lock)
+            # Last in, first out. First the writer, which may still write into files that are open.
+            for file in reversed(self._open):
+                closing.callback(file.close)
 
 
 def profile_events(folder: Path, *, start: int = 0, stop: int) -> list[ProfileEvent]:
@@ -312,11 +327,14 @@ def _unpacked(payload: bytes) -> tuple[Int64s, Int64s]:
 def _locked(path: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "another process"
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "another process"
+            raise HistoryBusy(f"{path.parent}: process {holder} writes it. Wait until it ends.") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    except BaseException:
         os.close(handle)
-        raise HistoryBusy(f"{path.parent}: process {holder} writes it. Wait until it ends.") from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        raise
     return handle

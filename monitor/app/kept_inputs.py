@@ -106,6 +106,12 @@ def keep_snapshot(
 
     It is not flushed to the disk one by one: a lost one is made again by measuring the history.
     """
+    data = snapshot_content(engine, snapshot, columns)
+    return sha256(data).hexdigest(), archive.keep(data, ".json", durable=False)
+
+
+def snapshot_content(engine: Engine, snapshot: BankSnapshot, columns: Mapping[str, int]) -> bytes:
+    """What is kept of a bank snapshot, JSON; the rows that it names are those of the engine as it is now."""
     token, code_of = engine.inputs.identifiers.token, engine.admission.spaces[0].code_of
     body = {
         "version": snapshot.version,
@@ -113,8 +119,7 @@ def keep_snapshot(
         "quantiles": _quantiles(engine, snapshot, columns),
         "hubs": sorted(token(int(code_of[row])) for row in snapshot.hubs.tolist()),
     }
-    data = json.dumps(body, sort_keys=True).encode()
-    return sha256(data).hexdigest(), archive.keep(data, ".json", durable=False)
+    return json.dumps(body, sort_keys=True).encode()
 
 
 def _quantiles(engine: Engine, snapshot: BankSnapshot, columns: Mapping[str, int]) -> dict[str, dict[str, int]]:

@@ -5,9 +5,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -18,6 +20,7 @@ from monitor.adapters.kafka import identity_records, refused_records
 from monitor.adapters.kafka.payment_chunks import COLUMNS, IDENTIFIERS, PaymentChunk
 from monitor.adapters.kafka.topics import KafkaError
 from monitor.app.inputs import GivenInputs, LoadedInputs, load_inputs
+from monitor.app.streaming import intake
 from monitor.app.streaming.intake import IntakeTopics, IntakeWorker
 from monitor.app.streaming.tracing import Traced
 from monitor.domain.identifiers import PERSONAL_KINDS, token_of
@@ -214,6 +217,50 @@ def test_metrics_and_readiness_say_what_was_done(here: TopicsHere, loaded: Loade
     assert 'aml_records_in_total{worker="intake"} 102.0' in found
     assert f'aml_records_out_total{{worker="intake"}} {worker.counts["rows"]}.0' in found
     assert 'aml_delay_seconds_count{clock="broker",worker="intake"} 102.0' in found
+
+
+class Withheld:
+    """The client of a worker, which gets nothing of what was fetched until it is open."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._kept, self.is_open = client, list[Any](), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def consume(self, messages: int, seconds: float) -> list[Any]:
+        self._kept += self._client.consume(messages, seconds)
+        if not self.is_open.is_set():
+            return []
+        kept, self._kept = self._kept, []
+        return kept
+
+
+def test_a_worker_that_has_read_nothing_yet_is_not_ready_while_messages_wait(
+    here: TopicsHere, loaded: LoadedInputs, monkeypatch: pytest.MonkeyPatch
+):
+    def withheld() -> tuple[IntakeWorker, Withheld]:
+        worker = IntakeWorker(here.settings(), loaded=loaded, topics=here.topics, group=here.topics.legs)
+        client = worker._consumer = Withheld(worker._consumer)  # type: ignore[assignment]
+        return worker, client
+
+    def says(worker: IntakeWorker, *reasons: str) -> bool:
+        return list(json.loads(worker.health.answer("/ready")[2])["reasons"].values()) == list(reasons)
+
+    monkeypatch.setattr(intake, "READY_LAG", 5)
+    here.send(records(20), partition=0)  # The other two have no message.
+    worker, client = withheld()
+    with running(worker):
+        wait_until(lambda: says(worker, "20 messages wait"))
+        client.is_open.set()
+        wait_until(lambda: says(worker))
+        wait_until(lambda: here.committed(here.topics.legs) == [20, 0, 0])
+    # The next one begins where this one ended.
+    here.send(records(2), partition=0)
+    worker, _ = withheld()
+    with running(worker):
+        wait_until(lambda: says(worker))
+        assert json.loads(worker.health.answer("/lag")[2])["partitions"] == {"0": 2, "1": 0, "2": 0}
 
 
 def test_messages_of_iso_20022_are_read_where_the_header_says_so(here: TopicsHere, loaded: LoadedInputs):

@@ -51,6 +51,19 @@ def test_a_runbook_says_what_is_asked_at_night(name: str):
         assert len(section.split("\n", 1)[1].strip()) > 20, section
 
 
+def test_reasons_that_a_runbook_quotes_are_what_workers_say():
+    table = re.findall(
+        r"^\| (.*`.*?) \| [a-z, ]+ \|", (RUNBOOKS / "WorkerNotReady.md").read_text("utf-8"), re.MULTILINE
+    )
+    reasons = [reason for cell in table for reason in re.findall(r"`(.+?)`", cell)]
+    assert len(reasons) > 15
+    said = "".join(path.read_text("utf-8") for path in (ROOT / "monitor").rglob("*.py"))
+    said = re.sub(r'"\n *f?"', "", said)
+    for reason in reasons:
+        for words in re.split(r"\b(?:legs )?[NM]\b", reason):
+            assert words.strip() in said, reason
+
+
 def test_rules_ask_only_for_metrics_and_records_that_are_there():
     records = {rule["record"] for rule in RULES if "record" in rule}
     asked: set[str] = set()

@@ -11,7 +11,7 @@ offset. So a worker may die at any moment, and nothing is lost or repeated. Offs
 show the lag.
 
 Where the disk fails, or Redis does not answer, the partition concerned is paused and opened again later; so is one
-whose files another process still holds.
+whose files another process still holds. Pauses grow until a commit works: a full disk lets files be opened.
 """
 
 import sqlite3
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -75,6 +76,8 @@ class _Held:
     waiting: list[Record] = field(default_factory=list)
     """Records that wait for Redis."""
     lag: int = 0
+    failed: Literal["", "opening", "writing"] = ""
+    """What the disk refused; a full one refuses writing alone."""
 
     @property
     def name(self) -> str:
@@ -168,7 +171,7 @@ class HistoryWorker:
             if held is None:
                 continue
             if held.part is not None:
-                with suppress(*_FAILED):
+                with suppress(HistoryBusy, *_FAILED):
                     held.part.commit()
                 self._close(held)
             if held.topic == self._topics.legs:
@@ -195,7 +198,7 @@ class HistoryWorker:
             except HistoryBusy as error:
                 self._pause(held, str(error))
             except _FAILED as error:
-                self._failed(held, error)
+                self._failed(held, error, held.failed or "opening")
             except KafkaException as error:
                 self._pause(held, error.args[0].str(), is_open=True)
 
@@ -206,7 +209,8 @@ class HistoryWorker:
             part = LegsPart(folder, held.topic, held.number, self._kept, self.metrics)
         else:
             part = IdentitiesPart(folder, held.number, self.metrics)
-        self.metrics.dependency("disk", True)
+        if held.failed != "writing":
+            self._works(held)
         return part
 
     def _read_on(self, held: _Held, part: Part) -> None:
@@ -247,7 +251,13 @@ class HistoryWorker:
         if held.topic == self._topics.legs:
             self.metrics.paused(held.number, is_paused)
 
-    def _failed(self, held: _Held, error: Exception) -> None:
+    def _works(self, held: _Held) -> None:
+        """The disk took what a partition asked of it."""
+        held.failed = ""
+        self.metrics.dependency("disk", not any(each.failed for each in self._held.values()))
+
+    def _failed(self, held: _Held, error: Exception, what: Literal["opening", "writing"]) -> None:
+        held.failed = what
         self._pause(held, f"its files cannot be used: {error}")
         self.metrics.dependency("disk", False)
         self._log.error("dependency_failed", topic=held.topic, partition=held.number, dependency="disk", error=error)
@@ -277,10 +287,9 @@ class HistoryWorker:
         try:
             blocked, rest = held.part.take(records)
         except _FAILED as error:
-            self._failed(held, error)
+            self._failed(held, error, "writing")
             return
         if blocked is None:
-            held.pause = PAUSE_SECONDS
             if not held.is_reading:
                 held.is_reading, held.reason = True, ""
                 # What the client had read ahead was let go.
@@ -316,9 +325,14 @@ class HistoryWorker:
             started = time.perf_counter()
             try:
                 part.commit()
-            except _FAILED as error:
-                self._failed(held, error)
+            except HistoryBusy as error:
+                self._pause(held, str(error))
                 continue
+            except _FAILED as error:
+                self._failed(held, error, "writing")
+                continue
+            held.pause = PAUSE_SECONDS
+            self._works(held)
             self.metrics.passed(taken=0, given=0, seconds=time.perf_counter() - started)
             with suppress(KafkaException):
                 self._consumer.commit(offsets=[_at(held, part.committed)], asynchronous=True)

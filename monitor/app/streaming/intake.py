@@ -128,6 +128,7 @@ class IntakeWorker:
         """Partitions of ``transactions`` that are this worker's."""
         self._is_assigned = False
         self._read_to: Offsets = {}
+        """Up to where each of them is read; before the first message, where reading begins."""
         self._is_closing = False
         self._committed_at = time.monotonic()
         self._consumer = Consumer(
@@ -266,19 +267,41 @@ class IntakeWorker:
 
     def _show(self) -> None:
         """Lag and readiness: ready with its partitions, which may be none, nearly caught up."""
-        behind = 0
-        for number, read_to in self._read_to.items():
-            topic = self._topics.transactions
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-            lag = max(end - read_to, 0)
+        behind, unknown = 0, 0
+        for number in sorted(self._own):
+            lag = self._lag_of(number)
+            if lag is None:
+                unknown += 1
+                continue
             behind += lag
             self.metrics.lag(number, lag)
         why = "" if self._is_assigned else "no partitions are assigned to it yet"
         if self._brokers_gone and not self._do_brokers_answer():
             why = self._brokers_gone
+        if unknown:
+            why = why or f"how much waits in {unknown} partitions is not known yet"
         why = why or (f"{behind} messages wait" if behind > READY_LAG else "")
         self.metrics.ready(not why, why)
         self._standing.tell(not why, partitions=len(self._own), records=behind)
+
+    def _lag_of(self, number: int) -> int | None:
+        """How many messages of a partition wait; ``None`` while nothing was fetched since it was assigned."""
+        place = TopicPartition(self._topics.transactions, number)
+        try:
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            if end >= 0 and number not in self._read_to and time.monotonic() >= self._probe_at:
+                self._read_to[number] = self._begin_of(place)
+        except KafkaException:
+            self._probe_at = time.monotonic() + PROBE_SECONDS
+            return None
+        read_to = self._read_to.get(number)
+        return None if end < 0 or read_to is None else max(end - read_to, 0)
+
+    def _begin_of(self, place: TopicPartition) -> int:
+        """Where reading a partition begins: at what is committed, and not before the first message that is there."""
+        low, _ = self._consumer.get_watermark_offsets(place, timeout=PROBE_SECONDS, cached=False)
+        (committed,) = self._consumer.committed([place], timeout=PROBE_SECONDS)
+        return max(committed.offset, low)  # Without a commit the offset is negative.
 
     def _do_brokers_answer(self) -> bool:
         """Ask those that were gone, once a second; the client itself says nothing of success."""

@@ -14,7 +14,8 @@ from another beginning of the log can tell them apart.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from pathlib import Path
 from monitor.adapters.durable import make_folder, replace_file
 from monitor.adapters.input_archive import InputArchive
 from monitor.app.inputs import GivenInputs, LoadedInputs
-from monitor.app.kept_inputs import keep_input, keep_snapshot, peer_columns
+from monitor.app.kept_inputs import keep_input, peer_columns, snapshot_content
 from monitor.app.streaming.partition import Partition
 from monitor.casework.position import LogInput
 from monitor.domain.time import UNKNOWN
@@ -32,6 +33,8 @@ from monitor.engine.peers import BankSnapshot
 FOLDER = "judged"
 _INPUTS = "inputs.json"
 _DIGITS = 16
+RETRY_SECONDS = 10.0
+"""How long nothing is tried after the folder did not take something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,26 @@ class Note:
         return next((each.digest for each in self.inputs if each.kind == "rulebook"), "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """A file that could not be written yet, and the bank snapshot that it names, if any, which comes first."""
+
+    body: str
+    snapshot: bytes | None = None
+
+
 @dataclass(slots=True)
 class JudgedWith:
     """What a scoring worker keeps of its inputs. Writing is beside judging: it can fail without stopping that.
+
+    What failed stays here and is tried again, at most every :data:`RETRY_SECONDS`.
 
     Args:
         folder: The folder that all workers share.
         topic: The topic of legs.
         loaded: The inputs.
         given: The files that they come from.
+        tick: A clock that never goes back, seconds.
 
     Raises:
         OSError: The folder cannot be written.
@@ -78,13 +92,15 @@ class JudgedWith:
     topic: str
     loaded: LoadedInputs
     given: GivenInputs
+    tick: Callable[[], float] = time.monotonic
     archive: InputArchive = field(init=False)
     _inputs: list[LogInput] = field(init=False)
     _digest: str = field(init=False)
     _notes: dict[int, Path] = field(default_factory=dict)
     """The folder of the note of each partition held."""
-    _unwritten: dict[Path, str] = field(default_factory=dict)
-    """What could not be written yet."""
+    _unwritten: dict[Path, _Unwritten] = field(default_factory=dict)
+    """In the order of writing."""
+    _again_at: float = field(default=float("-inf"), init=False)
 
     def __post_init__(self) -> None:
         make_folder(self.folder)
@@ -101,7 +117,7 @@ class JudgedWith:
         """A partition has come to the first record that it will judge.
 
         Raises:
-            OSError: The folder cannot be written; the next call tries again.
+            OSError: The folder cannot be written; it is tried again later.
         """
         name = f"{partition.offset:0{_DIGITS}d}-{self._digest[:_DIGITS]}"
         folder = self._notes[partition.number] = _folder(self.folder, self.topic, partition.number) / name
@@ -112,20 +128,20 @@ class JudgedWith:
             "partitions": partition.engine.admission.ownership.partition.count,
             "inputs": [[each.kind, each.name, each.version, each.digest, each.content] for each in self._inputs],
         }
-        self._unwritten[folder / _INPUTS] = json.dumps(body)
+        self._unwritten[folder / _INPUTS] = _Unwritten(json.dumps(body))
         if partition.engine.peers.snapshot is not None:
             self._keep(partition, partition.engine.peers.snapshot, partition.rows)
         self._write()
 
     def has_something_of(self, steps: Iterable[Step]) -> bool:
-        """Whether :meth:`stepped` would have something to write."""
-        return bool(self._unwritten) or any(step.snapshots for step in steps)
+        """Whether :meth:`stepped` would have something to do."""
+        return (bool(self._unwritten) and self.tick() >= self._again_at) or any(step.snapshots for step in steps)
 
     def stepped(self, partition: Partition, steps: Iterable[Step]) -> None:
         """Keep the bank snapshots of some steps.
 
         Raises:
-            OSError: The folder cannot be written; the next call tries again.
+            OSError: The folder cannot be written; it is tried again later.
         """
         for step in steps:
             for snapshot in step.snapshots:
@@ -133,16 +149,31 @@ class JudgedWith:
         self._write()
 
     def _keep(self, partition: Partition, snapshot: BankSnapshot, row: int) -> None:
-        digest, content = keep_snapshot(self.archive, partition.engine, snapshot, peer_columns(self.loaded.program))
-        body = {"version": snapshot.version, "digest": digest, "content": content}
-        self._unwritten[self._notes[partition.number] / f"bank-{row:0{_DIGITS}d}.json"] = json.dumps(body)
+        # What its rows stand for is known now; the disk may take it much later.
+        content = snapshot_content(partition.engine, snapshot, peer_columns(self.loaded.program))
+        digest = sha256(content).hexdigest()
+        body = {"version": snapshot.version, "digest": digest, "content": self.archive.name(content, ".json")}
+        path = self._notes[partition.number] / f"bank-{row:0{_DIGITS}d}.json"
+        self._unwritten[path] = _Unwritten(json.dumps(body), content)
 
     def _write(self) -> None:
-        for path, body in list(self._unwritten.items()):
-            if not path.exists():
-                make_folder(path.parent)
-                replace_file(path, lambda target, body=body: target.write_text(body), is_shared=True)  # type: ignore[misc]
-            del self._unwritten[path]
+        if self.tick() < self._again_at:
+            return
+        try:
+            for path, each in list(self._unwritten.items()):
+                self._put(path, each)
+                self._unwritten.pop(path, None)  # Partitions are judged on several threads.
+        except OSError:
+            self._again_at = self.tick() + RETRY_SECONDS
+            raise
+
+    def _put(self, path: Path, file: _Unwritten) -> None:
+        if path.exists():
+            return
+        if file.snapshot is not None:
+            self.archive.keep(file.snapshot, ".json", durable=False)
+        make_folder(path.parent)
+        replace_file(path, lambda target: target.write_text(file.body), is_shared=True)
 
 
 def notes_of(folder: Path, topic: str, partition: int) -> list[Note]:

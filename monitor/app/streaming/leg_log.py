@@ -88,11 +88,11 @@ class RecordedLog:
         self._tokens = TokenTable(b"")
         try:
             tokens, codes = self._files.codes()
+            texts = _texts(codes)
+            self._tokens.add(tokens, codes.kinds, lambda row: texts(row) or None)
         except BaseException:
             self._files.close()
             raise
-        texts = _texts(codes)
-        self._tokens.add(tokens, codes.kinds, lambda row: texts(row) or None)
         self.offset, self.rows = self._files.manifest.offset, self._files.manifest.rows
         self._committed_at = tick()
 
