@@ -15,7 +15,7 @@ from tests.app.embedded_stores import simulated
 from tests.bench.stream import delays
 from tests.bench.stream.cluster import BenchFailed, Record
 from tests.bench.stream.feeding import Schedule
-from tests.bench.stream.plan import BEGIN, END, Wanted, lines, planned
+from tests.bench.stream.plan import ACCOUNT_BYTES, BEGIN, END, EVENT_BYTES, Wanted, lines, planned
 from tests.bench.stream.restore import Copied
 from tests.bench.stream.soak import DAYS, KEPT_DAYS, Moment, figures
 from tests.bench.stream.stream_bench import FLOORS, QUICK, SHARES, run
@@ -132,9 +132,9 @@ def test_a_plan_has_as_many_workers_as_their_memory_asks_for():
     wanted = Wanted(mean_share=0.01, accounts=1e9, id_days=35, window_days=30, worker_gib=64, partitions_per_worker=2)
     plan, payments = planned(MEASURED, wanted), 10_000 * 86_400
     assert plan.ids_tb == pytest.approx(payments * 35 * 2.0 * 128 / 1e12)
-    assert plan.events_tb == pytest.approx(payments * 30 * 1.5 * 48 / 1e12)
+    assert plan.events_tb == pytest.approx(payments * 30 * 1.5 * EVENT_BYTES / 1e12)
     assert plan.score_workers > plan.score_workers_by_cpu == 80
-    state = 1e9 * 1_024 + (plan.ids_tb + plan.events_tb) * 1e12
+    state = 1e9 * ACCOUNT_BYTES + (plan.ids_tb + plan.events_tb) * 1e12
     assert plan.score_workers == pytest.approx(state * 1.5 / (64 * 2**30 - (500 << 20)), abs=1)
 
 
