@@ -17,8 +17,9 @@ from typing import Any
 BEGIN, END = "<!-- plan: begin -->", "<!-- plan: end -->"
 DAY_SECONDS = 86_400
 ACCOUNT_BYTES, EVENT_BYTES, ID_BYTES = 2_845, 254, 128
-"""Of the state, in memory: an active account and an event that a window still reaches, as ``make bench`` counts them (their
-budgets are 1,024 and 48); and a remembered payment id at the fill at which its table grows (80 bytes in 5/8 of the places)."""
+"""Of the state, in memory: an active account and an event that a window still reaches, as ``make bench`` counts them
+(their budgets are 1,024 and 48); and a remembered payment id at the fill at which its table grows (80 bytes in 5/8 of
+the places)."""
 WORKER_BYTES = 500 << 20
 """Of a scoring worker that holds nothing yet: program, kernels, rules."""
 
