@@ -1,4 +1,9 @@
-"""Profiles as a scoring worker reads them: each request is counted and timed, and tells whether Redis is reached."""
+"""Profiles as a scoring worker reads them: each request is counted and timed, and tells whether Redis is reached.
+
+A Redis that does not answer costs the time of all attempts. So after a request that failed nothing is asked for
+:data:`RESTS` times as long as it took, and requests of that time fail at once: a worker waits for Redis at most a fifth
+of its time, and judges in the rest. The probe asks all the same; when it is answered, requests are too.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +14,8 @@ from monitor.domain.identifiers import TOKEN_BYTES
 
 _NOBODY = (bytes(TOKEN_BYTES), 0)
 """A version that nobody has: the question shows whether Redis answers."""
+RESTS = 4
+"""How long nothing is asked after a request that failed, in times of what that took."""
 
 
 class WatchedProfiles:
@@ -24,6 +31,7 @@ class WatchedProfiles:
         self, kept: Profiles, metrics: ScoringMetrics, *, tick: Callable[[], float] = time.perf_counter
     ) -> None:
         self._kept, self._metrics, self._tick = kept, metrics, tick
+        self._rests_until, self._failed = 0.0, ""
 
     def read(self, versions: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
         """The values of (token of the customer, version); ``None`` where there is none.
@@ -32,6 +40,8 @@ class WatchedProfiles:
             ProfilesUnavailable: None of them can be read now.
         """
         started = self._tick()
+        if started < self._rests_until:
+            raise ProfilesUnavailable(f"{self._failed} It is asked again in {self._rests_until - started:.0f} s.")
         found = self._asked(versions)
         hits = sum(value is not None for value in found)
         self._metrics.profiles(hits=hits, misses=len(found) - hits, seconds=self._tick() - started)
@@ -45,11 +55,15 @@ class WatchedProfiles:
             return
 
     def _asked(self, versions: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+        started = self._tick()
         try:
             found = self._kept.read(versions)
-        except ProfilesUnavailable:
+        except ProfilesUnavailable as error:
+            now = self._tick()
+            self._rests_until, self._failed = now + RESTS * (now - started), str(error)
             self._metrics.dependency("redis", False)
             raise
+        self._rests_until = 0.0
         self._metrics.dependency("redis", True)
         return found
 
