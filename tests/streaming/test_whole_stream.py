@@ -13,7 +13,7 @@ from tests.app.embedded_stores import simulated
 from tests.conftest import StartServer
 from tests.streaming.whole_stream import KINDS, WholeStream, disturbances, parts
 
-KILLS = 32
+KILLS, STOPS = 30, 8
 
 
 @pytest.mark.kafka
@@ -33,7 +33,7 @@ def test_killed_at_random_moments_the_cases_are_those_of_an_undisturbed_run_of_t
         for kind in KINDS:
             stream.start(kind)
         stream.aml("produce", str(bank.profiles), "--topic", "profiles", "--key", "customer")
-        some, deaths = parts(bank.payments, KILLS // 2), disturbances(rng, KILLS)
+        some, deaths = parts(bank.payments, (KILLS + STOPS) // 2), disturbances(rng, KILLS, STOPS)
         for number, lines in enumerate(some):
             part = tmp_path / "part.jsonl"
             part.write_bytes(lines)

@@ -185,6 +185,10 @@ def parts(path: Path, count: int) -> list[bytes]:
     return [b"".join(lines[start : start + size]) for start in range(0, len(lines), size)]
 
 
-def disturbances(rng: random.Random, kills: int) -> list[tuple[int, signal.Signals]]:
-    """Which worker dies next, and how: most at once, some in order."""
-    return [(rng.randrange(len(KINDS)), rng.choice([signal.SIGKILL] * 4 + [signal.SIGTERM])) for _ in range(kills)]
+def disturbances(rng: random.Random, kills: int, stops: int) -> list[tuple[int, signal.Signals]]:
+    """Which workers end, and how: so many by SIGKILL, each of them at least once, and so many in order."""
+    every = [*range(len(KINDS)), *(rng.randrange(len(KINDS)) for _ in range(kills - len(KINDS)))]
+    found = [(worker, signal.SIGKILL) for worker in every]
+    found += [(rng.randrange(len(KINDS)), signal.SIGTERM) for _ in range(stops)]
+    rng.shuffle(found)
+    return found
