@@ -167,6 +167,25 @@ def test_a_rebalance_meanwhile_leaves_the_join_to_whoever_holds_the_partition_th
     asyncio.run(run())
 
 
+def test_what_raises_while_a_rebalance_takes_the_waiting_away_ends_no_worker(monkeypatch: pytest.MonkeyPatch):
+    async def run() -> None:
+        worker, held = a_worker(offset=3, waiting=[10])
+        _, whole = a_worker(offset=3)
+        worker.restoring.restored = lambda _: whole
+        worker.restoring.extent = lambda *_: Extent(0, 20, 10)
+
+        def measure(*_: object) -> list[bytes]:
+            worker._generation += 1
+            held.waiting = []
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(scoring, "measure_again", measure)
+        assert not await worker._join(held, 1)
+        assert held.partition is whole.partition
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("error", [KafkaError("no broker"), ZeroDivisionError("a step")])
 def test_a_log_that_cannot_be_measured_lets_the_partition_wait_and_the_worker_go_on(
     monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -385,7 +385,10 @@ class ScoringWorker:
             held.runbook, held.retry_at = "KafkaDown", time.monotonic() + UNREAD_SECONDS
             return False
         except Exception as error:  # whatever it is, the other partitions go on
-            await self._begin_again(held, [_record(each) for each in held.waiting], error)
+            if generation == self._generation:  # After a rebalance nothing waits, and whoever holds it measures anew.
+                await self._begin_again(held, [_record(each) for each in held.waiting], error)
+            else:
+                held.take_over(await self._in_thread(lambda: self.restoring.restored(number)))
             return False
         if generation != self._generation:
             return False
@@ -437,6 +440,7 @@ class ScoringWorker:
             held
             for held in self._held.values()
             if held.partition.offset > held.saved_offset
+            and not held.is_unread
             and time.monotonic() - held.saved_at >= self.settings.worker.snapshot_seconds
         ]
         if due:
@@ -484,7 +488,7 @@ class ScoringWorker:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
         for held in list(self._held.values()):
             offset = held.partition.offset
-            if held.is_told and offset > held.saved_offset:
+            if held.is_told and not held.is_unread and offset > held.saved_offset:
                 await self._outbox.send_totals(held.partition)
                 saved = await self._in_thread(partial(copied, held.partition))
                 if held.is_told and saved.offset == offset == held.partition.offset:
