@@ -41,7 +41,7 @@ def write_arrays(target: Any, arrays: Mapping[str, npt.NDArray[Any]], *, codec: 
     schema = pa.schema([pa.field(_COLUMN, pa.large_binary(), nullable=False)]).with_metadata(
         {_NAMED: msgspec.json.encode(named)}
     )
-    options = pa.ipc.IpcWriteOptions(compression=codec)
+    options = pa.ipc.IpcWriteOptions(compression=codec, use_threads=False)  # In the thread that asks, and no other.
     with pa.ipc.new_stream(target, schema, options=options) as writer:
         for array in arrays.values():
             for piece in _pieces(array):

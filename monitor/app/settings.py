@@ -199,6 +199,9 @@ class WorkerSettings(_Section):
     chunk_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
         default=5.0, description="After so many milliseconds a chunk is sent, full or not."
     )
+    fetch_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        default=10, description="So many milliseconds brokers gather records before they answer."
+    )
     snapshot_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=30.0, description="How often a partition's state is saved."
     )

@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,7 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     partition: Any = SimpleNamespace(number=0, offset=offset, engine=None, feeds=None)
     held = Held(partition, SimpleNamespace(), offset, waiting=list(map(message, waiting)))  # type: ignore[arg-type]
     worker.topics, worker.group, worker._held, worker._assigned = ScoringTopics(), "g", {0: held}, {0}
+    worker._coming, worker._early, worker._paused = {}, {}, set()
     worker._generation, worker._is_assigned, worker._waiting, worker._saving = 1, True, None, None
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
     worker.app = SimpleNamespace(consumer=Consumer())
@@ -60,7 +62,7 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     worker.settings = SimpleNamespace(
         kafka=SimpleNamespace(client=lambda: {"bootstrap.servers": "b:1"}), worker=SimpleNamespace(snapshot_seconds=60)
     )  # type: ignore[assignment]
-    worker._totals_at = 0.0
+    worker._totals_at, worker._saving_at = 0.0, float("inf")
     return worker, held
 
 
@@ -106,6 +108,64 @@ def test_what_was_read_before_a_rebalance_is_not_judged_after_it_though_it_waite
         assert held.partition.offset == 10
 
     asyncio.run(run())
+
+
+def test_a_store_that_hangs_holds_up_the_partition_that_came_and_not_the_one_that_stayed():
+    async def run() -> None:
+        worker, held = a_worker()
+        _, other = a_worker()
+        other.partition.number = 1
+        other.partition.offset = 0
+        worker._assigned, store = {0, 1}, Event()
+        worker.restoring.restored = lambda number: (store.wait(10), other)[1]
+        worker._restoring = ThreadPoolExecutor(1)
+        judged: list[tuple[int, int]] = []
+
+        async def take(its: Held, _generation: int) -> None:
+            judged.extend((its.partition.number, each.offset) for each in its.waiting)
+            its.waiting = []
+
+        worker._take = take  # type: ignore[method-assign]
+        judging = asyncio.create_task(worker._judge_all())
+        for partition, offset in ((1, 0), (0, 10), (1, 1)):
+            worker._queue.put_nowait((1, SimpleNamespace(partition=partition, offset=offset)))  # type: ignore[arg-type]
+        while (0, 10) not in judged:
+            await asyncio.sleep(0.01)
+        assert judged == [(0, 10)]
+        store.set()
+        while len(judged) < 3:
+            await asyncio.sleep(0.01)
+        judging.cancel()
+        assert judged == [(0, 10), (1, 0), (1, 1)]
+        assert worker._held == {0: held, 1: other}
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_partition_waits_where_too_much_is_judged_behind_its_last_saved_state(monkeypatch: pytest.MonkeyPatch):
+    async def run() -> None:
+        monkeypatch.setattr(scoring, "UNSAVED_MAX", 2)
+        worker, held = a_worker()
+        judged: list[int] = []
+
+        async def take(its: Held, _generation: int) -> None:
+            judged.extend(each.offset for each in its.waiting)
+            its.unacknowledged += its.waiting
+            its.waiting = []
+
+        worker._take = take  # type: ignore[method-assign]
+        judging = asyncio.create_task(worker._judge_all())
+        for offset in (10, 11, 12):
+            worker._queue.put_nowait((1, SimpleNamespace(partition=0, offset=offset)))  # type: ignore[arg-type]
+            await asyncio.sleep(0.1)
+        assert judged == [10, 11]
+        held.unacknowledged = []
+        while len(judged) < 3:
+            await asyncio.sleep(0.01)
+        judging.cancel()
+        assert judged == [10, 11, 12]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
 
 
 def test_between_two_assignments_nothing_is_taken():

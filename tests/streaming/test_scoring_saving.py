@@ -48,6 +48,7 @@ def saving(saved: Saved) -> tuple[ScoringWorker, Held, list[Message]]:
     held = Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
     worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
+    worker._early, worker._paused = {}, set()
     worker.app = SimpleNamespace(consumer=None)
     return worker, held, messages
 
@@ -105,5 +106,5 @@ def test_of_a_partition_that_waits_long_no_more_is_fetched_until_it_goes_on():
     for waiting in (WAITING_OF_ONE_MAX - 1, WAITING_OF_ONE_MAX, 1, 0):
         held.waiting = [Message(offset) for offset in range(waiting)]  # type: ignore[misc]
         worker._fetch_less()
-        seen.append((set(paused), held.is_paused))
-    assert seen == [(set(), False), ({0}, True), ({0}, True), (set(), False)]
+        seen.append((set(paused), set(worker._paused)))
+    assert seen == [(set(), set()), ({0}, {0}), ({0}, {0}), (set(), set())]

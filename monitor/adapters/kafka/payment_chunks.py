@@ -14,8 +14,9 @@ the metadata of both streams. Identifiers stand in the order of their first occu
 the order of the columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,16 +38,22 @@ COLUMNS: dict[str, np.dtype[Any]] = {
 """The columns of a batch that a chunk carries, with their types."""
 IDENTIFIERS = tuple(name for name, dtype in COLUMNS.items() if dtype == np.int32)
 """Those that hold identifiers."""
-_UNKNOWN = {np.dtype(np.int16): -1, np.dtype(np.int32): -1, np.dtype(np.int64): UNKNOWN}
+UNKNOWN_OF = {np.dtype(np.int16): -1, np.dtype(np.int32): -1, np.dtype(np.int64): UNKNOWN}
+"""What stands in a column where nothing is known."""
+HEADERS_MAX = 1_000
+"""Most headers that a process keeps; one a set of columns and feeds."""
 _SOURCES: dict[str, np.dtype[Any]] = {"source_partition": np.dtype(np.int32), "source_offset": np.dtype(np.int64)}
 _FEEDS: dict[str, np.dtype[Any]] = {"feed": np.dtype(np.int16), "part": np.dtype(np.int32)}
-_TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in (COLUMNS | _SOURCES | _FEEDS).items()}
+_ALL = COLUMNS | _SOURCES | _FEEDS
+_NAMED = frozenset(IDENTIFIERS)
+_TYPES = {name: pa.from_numpy_dtype(dtype) for name, dtype in _ALL.items()}
 _TOKEN = pa.binary(TOKEN_BYTES)
 _METADATA = {b"kind": KIND.encode(), b"format": str(FORMAT).encode()}
 _IDENTIFIER_SCHEMA = pa.schema(
     [pa.field("token", _TOKEN, False), pa.field("kind", pa.int8(), False), pa.field("text", pa.string())], _METADATA
 )
-_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+_CONTINUED = b"\xff\xff\xff\xff"
+_END_OF_STREAM = _CONTINUED + bytes(4)
 _KIND_MAX = max(IdentifierKind)
 _IS_PERSONAL = np.array([kind in PERSONAL_KINDS for kind in range(_KIND_MAX + 1)])
 
@@ -78,21 +85,30 @@ class SourcedBatch:
 
 @dataclass(frozen=True, slots=True)
 class PaymentChunk:
-    """A chunk as read: m identifiers and n payments. The arrays are the reader's own."""
+    """A chunk as read: m identifiers and n payments."""
 
     tokens: Bytes16
     """Shape (m, 16)."""
     kinds: npt.NDArray[np.int8]
     texts: pa.Array
     """Strings, null where the kind is personal."""
-    columns: dict[str, npt.NDArray[Any]]
-    """Those of :data:`COLUMNS`; identifiers are rows of ``tokens``, ``-1`` for none."""
+    given: dict[str, npt.NDArray[Any]]
+    """Those of :data:`COLUMNS` that it has, as they stand in its bytes, which cannot be written to; identifiers are
+    rows of ``tokens``, ``-1`` for none."""
     source_partition: Int32s
     source_offset: Int64s
     feeds: FeedRows
 
     def __len__(self) -> int:
         return len(self.source_offset)
+
+    @property
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """All of :data:`COLUMNS`, in memory of their own."""
+        return {
+            name: np.array(self.given[name]) if name in self.given else np.full(len(self), UNKNOWN_OF[dtype], dtype)
+            for name, dtype in COLUMNS.items()
+        }
 
     def batch(self, codes: Int32s, *, first_position: int) -> TransactionBatch:
         """The payments as a batch.
@@ -137,7 +153,7 @@ class ChunkEncoder:
         """
         self._learn()
         columns = {name: getattr(payments.batch, name)[rows] for name in COLUMNS}
-        said = [name for name, dtype in COLUMNS.items() if (columns[name] != _UNKNOWN[dtype]).any()]
+        said = [name for name, dtype in COLUMNS.items() if (columns[name] != UNKNOWN_OF[dtype]).any()]
         named = [name for name in said if name in IDENTIFIERS]
         codes = np.stack([columns[name] for name in named], axis=1) if named else np.zeros((len(rows), 0), np.int32)
         spans = list(zip((0, *stops), stops, strict=False))
@@ -162,7 +178,7 @@ class ChunkEncoder:
 
     def _header(self, names: tuple[str, ...], feeds: tuple[str, ...]) -> tuple[pa.Schema, bytes]:
         if (names, feeds) not in self._headers:
-            if len(self._headers) > 1_000:
+            if len(self._headers) >= HEADERS_MAX:
                 self._headers.clear()
             metadata = _METADATA | ({b"feeds": ",".join(feeds).encode()} if "feed" in names else {})
             schema = pa.schema([pa.field(name, _TYPES[name], False) for name in names], metadata)
@@ -234,76 +250,123 @@ def decode(value: bytes) -> PaymentChunk:
     """
     try:
         source = pa.BufferReader(value)
-        identifiers = _read(source, "identifiers")
-        _check_schema(identifiers, ["token", "kind", "text"], {each.name: each.type for each in _IDENTIFIER_SCHEMA})
-        payments = _read(source, "payments")
-        names = [name for name in COLUMNS if name in payments.schema.names]
-        counted = [name for name in _FEEDS if name in payments.schema.names]
-        _check_schema(payments, [*names, *_SOURCES, *counted], _TYPES)
+        _, identifiers = _read(value, source, _identifier_header)
+        header, payments = _read(value, source, _payment_header)
         if source.tell() != len(value):
             raise ChunkError(f"{len(value) - source.tell()} bytes follow its end")
-        return _chunk(identifiers, payments)
-    except (pa.ArrowException, OSError, ValueError, ChunkError) as error:
+        return _chunk(identifiers, payments, header)
+    except (pa.ArrowException, OSError, EOFError, ValueError, ChunkError) as error:
         raise ChunkError(f"the value of {len(value)} bytes is no chunk of payments: {error}") from error
 
 
-def _read(source: pa.BufferReader, what: str) -> pa.RecordBatch:
-    """The one batch of the stream that begins here, checked in itself."""
-    reader = pa.ipc.open_stream(source)
-    metadata = reader.schema.metadata or {}
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the header of a stream says. Few differ, so each is read once."""
+
+    schema: pa.Schema
+    names: tuple[str, ...]
+    """Those of :data:`COLUMNS` that are there; they come first."""
+    feeds: tuple[str, ...] = ()
+
+
+@lru_cache(HEADERS_MAX)
+def _identifier_header(header: bytes) -> _Header:
+    schema = _schema(header)
+    _check(schema, ["token", "kind", "text"], {each.name: each.type for each in _IDENTIFIER_SCHEMA})
+    return _Header(schema, ())
+
+
+@lru_cache(HEADERS_MAX)
+def _payment_header(header: bytes) -> _Header:
+    schema = _schema(header)
+    names = tuple(name for name in COLUMNS if name in schema.names)
+    _check(schema, [*names, *_SOURCES, *(name for name in _FEEDS if name in schema.names)], _TYPES)
+    told = schema.metadata.get(b"feeds", b"")
+    feeds = tuple(told.decode("ascii", "replace").split(",")) if told else ()
+    if not all(map(is_feed, feeds)):
+        raise ChunkError(f"of {len(feeds)} names of feeds one is a name that none can have")
+    return _Header(schema, names, feeds)
+
+
+def _schema(header: bytes) -> pa.Schema:
+    schema = pa.ipc.read_schema(pa.py_buffer(header))
+    metadata = schema.metadata or {}
     found = metadata.get(b"format", b"").decode("ascii", "replace")
     if found != str(FORMAT) or metadata.get(b"kind") != KIND.encode():
         kind = metadata.get(b"kind", b"").decode("ascii", "replace")
         raise ChunkError(f"kind {kind!r} in format {found!r}, but {KIND!r} in format '{FORMAT}' is read here")
-    batches = list(reader)
-    if len(batches) != 1:
-        raise ChunkError(f"{len(batches)} batches of {what} instead of one")
-    batches[0].validate(full=True)
-    return batches[0]
+    return schema
 
 
-def _check_schema(batch: pa.RecordBatch, names: Sequence[str], types: dict[str, pa.DataType]) -> None:
-    if batch.schema.names != list(names):
-        raise ChunkError(f"the columns are {', '.join(batch.schema.names)}")
-    for name, column in zip(names, batch.columns, strict=True):
-        if column.type != types[name] or (name != "text" and column.null_count):
-            raise ChunkError(f"column {name} is {column.type} with {column.null_count} nulls, {types[name]} is right")
+def _check(schema: pa.Schema, names: Sequence[str], types: dict[str, pa.DataType]) -> None:
+    if schema.names != list(names):
+        raise ChunkError(f"the columns are {', '.join(schema.names)}")
+    for field in schema:
+        if field.type != types[field.name] or field.nullable != (field.name == "text"):
+            raise ChunkError(f"column {field.name} is {field}, {types[field.name]} is right")
 
 
-def _chunk(identifiers: pa.RecordBatch, payments: pa.RecordBatch) -> PaymentChunk:
+def _read(value: bytes, source: pa.BufferReader, read: Callable[[bytes], _Header]) -> tuple[_Header, pa.RecordBatch]:
+    """The header of the stream that begins here, and its one batch, checked in itself."""
+    start = source.tell()
+    stop = start + 8 + int.from_bytes(value[start + 4 : start + 8], "little")
+    if value[start : start + 4] != _CONTINUED or stop > len(value):
+        raise ChunkError(f"at byte {start} begins no stream")
+    header = read(value[start:stop])
+    source.seek(stop)
+    batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), header.schema)
+    if source.read(len(_END_OF_STREAM)) != _END_OF_STREAM:
+        raise ChunkError("more than one batch, or no end of the stream")
+    batch.validate(full=True)
+    return header, batch
+
+
+def _chunk(identifiers: pa.RecordBatch, payments: pa.RecordBatch, header: _Header) -> PaymentChunk:
     m, n = identifiers.num_rows, payments.num_rows
-    kinds = _copy(identifiers.column("kind"), np.dtype(np.int8))
+    token, kind, texts = identifiers.columns
+    kinds = _view(kind, m, np.dtype(np.int8))
     if m and not (kinds.min() >= 1 and kinds.max() <= _KIND_MAX):
         raise ChunkError(f"kinds of identifiers are from 1 to {_KIND_MAX}, these from {kinds.min()} to {kinds.max()}")
-    texts = identifiers.column("text")
-    if not np.array_equal(np.asarray(texts.is_null()), _IS_PERSONAL[kinds]):
+    if (_given(texts, m) == _IS_PERSONAL[kinds]).any():
         raise ChunkError("a text is given for a personal identifier, or missing for another one")
-    given = dict(zip(payments.schema.names, payments.columns, strict=True))
-    columns: dict[str, npt.NDArray[Any]] = {}
-    for name, dtype in COLUMNS.items():
-        if name not in given:
-            columns[name] = np.full(n, _UNKNOWN[dtype], dtype)
-            continue
-        column = columns[name] = _copy(given[name], dtype)
-        if n and dtype == np.int32 and not (column.min() >= -1 and column.max() < m):
-            raise ChunkError(f"{name} names the identifiers from {column.min()} to {column.max()} of {m}")
-    _, data = identifiers.column("token").buffers()
-    start = identifiers.column("token").offset * TOKEN_BYTES
-    tokens = np.frombuffer(data, np.uint8, m * TOKEN_BYTES, start) if m else np.zeros(0, np.uint8)
-    sources = {name: _copy(given[name], dtype) for name, dtype in _SOURCES.items()}
-    feeds = _feeds(n, given, (payments.schema.metadata or {}).get(b"feeds", b""))
-    return PaymentChunk(tokens.reshape(m, TOKEN_BYTES).copy(), kinds, texts, columns, **sources, feeds=feeds)
+    given = {
+        name: _view(column, n, _ALL[name]) for name, column in zip(header.schema.names, payments.columns, strict=True)
+    }
+    named = [given[name] for name in header.names if name in _NAMED]
+    if named and n:
+        rows = np.concatenate(named)
+        if not (rows.min() >= -1 and rows.max() < m):
+            name = next(name for name in header.names if name in _NAMED and not _is_within(given[name], m))
+            at_least, at_most = given[name].min(), given[name].max()
+            raise ChunkError(f"{name} names the identifiers from {at_least} to {at_most} of {m}")
+    sources = {name: given.pop(name) for name in _SOURCES}
+    feed = given.pop("feed") if "feed" in given else np.full(n, -1, np.int16)
+    part = given.pop("part") if "part" in given else np.zeros(n, np.int32)
+    if n and not (feed.min() >= -1 and feed.max() < len(header.feeds) and part.min() >= 0):
+        raise ChunkError(f"feeds from {feed.min()} to {feed.max()} of {len(header.feeds)} names")
+    tokens = _bytes(token, m * TOKEN_BYTES).reshape(m, TOKEN_BYTES)
+    return PaymentChunk(tokens, kinds, texts, given, **sources, feeds=FeedRows(header.feeds, feed, part))
 
 
-def _feeds(n: int, given: dict[str, pa.Array], names: bytes) -> FeedRows:
-    feed = _copy(given["feed"], _FEEDS["feed"]) if "feed" in given else np.full(n, -1, np.int16)
-    part = _copy(given["part"], _FEEDS["part"]) if "part" in given else np.zeros(n, np.int32)
-    feeds = tuple(names.decode("ascii", "replace").split(",")) if names else ()
-    if not all(map(is_feed, feeds)) or (n and not (feed.min() >= -1 and feed.max() < len(feeds) and part.min() >= 0)):
-        raise ChunkError(f"feeds from {feed.min()} to {feed.max()} of {len(feeds)} names, or a name that none can have")
-    return FeedRows(feeds, feed, part)
+def _is_within(rows: npt.NDArray[Any], m: int) -> bool:
+    return bool(rows.min() >= -1 and rows.max() < m)
 
 
-def _copy(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The numbers in memory of their own: aligned, and writable, as compiled kernels expect them."""
-    return np.array(column.to_numpy(zero_copy_only=True), dtype)
+def _view(column: pa.Array, n: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers where they stand."""
+    return _bytes(column, n * dtype.itemsize).view(dtype)
+
+
+def _bytes(column: pa.Array, size: int) -> npt.NDArray[np.uint8]:
+    is_valid, values = column.buffers()
+    if is_valid is not None and column.null_count:
+        raise ChunkError(f"a column of {column.type} has {column.null_count} nulls")
+    return np.frombuffer(values, np.uint8, size) if size else np.zeros(0, np.uint8)
+
+
+def _given(texts: pa.Array, m: int) -> npt.NDArray[np.bool_]:
+    """Which texts are not null, shape (m,)."""
+    is_valid = texts.buffers()[0]
+    if is_valid is None:
+        return np.ones(m, np.bool_)
+    return np.unpackbits(np.frombuffer(is_valid, np.uint8), count=m, bitorder="little").view(np.bool_)

@@ -5,7 +5,9 @@ from typing import Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers import aiokafka as driver
 
+from monitor.adapters.kafka.fetching import FETCH_MIN_BYTES
 from monitor.app.settings import KafkaSettings, WorkerSettings
 
 _REQUEST_BYTES_MAX = 1 << 20
@@ -39,7 +41,7 @@ def make_app(group: str, kafka: KafkaSettings, worker: WorkerSettings, *, commit
         worker: Where Faust shows its own pages, if anywhere.
         commit_seconds: How often acknowledged offsets are committed.
     """
-    return faust.App(
+    app = faust.App(
         group,
         broker=[f"kafka://{each.strip()}" for each in kafka.bootstrap.split(",")],
         broker_credentials=credentials(kafka),
@@ -61,3 +63,24 @@ def make_app(group: str, kafka: KafkaSettings, worker: WorkerSettings, *, commit
         web_tables_enabled=False,
         web_metrics_enabled=True,
     )
+    app.transport = _Transport(app.conf.broker_consumer, app, worker.fetch_wait_ms)
+    return app
+
+
+class _Transport(driver.Transport):
+    """That of Faust, asking brokers as ``monitor.adapters.kafka.fetching`` says; Faust has no setting for it."""
+
+    def __init__(self, url: Any, app: faust.App, fetch_wait_ms: int) -> None:
+        super().__init__(url, app)
+        self.fetch_wait_ms = fetch_wait_ms
+
+    class Consumer(driver.Consumer):
+        def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+            return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_MIN_BYTES, transport.fetch_wait_ms
+        return consumer

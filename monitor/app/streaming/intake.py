@@ -26,6 +26,7 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
+from monitor.adapters.kafka.fetching import FETCH_MIN_BYTES
 from monitor.adapters.kafka.outbox import Outbox
 from monitor.adapters.kafka.topics import KafkaError, TopicAdmin
 from monitor.app.inputs import LoadedInputs, load_inputs
@@ -36,6 +37,7 @@ from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.health import Health
 from monitor.app.streaming.intake_feeds import feed_and_content
 from monitor.app.streaming.intake_making import IDENTIFIERS_MAX, Came, IntakeMaking, IntakeTopics
+from monitor.app.streaming.pauses import Garbage
 from monitor.app.streaming.recording import IntakeMetrics
 from monitor.app.streaming.standing import Standing
 from monitor.app.streaming.telling import telling
@@ -109,6 +111,7 @@ class IntakeWorker:
         self._log, self.tracing = telling("intake"), tracing_of("intake")
         self._standing = Standing(self._log)
         self._brokers_gone, self._probe_at = "", 0.0
+        self._garbage = Garbage()
         for feed in settings.worker.feeds:
             self._heard(feed)
         self.outbox: Outbox[_Read] = Outbox(client, queued_bytes_max=queued_bytes_max)
@@ -136,6 +139,7 @@ class IntakeWorker:
              "partition.assignment.strategy": "cooperative-sticky", "max.poll.interval.ms": str(_POLL_MS_MAX),
              "session.timeout.ms": str(session_ms),
              "queued.max.messages.kbytes": str(PREFETCH_BYTES >> 10), "fetch.max.bytes": str(FETCH_BYTES),
+             "fetch.min.bytes": str(FETCH_MIN_BYTES), "fetch.wait.max.ms": str(settings.worker.fetch_wait_ms),
              "on_commit": self._committed, "log_level": "0"}
         )  # fmt: skip
 
@@ -217,6 +221,7 @@ class IntakeWorker:
         came_us = np.array([message.timestamp()[1] for message in messages], np.int64) * 1_000
         with self.tracing.step("intake", records=len(came)) as trace:
             made = self.making.make(Came(came, [feed for feed, _ in said], came_us), trace)
+        self._garbage.leave_what_is_here()
         offsets = {each.partition: each.offset + 1 for each in came}
         self._read_to |= offsets
         self.outbox.end_round(_Read(offsets, came_us))

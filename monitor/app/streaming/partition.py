@@ -32,11 +32,8 @@ from monitor.adapters.kafka.feed_records import REFUSALS, RecordUnreadable, deco
 from monitor.adapters.kafka.flow_records import FlowRecord, FlowRecordError
 from monitor.adapters.kafka.missing_profiles import LATE, MISSING, decode_missing
 from monitor.adapters.kafka.payment_chunks import (
-    COLUMNS,
-    IDENTIFIERS,
     ChunkEncoder,
     ChunkError,
-    PaymentChunk,
     SourcedBatch,
     decode,
 )
@@ -48,9 +45,9 @@ from monitor.app.feed_totals import FeedTotals
 from monitor.app.inputs import LoadedInputs, engine_inputs
 from monitor.app.streaming.profile_source import Asked, versions_of
 from monitor.app.streaming.token_table import TokenTable
+from monitor.app.streaming.waiting_chunks import WaitingChunks
 from monitor.domain import partitions
 from monitor.domain.alert import REEVALUATED, Alert
-from monitor.domain.feed import FeedRows
 from monitor.domain.refusal import Reason
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
@@ -208,7 +205,7 @@ class Partition:
 
         Where one is blocked, those before it are taken and ``blocked`` says why; hand it in again later.
         """
-        judged, waiting = Judged(), _Waiting()
+        judged, waiting = Judged(), WaitingChunks()
         for record in records:
             if record.offset < self.offset:
                 judged.records += 1
@@ -226,7 +223,7 @@ class Partition:
         self._judge(waiting, judged)
         return judged
 
-    def _take(self, record: LogRecord, judged: Judged, waiting: "_Waiting") -> None:
+    def _take(self, record: LogRecord, judged: Judged, waiting: WaitingChunks) -> None:
         if record.kind == PAYMENTS:
             chunk = decode(record.value)
             if waiting.rows + len(chunk) > ROWS_MAX:
@@ -250,7 +247,7 @@ class Partition:
         else:
             raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
-    def _judge(self, waiting: "_Waiting", judged: Judged) -> None:
+    def _judge(self, waiting: WaitingChunks, judged: Judged) -> None:
         """Judge the payments that wait, as one batch."""
         if not waiting.rows:
             return
@@ -375,63 +372,16 @@ def _readable(value: bytes) -> None:
         raise Damaged(str(error)) from None
 
 
-class _Texts(msgspec.Struct, frozen=True):
-    """The texts of a chunk by row."""
-
-    texts: Any
-
-    def __call__(self, row: int) -> str | None:
-        text: str | None = self.texts[row].as_py()
-        return text
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Chunks that were read and not judged yet."""
-
-    chunks: list[PaymentChunk] = field(default_factory=list)
-    rows: int = 0
-
-    def add(self, chunk: PaymentChunk) -> None:
-        self.chunks.append(chunk)
-        self.rows += len(chunk)
-
-    def clear(self) -> None:
-        self.chunks, self.rows = [], 0
-
-    def batch(self, table: TokenTable, first: int) -> tuple[TransactionBatch, Int64s]:
-        """The payments with the codes of a table, and their sources (partition, offset), shape (n, 2)."""
-        codes = [
-            np.append(table.add(each.tokens, each.kinds, _Texts(each.texts)), np.int32(-1)) for each in self.chunks
-        ]
-
-        def column(name: str) -> npt.NDArray[Any]:
-            parts = [each.columns[name] for each in self.chunks]
-            if name in IDENTIFIERS:
-                parts = [own[part] for own, part in zip(codes, parts, strict=True)]
-            return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-        position = np.arange(first, first + self.rows, dtype=np.int64)
-        sources = [np.column_stack([each.source_partition, each.source_offset]) for each in self.chunks]
-        batch = TransactionBatch(position=position, **{name: column(name) for name in COLUMNS})
-        return batch, np.concatenate(sources).astype(np.int64)
-
-    def feeds(self) -> FeedRows:
-        """The feeds of the payments, numbered over all chunks."""
-        names = {
-            name: number for number, name in enumerate(dict.fromkeys(n for c in self.chunks for n in c.feeds.feeds))
-        }
-        own = [np.array([*map(names.__getitem__, each.feeds.feeds), -1], np.int16) for each in self.chunks]
-        feed = [of[each.feeds.feed] for of, each in zip(own, self.chunks, strict=True)]
-        return FeedRows(tuple(names), np.concatenate(feed), np.concatenate([each.feeds.part for each in self.chunks]))
-
-
 def _chunk(encoder: ChunkEncoder, sourced: SourcedBatch, rows: Int64s) -> bytes:
     return encoder.encode(sourced, rows, [len(rows)])[0]
 
 
+_IS_REFUSED = np.isin(np.arange(128), list(REASONS))
+"""By outcome of admission."""
+
+
 def _refused(step: Step, sources: Int64s) -> list[RefusedPayment]:
-    rows = np.flatnonzero(np.isin(step.outcome, list(REASONS)))
+    rows = np.flatnonzero(_IS_REFUSED[step.outcome])
     return [
         RefusedPayment(partition, offset, REASONS[outcome])
         for (partition, offset), outcome in zip(sources[rows].tolist(), step.outcome[rows].tolist(), strict=True)

@@ -40,6 +40,7 @@ from monitor.app.streaming.health import Health
 from monitor.app.streaming.judged_with import JudgedWith
 from monitor.app.streaming.late_profiles import LateProfiles
 from monitor.app.streaming.partition import LogRecord, Profiles
+from monitor.app.streaming.pauses import Garbage, beside_judging
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.restoring import Restoring
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
@@ -47,9 +48,9 @@ from monitor.app.streaming.scoring_shown import ShownScoring
 from monitor.app.streaming.scoring_state import (
     RETRY_SECONDS,
     UNREAD_SECONDS,
+    CopyRoom,
     Held,
     Saved,
-    copied,
     in_order,
     measure_again,
     reason_of,
@@ -63,6 +64,8 @@ WAITING_MAX = 256
 """Most records that wait in memory, read or blocked; Faust stops reading where there are more."""
 WAITING_OF_ONE_MAX = 64
 """Where so many of one partition wait, no more of it are fetched until it goes on."""
+UNSAVED_MAX = 200_000
+"""Most records that a partition judges behind its last saved state; each takes memory until then, some 0.6 kB."""
 FAILED_SECONDS_MAX = 60.0
 """Most between two attempts at a partition whose step raises."""
 COMMIT_SECONDS = 1.0
@@ -74,6 +77,8 @@ PROBE_SECONDS = 15.0
 """How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
+COMING_SECONDS = 0.05
+"""While states are read, so often it is looked whether one is there."""
 RESTORED_AT_ONCE = 2
 """How many partitions are taken over at once; each needs the memory of its state twice meanwhile."""
 STOP_SECONDS = 20.0
@@ -120,16 +125,24 @@ class ScoringWorker:
             settings, self.loaded, self.topics.legs, group, new_profiles, self.metrics, self._say
         )
         self._held: dict[int, Held] = {}
+        self._coming: dict[int, asyncio.Task[None]] = {}
+        """Partitions whose state is being read, beside judging."""
+        self._early: dict[int, list[FaustMessage]] = {}
+        """What came of those that are not held yet."""
+        self._paused: set[int] = set()
+        """Partitions of which no more is fetched."""
         self._assigned: set[int] = set()
         self._is_assigned = False
         """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
         self._judging = ThreadPoolExecutor(1, "judging")
         self._restoring = ThreadPoolExecutor(RESTORED_AT_ONCE, "restoring")
-        self._writing = ThreadPoolExecutor(1, "writing")
+        self._writing = ThreadPoolExecutor(1, "writing", beside_judging)
         self._probing = ThreadPoolExecutor(1, "probing")
         self._reading = ThreadPoolExecutor(1, "reading")
         self._saving: asyncio.Task[None] | None = None
+        self._saving_at = time.monotonic()
+        self._copies, self._garbage = CopyRoom(), Garbage()
         self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
         self._late = LateProfiles(self._outbox, self._reading)
@@ -187,6 +200,7 @@ class ScoringWorker:
             self._queue.get_nowait()
         for held in self._held.values():
             held.waiting, held.unacknowledged, held.is_joined = [], [], False
+        self._early.clear()
 
     async def _on_assigned(self, _app: Any, /, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[0]
@@ -195,6 +209,7 @@ class ScoringWorker:
         for number in set(self._held) - self._assigned:
             del self._held[number]
             self.metrics.gone(number)
+        self._paused &= self._assigned
         self._fetch_again()
 
     # Judging ----------------------------------------------------------------------------------------------
@@ -203,18 +218,14 @@ class ScoringWorker:
         """Take all that waits, partition by partition, for ever."""
         async for messages in self._waves():
             self.health.live()
-            await asyncio.gather(*map(self._hold, sorted(self._assigned - set(self._held))))
+            self._take_up()
             generation = self._generation
             for of_generation, message in messages:
-                its = self._held.get(message.partition)
-                if its is not None and of_generation == generation:
-                    its.waiting.append(message)
+                if of_generation == generation:
+                    self._waiting_of(message.partition).append(message)
             for held in list(self._held.values()):
-                if held.is_unread and time.monotonic() >= held.retry_at:
-                    held.take_over(await self._in_thread(partial(self.restoring.restored, held.partition.number)))
-                    if not held.is_unread:
-                        self.metrics.dependency("disk", True)
                 is_free = held.waiting and not held.is_unread and time.monotonic() >= held.retry_at
+                is_free = is_free and len(held.unacknowledged) < UNSAVED_MAX
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
             await self._send_totals()
@@ -224,13 +235,13 @@ class ScoringWorker:
 
     async def _waves(self) -> AsyncIterator[list[tuple[int, FaustMessage]]]:
         while True:
-            blocked = sum(len(held.waiting) for held in self._held.values() if not held.is_paused)
+            blocked = sum(len(waiting) for number, waiting in self._all_waiting() if number not in self._paused)
             if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
                 await asyncio.sleep(RETRY_SECONDS)
                 yield []
                 continue
             try:
-                first = await asyncio.wait_for(self._queue.get(), timeout=RETRY_SECONDS if self._is_blocked() else 1.0)
+                first = await asyncio.wait_for(self._queue.get(), timeout=self._longest_wait())
             except TimeoutError:
                 yield []
                 continue
@@ -239,25 +250,35 @@ class ScoringWorker:
                 found.append(self._queue.get_nowait())
             yield found
 
-    def _is_blocked(self) -> bool:
-        return any(held.waiting for held in self._held.values())
+    def _longest_wait(self) -> float:
+        """For how many seconds nothing needs to be looked at where nothing comes."""
+        if self._coming:
+            return COMING_SECONDS
+        return RETRY_SECONDS if any(waiting for _, waiting in self._all_waiting()) else 1.0
+
+    def _waiting_of(self, number: int) -> list[FaustMessage]:
+        held = self._held.get(number)
+        return self._early.setdefault(number, []) if held is None else held.waiting
+
+    def _all_waiting(self) -> list[tuple[int, list[FaustMessage]]]:
+        return [*self._early.items(), *((number, held.waiting) for number, held in self._held.items())]
 
     def _fetch_less(self) -> None:
         """No more of a partition of which much waits, so that the others go on; of one that goes on, again.
 
         What was fetched already still comes: a partition that Faust is told to pause would lose it.
         """
-        for number, held in self._held.items():
-            if len(held.waiting) >= WAITING_OF_ONE_MAX:
+        for number, waiting in self._all_waiting():
+            if len(waiting) >= WAITING_OF_ONE_MAX:
                 self.app.consumer.on_buffer_full(TP(self.topics.legs, number))
-                held.is_paused = True
+                self._paused.add(number)
         self._fetch_again()
 
     def _fetch_again(self) -> None:
-        for number, held in self._held.items():
-            if held.is_paused and not held.waiting:
-                self.app.consumer.on_buffer_drop(TP(self.topics.legs, number))
-                held.is_paused = False
+        waiting = {number for number, messages in self._all_waiting() if messages}
+        for number in self._paused - waiting:
+            self.app.consumer.on_buffer_drop(TP(self.topics.legs, number))
+        self._paused &= waiting
 
     async def _take(self, held: Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
@@ -280,6 +301,8 @@ class ScoringWorker:
                 await self._begin_again(held, records, error)
                 return
             held.failures = 0
+            if judged.payments:
+                self._garbage.leave_what_is_here()
             if self._judged_with.has_something_of(judged.steps):
                 await self._keep(partial(self._judged_with.stepped, held.partition, judged.steps))
             await self._outbox.send(held.partition, judged, trace)
@@ -314,6 +337,8 @@ class ScoringWorker:
             why = f"{missing} partitions are not restored yet"
         elif unread := sorted(number for number, held in self._held.items() if held.is_unread):
             why = f"the state of partition {unread[0]} cannot be read; docs/runbooks/{self._held[unread[0]].runbook}.md"
+        elif unsaved := sorted(n for n, held in self._held.items() if len(held.unacknowledged) >= UNSAVED_MAX):
+            why = f"partition {unsaved[0]} waits until its state can be saved; docs/runbooks/DiskFull.md"
         elif failed:
             why = f"partition {failed[0]} raises when it is judged; docs/runbooks/StepRaises.md"
         self.metrics.ready(not why, why)
@@ -357,14 +382,32 @@ class ScoringWorker:
 
     # Restoring --------------------------------------------------------------------------------------------
 
+    def _take_up(self) -> None:
+        """Have states read, of partitions that are new and of those whose state could not be read; judging goes on."""
+        for number in [number for number, task in self._coming.items() if task.done()]:
+            self._coming.pop(number).result()
+        for number in sorted(self._assigned - set(self._held) - set(self._coming)):
+            self._coming[number] = asyncio.ensure_future(self._hold(number))
+        for number, held in self._held.items():
+            if held.is_unread and time.monotonic() >= held.retry_at and number not in self._coming:
+                self._coming[number] = asyncio.ensure_future(self._read_again(held))
+
     async def _hold(self, number: int) -> None:
         """Take a partition over: its newest snapshot, or an empty state."""
         start = time.perf_counter()
         held = await self._in_thread(lambda: self.restoring.restored(number), self._restoring)
         if number not in self._assigned:  # It has gone on meanwhile.
             return
-        self._held[number] = held
         held.restoring_seconds = time.perf_counter() - start
+        held.waiting = self._early.pop(number, [])
+        self._held[number] = held
+
+    async def _read_again(self, held: Held) -> None:
+        """Go on with the state of a partition if it can be read now."""
+        whole = await self._in_thread(lambda: self.restoring.restored(held.partition.number), self._restoring)
+        held.take_over(whole)
+        if not held.is_unread:
+            self.metrics.dependency("disk", True)
 
     async def _join(self, held: Held, generation: int) -> bool:
         """Bring the state to the committed offset; all alerts before it are known outside. Whether it stands there.
@@ -433,21 +476,22 @@ class ScoringWorker:
     # Saving -----------------------------------------------------------------------------------------------
 
     async def _save_what_is_due(self) -> None:
-        """Save the partition that waits longest, if it is due; one at a time."""
+        """Save the partition that waits longest; one at a time, and each pause as long behind the one before."""
+        seconds, now = self.settings.worker.snapshot_seconds, time.monotonic()
         if self._saving is not None and not self._saving.done():
+            return
+        if now - self._saving_at < seconds / max(len(self._held), 1):
             return
         due = [
             held
             for held in self._held.values()
-            if held.partition.offset > held.saved_offset
-            and not held.is_unread
-            and time.monotonic() - held.saved_at >= self.settings.worker.snapshot_seconds
+            if held.partition.offset > held.saved_offset and not held.is_unread and now - held.saved_at >= seconds / 2
         ]
         if due:
-            held = min(due, key=lambda each: each.saved_at)
+            held, self._saving_at = min(due, key=lambda each: each.saved_at), now
             # Copied here, between two steps: what the state covers has been handed to the brokers.
             await self._outbox.send_totals(held.partition)
-            saved = await self._in_thread(partial(copied, held.partition))
+            saved = await self._in_thread(partial(self._copies.copied, held.partition))
             self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
             self._saving.add_done_callback(self._said_if_raised)
 
@@ -486,11 +530,13 @@ class ScoringWorker:
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
         for held in list(self._held.values()):
             offset = held.partition.offset
             if held.is_told and not held.is_unread and offset > held.saved_offset:
                 await self._outbox.send_totals(held.partition)
-                saved = await self._in_thread(partial(copied, held.partition))
+                saved = await self._in_thread(partial(self._copies.copied, held.partition))
                 if held.is_told and saved.offset == offset == held.partition.offset:
                     await self._save(held, saved, self._outbox.unsent(), self._generation)
         self.tracing.close()

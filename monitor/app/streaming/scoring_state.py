@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 from faust.types import Message as FaustMessage
 
 from monitor.adapters.kafka import legs_log
@@ -19,6 +20,8 @@ RETRY_SECONDS = 0.5
 """Pause before a record that is blocked is tried again."""
 UNREAD_SECONDS = 15.0
 """Pause before a state that could not be read is asked for again."""
+_ALIGNED = 64
+"""Bytes; each array of a copy begins at a multiple."""
 
 
 @dataclass(slots=True)
@@ -40,8 +43,6 @@ class Held:
     """How often in a row its step raised."""
     one_by_one_to: int = -1
     """Up to this offset records are judged one by one, to find the one that raises."""
-    is_paused: bool = False
-    """Whether no more of it is fetched."""
     unacknowledged: list[FaustMessage] = field(default_factory=list)
     """Messages that are judged and not committed, without their values."""
     is_joined: bool = False
@@ -83,10 +84,28 @@ class Saved(msgspec.Struct, frozen=True):
         )
 
 
-def copied(partition: Partition) -> Saved:
-    """A copy that stays as it is, whatever the partition does next."""
-    arrays = {name: values.copy() for name, values in partition.save().items()}
-    return Saved(arrays, partition.offset, partition.clock_us, partition.layout)
+class CopyRoom:
+    """Memory in which states are copied, one after the other: judging waits for the copy, and new memory costs more.
+
+    It is as large as the largest state so far. A copy stays as it is, whatever its partition does next, until the
+    next one is made.
+    """
+
+    def __init__(self) -> None:
+        self._room = np.zeros(0, np.uint8)
+
+    def copied(self, partition: Partition) -> Saved:
+        """A copy of the state of a partition."""
+        arrays = partition.save()
+        starts = np.cumsum([0, *(-(-values.nbytes // _ALIGNED) * _ALIGNED for values in arrays.values())]).tolist()
+        if starts[-1] > len(self._room):
+            self._room = np.zeros(0, np.uint8)  # Not both at once.
+            self._room = np.empty(starts[-1] + starts[-1] // 8, np.uint8)
+        copies = {}
+        for start, (name, values) in zip(starts, arrays.items(), strict=False):
+            copies[name] = self._room[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+            np.copyto(copies[name], values)
+        return Saved(copies, partition.offset, partition.clock_us, partition.layout)
 
 
 def reason_of(error: OSError) -> str:

@@ -1,0 +1,124 @@
+"""What keeps judging from pausing: copies of states, saves one by one, threads behind others, fetches that gather."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.adapters.kafka.fetching import FETCH_MIN_BYTES
+from monitor.app.settings import KafkaSettings, WorkerSettings
+from monitor.app.streaming import scoring
+from monitor.app.streaming.faust_app import make_app
+from monitor.app.streaming.pauses import Garbage, beside_judging
+from monitor.app.streaming.scoring import ScoringWorker
+from monitor.app.streaming.scoring_state import CopyRoom, Held
+
+
+class Partition:
+    """One whose state is some arrays."""
+
+    def __init__(self, **arrays: np.ndarray[Any, Any]) -> None:
+        self.arrays, self.offset, self.clock_us, self.layout = arrays, 7, 11, "layout"
+
+    def save(self) -> dict[str, np.ndarray[Any, Any]]:
+        return self.arrays
+
+
+def test_a_copy_stays_as_it_is_and_the_next_one_is_made_in_the_same_memory():
+    room = CopyRoom()
+    partition: Any = Partition(
+        rows=np.arange(12.0).reshape(3, 4), none=np.zeros((0, 5), np.int32), bits=np.array([True, False, True]),
+        cut=np.arange(20, dtype=np.int16)[::2],
+    )  # fmt: skip
+    before = {name: values.copy() for name, values in partition.arrays.items()}
+    saved = room.copied(partition)
+    for values in partition.arrays.values():
+        values[...] = 1
+    assert (saved.offset, saved.clock_us, saved.layout) == (7, 11, "layout")
+    for name, values in saved.arrays.items():
+        assert (values.dtype, values.shape) == (before[name].dtype, before[name].shape)
+        assert values.tolist() == before[name].tolist()
+    again = room.copied(partition)
+    assert np.shares_memory(again.arrays["rows"], saved.arrays["rows"])
+    larger: Any = Partition(rows=np.arange(5_000))
+    assert room.copied(larger).arrays["rows"].tolist() == [*range(5_000)]
+
+
+def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it_is_set(monkeypatch):
+    now, saves = [1_000.0], []
+    monkeypatch.setattr(scoring, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    worker = ScoringWorker.__new__(ScoringWorker)
+    held: list[Any] = [
+        Held(SimpleNamespace(number=n, offset=1), SimpleNamespace(), 0, saved_at=1_000.0) for n in range(4)
+    ]  # type: ignore[arg-type]
+    worker._held = dict(enumerate(held))
+    worker._saving, worker._saving_at, worker._generation = None, 1_000.0, 0
+    worker._copies = SimpleNamespace(copied=lambda partition: SimpleNamespace(offset=partition.offset))  # type: ignore[assignment]
+    worker.settings = SimpleNamespace(worker=SimpleNamespace(snapshot_seconds=8.0))  # type: ignore[assignment]
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    async def saved(of: Held, *_: object) -> None:
+        saves.append((of.partition.number, now[0]))
+        of.saved_at = now[0]
+
+    async def at_once(work: Any) -> Any:
+        return work()
+
+    worker._outbox = SimpleNamespace(send_totals=nothing, unsent=list)  # type: ignore[assignment]
+    worker._save, worker._in_thread = saved, at_once  # type: ignore[method-assign,assignment]
+
+    async def run() -> None:
+        for _ in range(400):
+            now[0] += 0.1
+            for each in held:
+                each.partition.offset += 1
+            await worker._save_what_is_due()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    times = [at for _, at in saves]
+    assert np.diff(times).min() >= 2.0 - 1e-6
+    for number in range(4):
+        own = np.diff([at for of, at in saves if of == number])
+        assert len(own) >= 2
+        assert own.max() <= 8.0 + 4 * 0.1 + 1e-6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own there")
+def test_the_thread_that_writes_stands_behind_all_others_and_alone():
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    with ThreadPoolExecutor(1, "writing", beside_judging) as pool:
+        assert pool.submit(niceness).result() == 10
+    assert niceness() == before
+
+
+def test_what_is_here_is_looked_through_no_more():
+    try:
+        gc.unfreeze()
+        Garbage().leave_what_is_here()
+        assert gc.get_freeze_count() > 1_000
+    finally:
+        gc.unfreeze()
+
+
+def test_brokers_are_asked_to_gather_what_they_answer():
+    async def run() -> None:
+        worker = WorkerSettings(fetch_wait_ms=37)
+        app = make_app("g", KafkaSettings(bootstrap="127.0.0.1:1"), worker, commit_seconds=1.0)
+        thread = app.consumer._new_consumer_thread()
+        made = thread._create_worker_consumer(app.transport)
+        assert (made._fetch_min_bytes, made._fetch_max_wait_ms) == (FETCH_MIN_BYTES, 37)
+
+    asyncio.run(run())
