@@ -197,7 +197,7 @@ class WorkerSettings(_Section):
 
     chunk_rows: Annotated[int, Field(ge=1, le=65_536)] = Field(default=4_096, description="Most payments of a chunk.")
     chunk_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
-        default=5.0, description="After so many milliseconds a chunk is sent, full or not."
+        default=20.0, description="After so many milliseconds a chunk is sent, full or not."
     )
     fetch_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         default=10, description="So many milliseconds brokers gather records before they answer."
