@@ -57,12 +57,12 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     worker.restoring = SimpleNamespace()  # type: ignore[assignment]
     worker._outbox = SimpleNamespace(decided=nothing, send_totals=nothing)  # type: ignore[assignment]
     worker._late = SimpleNamespace(look=lambda _: None)  # type: ignore[assignment]
-    worker._judged_with = SimpleNamespace(took_up=lambda _: None)  # type: ignore[assignment]
+    worker._judged_with = SimpleNamespace(took_up=lambda _: None, is_behind=False)  # type: ignore[assignment]
     worker.health = SimpleNamespace(live=lambda: None)  # type: ignore[assignment]
     worker.settings = SimpleNamespace(
         kafka=SimpleNamespace(client=lambda: {"bootstrap.servers": "b:1"}), worker=SimpleNamespace(snapshot_seconds=60)
     )  # type: ignore[assignment]
-    worker._totals_at, worker._saving_at = 0.0, float("inf")
+    worker._totals_at, worker._saving_at, worker._is_saved = 0.0, float("inf"), True
     return worker, held
 
 

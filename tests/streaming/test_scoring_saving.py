@@ -48,7 +48,8 @@ def saving(saved: Saved) -> tuple[ScoringWorker, Held, list[Message]]:
     held = Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
     worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
-    worker._early, worker._paused = {}, set()
+    worker._early, worker._paused, worker._is_saved = {}, set(), True
+    worker._judged_with = SimpleNamespace(is_behind=False)  # type: ignore[assignment]
     worker.app = SimpleNamespace(consumer=None)
     return worker, held, messages
 
@@ -91,6 +92,30 @@ def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
             await worker._save(held, saved, [], generation)
             assert not any(each.is_acked for each in messages)
             assert held.saved_offset == (0 if saved.is_full else 5)
+
+    asyncio.run(run())
+
+
+def test_the_store_is_there_only_where_it_takes_states_and_what_explains_alerts():
+    async def run() -> None:
+        worker, held, _ = saving(Saved())
+
+        def is_there() -> float:
+            (family,) = (each for each in worker.metrics.book.registry.collect() if each.name == "aml_dependency_up")
+            (sample,) = (each for each in family.samples if each.labels["dependency"] == "disk")
+            return sample.value
+
+        worker._judged_with.is_behind = True  # type: ignore[misc]
+        await worker._save(held, Saved(), [], 0)
+        assert is_there() == 0
+        worker._judged_with.is_behind = False  # type: ignore[misc]
+        await worker._save(held, Saved(is_full=True), [], 0)
+        assert is_there() == 0
+        await worker._save(held, Saved(), [], 0)
+        assert is_there() == 1
+        held.runbook = "DiskFull"
+        worker._show_store()
+        assert is_there() == 0
 
     asyncio.run(run())
 

@@ -137,6 +137,11 @@ class JudgedWith:
         """Whether :meth:`stepped` would have something to do."""
         return (bool(self._unwritten) and self.tick() >= self._again_at) or any(step.snapshots for step in steps)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is not written yet."""
+        return bool(self._unwritten)
+
     def stepped(self, partition: Partition, steps: Iterable[Step]) -> None:
         """Keep the bank snapshots of some steps.
 

@@ -141,7 +141,8 @@ class ScoringWorker:
         self._probing = ThreadPoolExecutor(1, "probing")
         self._reading = ThreadPoolExecutor(1, "reading")
         self._saving: asyncio.Task[None] | None = None
-        self._saving_at = time.monotonic()
+        self._saving_at, self._is_saved = time.monotonic(), True
+        """When the last save began, and whether the last that ended was whole."""
         self._copies, self._garbage = CopyRoom(), Garbage()
         self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
@@ -406,8 +407,7 @@ class ScoringWorker:
         """Go on with the state of a partition if it can be read now."""
         whole = await self._in_thread(lambda: self.restoring.restored(held.partition.number), self._restoring)
         held.take_over(whole)
-        if not held.is_unread:
-            self.metrics.dependency("disk", True)
+        self._show_store()
 
     async def _join(self, held: Held, generation: int) -> bool:
         """Bring the state to the committed offset; all alerts before it are known outside. Whether it stands there.
@@ -470,8 +470,8 @@ class ScoringWorker:
         try:
             await self._in_thread(work)
         except OSError as error:
-            self.metrics.dependency("disk", False)
             self._say.error("inputs_not_kept", error=error)
+        self._show_store()
 
     # Saving -----------------------------------------------------------------------------------------------
 
@@ -508,10 +508,12 @@ class ScoringWorker:
         try:
             await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
         except OSError as error:  # The disk is full, or the folder or the bucket is away: go on, and commit nothing.
-            self.metrics.dependency("disk", False)
+            self._is_saved = False
+            self._show_store()
             self._say.error("state_not_saved", partition=number, reason=reason_of(error), error=error)
             return
-        self.metrics.dependency("disk", True)
+        self._is_saved = True
+        self._show_store()
         if self._held.get(number) is held:
             size = sum(values.nbytes for values in saved.arrays.values())
             seconds = time.perf_counter() - start
@@ -522,6 +524,11 @@ class ScoringWorker:
             held.unacknowledged = held.unacknowledged[len(covered) :]
             for message in covered:
                 message.ack(self.app.consumer)
+
+    def _show_store(self) -> None:
+        """The store is there where it took the last state, all that explains alerts, and gave what was asked of it."""
+        is_read = not any(held.runbook == "DiskFull" for held in self._held.values())
+        self.metrics.dependency("disk", self._is_saved and is_read and not self._judged_with.is_behind)
 
     def _said_if_raised(self, saving: "asyncio.Task[None]") -> None:
         """What is no fault of the disk is said too; the state is saved when it is due again."""
