@@ -52,7 +52,7 @@ def test_a_copy_stays_as_it_is_and_the_next_one_is_made_in_the_same_memory():
 
 
 def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it_is_set(monkeypatch):
-    now, saves = [1_000.0], []
+    now, saves, usual, copies = [1_000.0], [], [], []
     monkeypatch.setattr(scoring, "time", SimpleNamespace(monotonic=lambda: now[0]))
     worker = ScoringWorker.__new__(ScoringWorker)
     held: list[Any] = [
@@ -60,8 +60,13 @@ def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it
     ]  # type: ignore[arg-type]
     worker._held = dict(enumerate(held))
     worker._saving, worker._saving_at, worker._generation = None, 1_000.0, 0
-    worker._copies = SimpleNamespace(copied=lambda partition: SimpleNamespace(offset=partition.offset))  # type: ignore[assignment]
     worker.settings = SimpleNamespace(worker=SimpleNamespace(snapshot_seconds=8.0))  # type: ignore[assignment]
+
+    def copied(partition: Any) -> Any:
+        copies.append(partition.number)
+        return SimpleNamespace(offset=partition.offset)
+
+    worker._copies = SimpleNamespace(copied=copied, lock=asyncio.Lock())  # type: ignore[assignment]
 
     async def nothing(*_: object) -> None:
         return None
@@ -83,12 +88,21 @@ def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it
                 each.partition.offset += 1
             await worker._save_what_is_due()
             await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert len(copies) == len(saves)
+        usual.extend(saves)
+        async with worker._copies.lock:  # Another copy is needed meanwhile, as when the worker stops.
+            now[0] += 100.0
+            await worker._save_what_is_due()
+        assert len(copies) == len(saves)
+        await worker._save_what_is_due()
+        assert len(copies) == len(saves) + 1
 
     asyncio.run(run())
-    times = [at for _, at in saves]
+    times = [at for _, at in usual]
     assert np.diff(times).min() >= 2.0 - 1e-6
     for number in range(4):
-        own = np.diff([at for of, at in saves if of == number])
+        own = np.diff([at for of, at in usual if of == number])
         assert len(own) >= 2
         assert own.max() <= 8.0 + 4 * 0.1 + 1e-6
 

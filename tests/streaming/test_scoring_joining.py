@@ -21,7 +21,7 @@ from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.restoring import Restoring
 from monitor.app.streaming.scoring import ScoringWorker
 from monitor.app.streaming.scoring_outbox import ScoringTopics
-from monitor.app.streaming.scoring_state import Held, in_order
+from monitor.app.streaming.scoring_state import CopyRoom, Held, in_order
 from monitor.app.streaming.telling import telling
 
 
@@ -51,6 +51,7 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     worker.topics, worker.group, worker._held, worker._assigned = ScoringTopics(), "g", {0: held}, {0}
     worker._coming, worker._early, worker._paused = {}, {}, set()
     worker._generation, worker._is_assigned, worker._waiting, worker._saving = 1, True, None, None
+    worker._copies = CopyRoom()
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
     worker.app = SimpleNamespace(consumer=Consumer())
     worker._judging = worker._restoring = ThreadPoolExecutor(1)

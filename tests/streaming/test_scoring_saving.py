@@ -10,7 +10,7 @@ from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.scoring import WAITING_OF_ONE_MAX, ScoringWorker
 from monitor.app.streaming.scoring_outbox import ScoringTopics
-from monitor.app.streaming.scoring_state import Held
+from monitor.app.streaming.scoring_state import CopyRoom, Held
 from monitor.app.streaming.telling import telling
 
 
@@ -47,6 +47,7 @@ def saving(saved: Saved) -> tuple[ScoringWorker, Held, list[Message]]:
     given: Any = list(messages)
     held = Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
     worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
+    worker._copies = CopyRoom()
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
     worker._early, worker._paused, worker._is_saved = {}, set(), True
     worker._judged_with = SimpleNamespace(is_behind=False)  # type: ignore[assignment]

@@ -478,9 +478,7 @@ class ScoringWorker:
     async def _save_what_is_due(self) -> None:
         """Save the partition that waits longest; one at a time, and each pause as long behind the one before."""
         seconds, now = self.settings.worker.snapshot_seconds, time.monotonic()
-        if self._saving is not None and not self._saving.done():
-            return
-        if now - self._saving_at < seconds / max(len(self._held), 1):
+        if self._copies.lock.locked() or now - self._saving_at < seconds / max(len(self._held), 1):
             return
         due = [
             held
@@ -489,11 +487,21 @@ class ScoringWorker:
         ]
         if due:
             held, self._saving_at = min(due, key=lambda each: each.saved_at), now
+            await self._copies.lock.acquire()
             # Copied here, between two steps: what the state covers has been handed to the brokers.
-            await self._outbox.send_totals(held.partition)
-            saved = await self._in_thread(partial(self._copies.copied, held.partition))
-            self._saving = asyncio.ensure_future(self._save(held, saved, self._outbox.unsent(), self._generation))
+            try:
+                saved, unsent = await self._copied(held)
+            except BaseException:
+                self._copies.lock.release()
+                raise
+            self._saving = asyncio.ensure_future(self._save(held, saved, unsent, self._generation))
             self._saving.add_done_callback(self._said_if_raised)
+
+    async def _copied(self, held: Held) -> tuple[Saved, list["asyncio.Future[Any]"]]:
+        """A copy of a state, and what it has raised that the brokers have not acknowledged."""
+        await self._outbox.send_totals(held.partition)
+        saved = await self._in_thread(partial(self._copies.copied, held.partition))
+        return saved, self._outbox.unsent()
 
     async def _save(self, held: Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
         """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
@@ -532,20 +540,19 @@ class ScoringWorker:
 
     def _said_if_raised(self, saving: "asyncio.Task[None]") -> None:
         """What is no fault of the disk is said too; the state is saved when it is due again."""
+        self._copies.lock.release()
         if not saving.cancelled() and (error := saving.exception()) is not None:
             self._say.error("state_not_saved", error=error)
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
-        if self._saving is not None:
-            await asyncio.wait({self._saving})
         for held in list(self._held.values()):
-            offset = held.partition.offset
-            if held.is_told and not held.is_unread and offset > held.saved_offset:
-                await self._outbox.send_totals(held.partition)
-                saved = await self._in_thread(partial(self._copies.copied, held.partition))
-                if held.is_told and saved.offset == offset == held.partition.offset:
-                    await self._save(held, saved, self._outbox.unsent(), self._generation)
+            async with self._copies.lock:
+                offset = held.partition.offset
+                if held.is_told and not held.is_unread and offset > held.saved_offset:
+                    saved, unsent = await self._copied(held)
+                    if held.is_told and saved.offset == offset == held.partition.offset:
+                        await self._save(held, saved, unsent, self._generation)
         self.tracing.close()
 
     async def _in_thread(self, work: Callable[[], Any], pool: ThreadPoolExecutor | None = None) -> Any:
