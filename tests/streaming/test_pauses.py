@@ -14,10 +14,10 @@ import pytest
 
 from monitor.adapters.kafka.fetching import FETCH_MIN_BYTES
 from monitor.app.settings import KafkaSettings, WorkerSettings
-from monitor.app.streaming import scoring
+from monitor.app.streaming import saving
 from monitor.app.streaming.faust_app import make_app
 from monitor.app.streaming.pauses import Garbage, beside_judging
-from monitor.app.streaming.scoring import ScoringWorker
+from monitor.app.streaming.saving import Saving
 from monitor.app.streaming.scoring_state import CopyRoom, Held
 
 
@@ -53,20 +53,10 @@ def test_a_copy_stays_as_it_is_and_the_next_one_is_made_in_the_same_memory():
 
 def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it_is_set(monkeypatch):
     now, saves, usual, copies = [1_000.0], [], [], []
-    monkeypatch.setattr(scoring, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    worker = ScoringWorker.__new__(ScoringWorker)
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: now[0]))
     held: list[Any] = [
         Held(SimpleNamespace(number=n, offset=1), SimpleNamespace(), 0, saved_at=1_000.0) for n in range(4)
     ]  # type: ignore[arg-type]
-    worker._held = dict(enumerate(held))
-    worker._saving, worker._saving_at, worker._generation = None, 1_000.0, 0
-    worker.settings = SimpleNamespace(worker=SimpleNamespace(snapshot_seconds=8.0))  # type: ignore[assignment]
-
-    def copied(partition: Any) -> Any:
-        copies.append(partition.number)
-        return SimpleNamespace(offset=partition.offset)
-
-    worker._copies = SimpleNamespace(copied=copied, lock=asyncio.Lock())  # type: ignore[assignment]
 
     async def nothing(*_: object) -> None:
         return None
@@ -76,26 +66,29 @@ def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it
         of.saved_at = now[0]
 
     async def at_once(work: Any) -> Any:
-        return work()
+        copies.append(work)
 
-    worker._outbox = SimpleNamespace(send_totals=nothing, unsent=list)  # type: ignore[assignment]
-    worker._save, worker._in_thread = saved, at_once  # type: ignore[method-assign,assignment]
+    outbox: Any = SimpleNamespace(send_totals=nothing, unsent=list)
+    worker = Saving(
+        dict(enumerate(held)), 8.0, outbox, None, None, in_thread=at_once, acknowledge=None, is_behind=None,  # type: ignore[arg-type]
+    )  # fmt: skip
+    worker.save = saved  # type: ignore[method-assign]
 
     async def run() -> None:
         for _ in range(400):
             now[0] += 0.1
             for each in held:
                 each.partition.offset += 1
-            await worker._save_what_is_due()
+            await worker.what_is_due()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         assert len(copies) == len(saves)
         usual.extend(saves)
-        async with worker._copies.lock:  # Another copy is needed meanwhile, as when the worker stops.
+        async with worker._lock:  # Another copy is needed meanwhile, as when the worker stops.
             now[0] += 100.0
-            await worker._save_what_is_due()
+            await worker.what_is_due()
         assert len(copies) == len(saves)
-        await worker._save_what_is_due()
+        await worker.what_is_due()
         assert len(copies) == len(saves) + 1
 
     asyncio.run(run())
@@ -134,5 +127,6 @@ def test_brokers_are_asked_to_gather_what_they_answer():
         thread = app.consumer._new_consumer_thread()
         made = thread._create_worker_consumer(app.transport)
         assert (made._fetch_min_bytes, made._fetch_max_wait_ms) == (FETCH_MIN_BYTES, 37)
+        thread.thread_loop.close()
 
     asyncio.run(run())

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from monitor.adapters.kafka.legs_log import Extent, LogShorter
 from monitor.adapters.kafka.topics import KafkaError
 from monitor.app.streaming import restoring as module
-from monitor.app.streaming import scoring
+from monitor.app.streaming import scoring, waiting_messages
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.restoring import Restoring
 from monitor.app.streaming.scoring import ScoringWorker
 from monitor.app.streaming.scoring_outbox import ScoringTopics
-from monitor.app.streaming.scoring_state import CopyRoom, Held, in_order
+from monitor.app.streaming.scoring_state import Held, in_order
 from monitor.app.streaming.telling import telling
+from monitor.app.streaming.waiting_messages import WaitingMessages
 
 
 def message(offset: int) -> Any:
@@ -49,9 +50,8 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     partition: Any = SimpleNamespace(number=0, offset=offset, engine=None, feeds=None)
     held = Held(partition, SimpleNamespace(), offset, waiting=list(map(message, waiting)))  # type: ignore[arg-type]
     worker.topics, worker.group, worker._held, worker._assigned = ScoringTopics(), "g", {0: held}, {0}
-    worker._coming, worker._early, worker._paused = {}, {}, set()
-    worker._generation, worker._is_assigned, worker._waiting, worker._saving = 1, True, None, None
-    worker._copies = CopyRoom()
+    worker._coming, worker._messages = {}, WaitingMessages("legs", worker._held)
+    worker._generation, worker._is_assigned = 1, True
     worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
     worker.app = SimpleNamespace(consumer=Consumer())
     worker._judging = worker._restoring = ThreadPoolExecutor(1)
@@ -63,7 +63,7 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     worker.settings = SimpleNamespace(
         kafka=SimpleNamespace(client=lambda: {"bootstrap.servers": "b:1"}), worker=SimpleNamespace(snapshot_seconds=60)
     )  # type: ignore[assignment]
-    worker._totals_at, worker._saving_at, worker._is_saved = 0.0, float("inf"), True
+    worker._totals_at, worker._saving = 0.0, SimpleNamespace(what_is_due=nothing, show=lambda: None, generation=0)  # type: ignore[assignment]
     return worker, held
 
 
@@ -85,7 +85,7 @@ def test_what_was_read_before_a_rebalance_is_not_judged_after_it_though_it_waite
     monkeypatch: pytest.MonkeyPatch,
 ):
     async def run() -> None:
-        monkeypatch.setattr(scoring, "WAITING_MAX", 1)
+        monkeypatch.setattr(waiting_messages, "WAITING_MAX", 1)
         worker, held = a_worker()
         judged: list[int] = []
 
@@ -129,7 +129,7 @@ def test_a_store_that_hangs_holds_up_the_partition_that_came_and_not_the_one_tha
         worker._take = take  # type: ignore[method-assign]
         judging = asyncio.create_task(worker._judge_all())
         for partition, offset in ((1, 0), (0, 10), (1, 1)):
-            worker._queue.put_nowait((1, SimpleNamespace(partition=partition, offset=offset)))  # type: ignore[arg-type]
+            worker._messages.queue.put_nowait((1, SimpleNamespace(partition=partition, offset=offset)))  # type: ignore[arg-type]
         while (0, 10) not in judged:
             await asyncio.sleep(0.01)
         assert judged == [(0, 10)]
@@ -157,7 +157,7 @@ def test_a_partition_waits_where_too_much_is_judged_behind_its_last_saved_state(
         worker._take = take  # type: ignore[method-assign]
         judging = asyncio.create_task(worker._judge_all())
         for offset in (10, 11, 12):
-            worker._queue.put_nowait((1, SimpleNamespace(partition=0, offset=offset)))  # type: ignore[arg-type]
+            worker._messages.queue.put_nowait((1, SimpleNamespace(partition=0, offset=offset)))  # type: ignore[arg-type]
             await asyncio.sleep(0.1)
         assert judged == [10, 11]
         held.unacknowledged = []
@@ -174,7 +174,7 @@ def test_between_two_assignments_nothing_is_taken():
         worker, _ = a_worker()
         await worker._on_revoked()
         await worker._read(Stream([11]))
-        assert worker._queue.empty()
+        assert worker._messages.queue.empty()
 
     asyncio.run(run())
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import io
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import ScoringMetrics
-from monitor.app.streaming.scoring import WAITING_OF_ONE_MAX, ScoringWorker
-from monitor.app.streaming.scoring_outbox import ScoringTopics
-from monitor.app.streaming.scoring_state import CopyRoom, Held
+from monitor.app.streaming.saving import Saving
+from monitor.app.streaming.scoring_state import Held
 from monitor.app.streaming.telling import telling
+from monitor.app.streaming.waiting_messages import WAITING_OF_ONE_MAX, WaitingMessages
 
 
 class Message:
@@ -39,28 +39,29 @@ class Saved:
         self.is_written = True
 
 
-def saving(saved: Saved) -> tuple[ScoringWorker, Held, list[Message]]:
-    """A worker that holds one partition, without brokers."""
-    worker = ScoringWorker.__new__(ScoringWorker)
+Case = tuple[Saving, Held, list[Message]]
+
+
+def saving(*, is_behind: Callable[[], bool] = lambda: False) -> Case:
+    """That of a worker with one partition, without brokers."""
     messages = [Message(offset) for offset in (3, 4, 5, 6)]
     partition: Any = SimpleNamespace(number=0, offset=7)
     given: Any = list(messages)
     held = Held(partition, SimpleNamespace(), 0, unacknowledged=given)  # type: ignore[arg-type]
-    worker._writing, worker._held, worker._generation = ThreadPoolExecutor(1), {0: held}, 0
-    worker._copies = CopyRoom()
-    worker.metrics, worker._say = ScoringMetrics(Book()), telling("score", io.StringIO())
-    worker._early, worker._paused, worker._is_saved = {}, set(), True
-    worker._judged_with = SimpleNamespace(is_behind=False)  # type: ignore[assignment]
-    worker.app = SimpleNamespace(consumer=None)
-    return worker, held, messages
+    metrics, say, outbox = ScoringMetrics(Book()), telling("score", io.StringIO()), SimpleNamespace()
+    its = Saving(
+        {0: held}, 30.0, outbox, metrics, say, in_thread=asyncio.to_thread,  # type: ignore[arg-type]
+        acknowledge=lambda message: message.ack(None), is_behind=is_behind,
+    )  # fmt: skip
+    return its, held, messages
 
 
 def test_a_state_is_written_when_the_brokers_have_all_that_it_raised_and_not_before():
     async def run() -> None:
         saved = Saved()
-        worker, held, messages = saving(saved)
+        its, held, messages = saving()
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done = asyncio.create_task(worker._save(held, saved, [sent], 0))
+        done = asyncio.create_task(its.save(held, saved, [sent], 0))
         await asyncio.sleep(0.05)
         assert not saved.is_written
         sent.set_result(None)
@@ -76,10 +77,10 @@ def test_a_state_is_written_when_the_brokers_have_all_that_it_raised_and_not_bef
 def test_neither_is_a_state_written_nor_a_record_done_where_the_brokers_did_not_take_an_alert():
     async def run() -> None:
         saved = Saved()
-        worker, held, messages = saving(saved)
+        its, held, messages = saving()
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         failed.set_exception(OSError("no broker"))
-        await worker._save(held, saved, [failed], 0)
+        await its.save(held, saved, [failed], 0)
         assert not saved.is_written
         assert not any(each.is_acked for each in messages)
 
@@ -89,8 +90,8 @@ def test_neither_is_a_state_written_nor_a_record_done_where_the_brokers_did_not_
 def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
     async def run() -> None:
         for saved, generation in ((Saved(is_full=True), 0), (Saved(), 1)):
-            worker, held, messages = saving(saved)
-            await worker._save(held, saved, [], generation)
+            its, held, messages = saving()
+            await its.save(held, saved, [], generation)
             assert not any(each.is_acked for each in messages)
             assert held.saved_offset == (0 if saved.is_full else 5)
 
@@ -99,38 +100,38 @@ def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
 
 def test_the_store_is_there_only_where_it_takes_states_and_what_explains_alerts():
     async def run() -> None:
-        worker, held, _ = saving(Saved())
+        is_behind = [True]
+        its, held, _ = saving(is_behind=lambda: is_behind[0])
 
         def is_there() -> float:
-            (family,) = (each for each in worker.metrics.book.registry.collect() if each.name == "aml_dependency_up")
+            (family,) = (each for each in its._metrics.book.registry.collect() if each.name == "aml_dependency_up")
             (sample,) = (each for each in family.samples if each.labels["dependency"] == "disk")
             return sample.value
 
-        worker._judged_with.is_behind = True  # type: ignore[misc]
-        await worker._save(held, Saved(), [], 0)
+        await its.save(held, Saved(), [], 0)
         assert is_there() == 0
-        worker._judged_with.is_behind = False  # type: ignore[misc]
-        await worker._save(held, Saved(is_full=True), [], 0)
+        is_behind[0] = False
+        await its.save(held, Saved(is_full=True), [], 0)
         assert is_there() == 0
-        await worker._save(held, Saved(), [], 0)
+        await its.save(held, Saved(), [], 0)
         assert is_there() == 1
         held.runbook = "DiskFull"
-        worker._show_store()
+        its.show()
         assert is_there() == 0
 
     asyncio.run(run())
 
 
 def test_of_a_partition_that_waits_long_no_more_is_fetched_until_it_goes_on():
-    worker, held, _ = saving(Saved())
-    worker.topics, paused = ScoringTopics(), set[int]()
-    worker.app.consumer = SimpleNamespace(
+    _, held, _ = saving()
+    messages, paused = WaitingMessages("legs", {0: held}), set[int]()
+    consumer = SimpleNamespace(
         on_buffer_full=lambda one: paused.add(one.partition),
         on_buffer_drop=lambda one: paused.discard(one.partition),
     )
     seen = []
     for waiting in (WAITING_OF_ONE_MAX - 1, WAITING_OF_ONE_MAX, 1, 0):
         held.waiting = [Message(offset) for offset in range(waiting)]  # type: ignore[misc]
-        worker._fetch_less()
-        seen.append((set(paused), set(worker._paused)))
+        messages.fetch_less(consumer)
+        seen.append((set(paused), set(messages.paused)))
     assert seen == [(set(), set()), ({0}, {0}), ({0}, {0}), (set(), set())]

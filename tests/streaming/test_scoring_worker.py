@@ -26,7 +26,7 @@ from monitor.app.inputs import load_inputs
 from monitor.app.settings import load_settings
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
-from monitor.app.streaming.scoring import WAITING_MAX
+from monitor.app.streaming.waiting_messages import WAITING_MAX
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, simulated
 from tests.streaming.legs_stream import KEY, LegsStream

@@ -19,7 +19,7 @@ messages that wait, in one step.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
@@ -40,30 +40,25 @@ from monitor.app.streaming.health import Health
 from monitor.app.streaming.judged_with import JudgedWith
 from monitor.app.streaming.late_profiles import LateProfiles
 from monitor.app.streaming.partition import LogRecord, Profiles
-from monitor.app.streaming.pauses import Garbage, beside_judging
+from monitor.app.streaming.pauses import Garbage
 from monitor.app.streaming.recording import ScoringMetrics
 from monitor.app.streaming.restoring import Restoring
+from monitor.app.streaming.saving import Saving
 from monitor.app.streaming.scoring_outbox import ScoringOutbox, ScoringTopics
 from monitor.app.streaming.scoring_shown import ShownScoring
 from monitor.app.streaming.scoring_state import (
     RETRY_SECONDS,
     UNREAD_SECONDS,
-    CopyRoom,
     Held,
-    Saved,
     in_order,
     measure_again,
-    reason_of,
 )
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.tracing import tracing_of
+from monitor.app.streaming.waiting_messages import WaitingMessages
 
 GROUP = "aml-score"
-WAITING_MAX = 256
-"""Most records that wait in memory, read or blocked; Faust stops reading where there are more."""
-WAITING_OF_ONE_MAX = 64
-"""Where so many of one partition wait, no more of it are fetched until it goes on."""
 UNSAVED_MAX = 200_000
 """Most records that a partition judges behind its last saved state; each takes memory until then, some 0.6 kB."""
 FAILED_SECONDS_MAX = 60.0
@@ -77,8 +72,6 @@ PROBE_SECONDS = 15.0
 """How often brokers and Redis are asked whether they answer."""
 LIVE_SECONDS = 1.0
 """How often a worker that judges or restores says that it lives."""
-COMING_SECONDS = 0.05
-"""While states are read, so often it is looked whether one is there."""
 RESTORED_AT_ONCE = 2
 """How many partitions are taken over at once; each needs the memory of its state twice meanwhile."""
 STOP_SECONDS = 20.0
@@ -127,28 +120,24 @@ class ScoringWorker:
         self._held: dict[int, Held] = {}
         self._coming: dict[int, asyncio.Task[None]] = {}
         """Partitions whose state is being read, beside judging."""
-        self._early: dict[int, list[FaustMessage]] = {}
-        """What came of those that are not held yet."""
-        self._paused: set[int] = set()
-        """Partitions of which no more is fetched."""
+        self._messages = WaitingMessages(self.topics.legs, self._held)
         self._assigned: set[int] = set()
         self._is_assigned = False
         """Whether the group has given this worker its partitions, which may be none."""
         self._generation = 0
         self._judging = ThreadPoolExecutor(1, "judging")
         self._restoring = ThreadPoolExecutor(RESTORED_AT_ONCE, "restoring")
-        self._writing = ThreadPoolExecutor(1, "writing", beside_judging)
         self._probing = ThreadPoolExecutor(1, "probing")
         self._reading = ThreadPoolExecutor(1, "reading")
-        self._saving: asyncio.Task[None] | None = None
-        self._saving_at, self._is_saved = time.monotonic(), True
-        """When the last save began, and whether the last that ended was whole."""
-        self._copies, self._garbage = CopyRoom(), Garbage()
+        self._garbage = Garbage()
         self.app = make_app(group, settings.kafka, settings.worker, commit_seconds=COMMIT_SECONDS)
         self._outbox = ScoringOutbox(self.app, self.topics, legs_log.partitions_of(client, self.topics.alerts))
+        self._saving = Saving(
+            self._held, settings.worker.snapshot_seconds, self._outbox, self.metrics, self._say,
+            in_thread=self._in_thread, acknowledge=lambda message: message.ack(self.app.consumer),
+            is_behind=lambda: self._judged_with.is_behind,
+        )  # fmt: skip
         self._late = LateProfiles(self._outbox, self._reading)
-        self._waiting: asyncio.Queue[tuple[int, FaustMessage]] | None = None
-        """What was read, each with the generation that it is of."""
         legs = self.app.topic(
             self.topics.legs, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes
         )
@@ -180,28 +169,20 @@ class ScoringWorker:
 
     # Reading ----------------------------------------------------------------------------------------------
 
-    @property
-    def _queue(self) -> "asyncio.Queue[tuple[int, FaustMessage]]":
-        if self._waiting is None:
-            self._waiting = asyncio.Queue(WAITING_MAX)
-        return self._waiting
-
     async def _read(self, stream: Any) -> None:
         """The agent: hands each message on; what waits too long stops the reading."""
         async for event in stream.noack().events():
             event.message.time_in = time.monotonic()
             if self._is_assigned:  # What comes between two assignments comes again from the committed offset.
-                await self._queue.put((self._generation, event.message))
+                await self._messages.queue.put((self._generation, event.message))
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """What waits comes again from the committed offset; the state stays, in case the partition does."""
-        self._generation += 1
+        self._generation = self._saving.generation = self._generation + 1
         self._is_assigned = False
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        self._messages.forget()
         for held in self._held.values():
-            held.waiting, held.unacknowledged, held.is_joined = [], [], False
-        self._early.clear()
+            held.unacknowledged, held.is_joined = [], False
 
     async def _on_assigned(self, _app: Any, /, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[0]
@@ -210,76 +191,28 @@ class ScoringWorker:
         for number in set(self._held) - self._assigned:
             del self._held[number]
             self.metrics.gone(number)
-        self._paused &= self._assigned
-        self._fetch_again()
+        self._messages.fetch_again(self.app.consumer, self._assigned)
 
     # Judging ----------------------------------------------------------------------------------------------
 
     async def _judge_all(self) -> None:
         """Take all that waits, partition by partition, for ever."""
-        async for messages in self._waves():
+        async for messages in self._messages.waves(lambda: bool(self._coming)):
             self.health.live()
             self._take_up()
             generation = self._generation
             for of_generation, message in messages:
                 if of_generation == generation:
-                    self._waiting_of(message.partition).append(message)
+                    self._messages.of(message.partition).append(message)
             for held in list(self._held.values()):
                 is_free = held.waiting and not held.is_unread and time.monotonic() >= held.retry_at
                 is_free = is_free and len(held.unacknowledged) < UNSAVED_MAX
                 if is_free and generation == self._generation:
                     await self._take(held, generation)
             await self._send_totals()
-            self._fetch_less()
-            await self._save_what_is_due()
+            self._messages.fetch_less(self.app.consumer)
+            await self._saving.what_is_due()
             self._late.look(held.partition for held in self._held.values())
-
-    async def _waves(self) -> AsyncIterator[list[tuple[int, FaustMessage]]]:
-        while True:
-            blocked = sum(len(waiting) for number, waiting in self._all_waiting() if number not in self._paused)
-            if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
-                await asyncio.sleep(RETRY_SECONDS)
-                yield []
-                continue
-            try:
-                first = await asyncio.wait_for(self._queue.get(), timeout=self._longest_wait())
-            except TimeoutError:
-                yield []
-                continue
-            found = [first]
-            while not self._queue.empty():
-                found.append(self._queue.get_nowait())
-            yield found
-
-    def _longest_wait(self) -> float:
-        """For how many seconds nothing needs to be looked at where nothing comes."""
-        if self._coming:
-            return COMING_SECONDS
-        return RETRY_SECONDS if any(waiting for _, waiting in self._all_waiting()) else 1.0
-
-    def _waiting_of(self, number: int) -> list[FaustMessage]:
-        held = self._held.get(number)
-        return self._early.setdefault(number, []) if held is None else held.waiting
-
-    def _all_waiting(self) -> list[tuple[int, list[FaustMessage]]]:
-        return [*self._early.items(), *((number, held.waiting) for number, held in self._held.items())]
-
-    def _fetch_less(self) -> None:
-        """No more of a partition of which much waits, so that the others go on; of one that goes on, again.
-
-        What was fetched already still comes: a partition that Faust is told to pause would lose it.
-        """
-        for number, waiting in self._all_waiting():
-            if len(waiting) >= WAITING_OF_ONE_MAX:
-                self.app.consumer.on_buffer_full(TP(self.topics.legs, number))
-                self._paused.add(number)
-        self._fetch_again()
-
-    def _fetch_again(self) -> None:
-        waiting = {number for number, messages in self._all_waiting() if messages}
-        for number in self._paused - waiting:
-            self.app.consumer.on_buffer_drop(TP(self.topics.legs, number))
-        self._paused &= waiting
 
     async def _take(self, held: Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
@@ -400,14 +333,14 @@ class ScoringWorker:
         if number not in self._assigned:  # It has gone on meanwhile.
             return
         held.restoring_seconds = time.perf_counter() - start
-        held.waiting = self._early.pop(number, [])
+        held.waiting = self._messages.early.pop(number, [])
         self._held[number] = held
 
     async def _read_again(self, held: Held) -> None:
         """Go on with the state of a partition if it can be read now."""
         whole = await self._in_thread(lambda: self.restoring.restored(held.partition.number), self._restoring)
         held.take_over(whole)
-        self._show_store()
+        self._saving.show()
 
     async def _join(self, held: Held, generation: int) -> bool:
         """Bring the state to the committed offset; all alerts before it are known outside. Whether it stands there.
@@ -471,88 +404,12 @@ class ScoringWorker:
             await self._in_thread(work)
         except OSError as error:
             self._say.error("inputs_not_kept", error=error)
-        self._show_store()
+        self._saving.show()
 
-    # Saving -----------------------------------------------------------------------------------------------
-
-    async def _save_what_is_due(self) -> None:
-        """Save the partition that waits longest; one at a time, and each pause as long behind the one before."""
-        seconds, now = self.settings.worker.snapshot_seconds, time.monotonic()
-        if self._copies.lock.locked() or now - self._saving_at < seconds / max(len(self._held), 1):
-            return
-        due = [
-            held
-            for held in self._held.values()
-            if held.partition.offset > held.saved_offset and not held.is_unread and now - held.saved_at >= seconds / 2
-        ]
-        if due:
-            held, self._saving_at = min(due, key=lambda each: each.saved_at), now
-            await self._copies.lock.acquire()
-            # Copied here, between two steps: what the state covers has been handed to the brokers.
-            try:
-                saved, unsent = await self._copied(held)
-            except BaseException:
-                self._copies.lock.release()
-                raise
-            self._saving = asyncio.ensure_future(self._save(held, saved, unsent, self._generation))
-            self._saving.add_done_callback(self._said_if_raised)
-
-    async def _copied(self, held: Held) -> tuple[Saved, list["asyncio.Future[Any]"]]:
-        """A copy of a state, and what it has raised that the brokers have not acknowledged."""
-        await self._outbox.send_totals(held.partition)
-        saved = await self._in_thread(partial(self._copies.copied, held.partition))
-        return saved, self._outbox.unsent()
-
-    async def _save(self, held: Held, saved: Saved, unsent: list["asyncio.Future[Any]"], generation: int) -> None:
-        """Write a state whole once the brokers have all that it raised, then let Faust commit what it covers.
-
-        Whoever finds the state goes on behind it, so it must not be found before.
-        """
-        number, held.saved_at = held.partition.number, time.monotonic()
-        sent = await asyncio.gather(*unsent, return_exceptions=True)
-        if any(isinstance(each, BaseException) for each in sent):
-            return  # The worker ends; see the outbox.
-        start = time.perf_counter()
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._writing, lambda: saved.write(held.snapshots))
-        except OSError as error:  # The disk is full, or the folder or the bucket is away: go on, and commit nothing.
-            self._is_saved = False
-            self._show_store()
-            self._say.error("state_not_saved", partition=number, reason=reason_of(error), error=error)
-            return
-        self._is_saved = True
-        self._show_store()
-        if self._held.get(number) is held:
-            size = sum(values.nbytes for values in saved.arrays.values())
-            seconds = time.perf_counter() - start
-            self.metrics.saved(number, seconds=seconds, size_bytes=size, at_seconds=time.time())
-        held.saved_offset = saved.offset
-        if generation == self._generation:
-            covered = [each for each in held.unacknowledged if each.offset < saved.offset]
-            held.unacknowledged = held.unacknowledged[len(covered) :]
-            for message in covered:
-                message.ack(self.app.consumer)
-
-    def _show_store(self) -> None:
-        """The store is there where it took the last state, all that explains alerts, and gave what was asked of it."""
-        is_read = not any(held.runbook == "DiskFull" for held in self._held.values())
-        self.metrics.dependency("disk", self._is_saved and is_read and not self._judged_with.is_behind)
-
-    def _said_if_raised(self, saving: "asyncio.Task[None]") -> None:
-        """What is no fault of the disk is said too; the state is saved when it is due again."""
-        self._copies.lock.release()
-        if not saving.cancelled() and (error := saving.exception()) is not None:
-            self._say.error("state_not_saved", error=error)
+    # Going ------------------------------------------------------------------------------------------------
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
-        """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
-        for held in list(self._held.values()):
-            async with self._copies.lock:
-                offset = held.partition.offset
-                if held.is_told and not held.is_unread and offset > held.saved_offset:
-                    saved, unsent = await self._copied(held)
-                    if held.is_told and saved.offset == offset == held.partition.offset:
-                        await self._save(held, saved, unsent, self._generation)
+        await self._saving.all_that_stand()
         self.tracing.close()
 
     async def _in_thread(self, work: Callable[[], Any], pool: ThreadPoolExecutor | None = None) -> Any:

@@ -1,6 +1,5 @@
 """A partition as its worker holds it, and its state as it is copied, written and found again."""
 
-import asyncio
 import errno
 import time
 from collections.abc import Sequence
@@ -89,11 +88,10 @@ class CopyRoom:
     """Memory in which states are copied, one after the other: judging waits for the copy, and new memory costs more.
 
     It is as large as the largest state so far. A copy stays as it is, whatever its partition does next, until the
-    next one is made; :attr:`lock` is held from before a copy until nobody needs it any more.
+    next one is made.
     """
 
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
         self._room = np.zeros(0, np.uint8)
 
     def copied(self, partition: Partition) -> Saved:
