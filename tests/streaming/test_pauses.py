@@ -124,7 +124,7 @@ def test_brokers_are_asked_to_gather_what_they_answer():
     async def run() -> None:
         worker = WorkerSettings(fetch_wait_ms=37)
         app = make_app("g", KafkaSettings(bootstrap="127.0.0.1:1"), worker, commit_seconds=1.0)
-        thread = app.consumer._new_consumer_thread()
+        thread = app.consumer._thread
         made = thread._create_worker_consumer(app.transport)
         assert (made._fetch_min_bytes, made._fetch_max_wait_ms) == (FETCH_MIN_BYTES, 37)
         thread.thread_loop.close()
