@@ -24,7 +24,9 @@ STATE_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0)
 
 WORKERS = ("intake", "score", "cases", "profiles", "history")
 CLOCKS = ("event", "broker", "wall")
-DEPENDENCIES = ("kafka", "redis", "postgres", "disk")
+DEPENDENCIES = ("kafka", "redis", "postgres", "disk", "snapshots", "inputs")
+"""``snapshots`` and ``inputs`` are the two places that scoring writes to: the states of its partitions, and what
+explains alerts; each has its own success. ``disk`` is that of the other workers."""
 OUTCOMES = ("judged", "duplicate", "differs", "too_late", "taken_back")
 """Of a payment at admission, in the order of the codes of :mod:`monitor.engine.admission`."""
 AGES = ("1d", "3d", "7d", "30d", "older")

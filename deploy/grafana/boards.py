@@ -82,7 +82,7 @@ KEEPING_UP = Board("aml-keeping-up", "Is it keeping up?", (
     (
         stat("Not ready", "Processes that restore, catch up or wait.",
              "count(aml_worker_ready == 0) or vector(0)", "none", Limits(1, 2), "WorkerNotReady"),
-        stat("Out of reach", "Pairs of worker and dependency: Kafka, Redis, PostgreSQL, disk.",
+        stat("Out of reach", "Pairs of worker and dependency: Kafka, Redis, PostgreSQL, places to save in.",
              "count(aml_dependency_up == 0) or vector(0)", "none", Limits(1, 1), "KafkaDown", "RedisDown",
              "PostgresDown", "DiskFull"),
         stat("Partitions paused", "They wait for something they need.",

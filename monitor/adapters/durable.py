@@ -2,11 +2,15 @@
 
 A file that is replaced is written beside its place under a name that starts with ``.writing-``, flushed to the disk
 and renamed; then the folder is flushed. So a reader sees the old file, the new one or none, never a half.
-A leftover of a killed process is recognised by its name and removed at the next start.
+A leftover of a killed process is recognised by its name and removed at the next start. Where several processes put
+files in place, a file that is being written is locked, and no other process takes it for a leftover: the lock ends with
+the process that held it.
 """
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 UNFINISHED_PREFIX = ".writing-"
@@ -19,18 +23,32 @@ def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool =
     perhaps not after a power cut; the caller calls :func:`flush_file` later. With ``is_shared`` several processes may
     put the same file in place at one time.
     """
-    own = f"{os.urandom(4).hex()}-" if is_shared else ""
-    unfinished = path.with_name(UNFINISHED_PREFIX + own + path.name)
-    try:
-        write(unfinished)
-        if durable:
-            flush_file(unfinished)
-        unfinished.replace(path)
-    except BaseException:  # On a full disk a half of it would take the room that is left.
-        unfinished.unlink(missing_ok=True)
-        raise
+    with _own_name(path) if is_shared else nullcontext(path.with_name(UNFINISHED_PREFIX + path.name)) as unfinished:
+        try:
+            write(unfinished)
+            if durable:
+                flush_file(unfinished)
+            unfinished.replace(path)
+        except BaseException:  # On a full disk a half of it would take the room that is left.
+            unfinished.unlink(missing_ok=True)
+            raise
     if durable:
         flush_folder(path.parent)
+
+
+@contextmanager
+def _own_name(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path``, locked, with a name that nobody else has."""
+    while True:
+        unfinished = path.with_name(f"{UNFINISHED_PREFIX}{os.urandom(4).hex()}-{path.name}")
+        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # Else it was taken for a leftover before it was locked.
+                yield unfinished
+                return
+        finally:
+            os.close(handle)
 
 
 def flush_file(path: Path) -> None:
@@ -57,7 +75,19 @@ def make_folder(folder: Path) -> None:
 
 def remove_unfinished(folder: Path) -> int:
     """Remove what a killed process left half written, at any depth; how many there were."""
-    leftovers = list(folder.rglob(UNFINISHED_PREFIX + "*"))
-    for leftover in leftovers:
+    return sum(map(_is_removed, list(folder.rglob(UNFINISHED_PREFIX + "*"))))
+
+
+def _is_removed(leftover: Path) -> bool:
+    try:
+        handle = os.open(leftover, os.O_RDWR)
+    except FileNotFoundError:  # It is in its place meanwhile.
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         leftover.unlink(missing_ok=True)
-    return len(leftovers)
+    except BlockingIOError:  # Another process writes it.
+        return False
+    finally:
+        os.close(handle)
+    return True

@@ -1,8 +1,8 @@
 """Objects of snapshots in a bucket, through the API of S3: that of Amazon, or of a store of the bank's own.
 
 An object is filled in parts of 16 MiB and appears when the last one is there; a small one is put at once. So memory is
-bounded, and who reads sees a whole object or none. Parts that a killed worker left behind are given up when the next
-one opens the same place.
+bounded, and who reads sees a whole object or none. Parts that a killed worker left behind are given up when another
+one opens the same place an hour later or after that; until then it cannot be known that nobody writes them.
 
 Whatever goes wrong is an :class:`ObjectStoreError`, whose message has neither secrets nor content.
 """
@@ -10,6 +10,7 @@ Whatever goes wrong is an :class:`ObjectStoreError`, whose message has neither s
 import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from email.utils import parsedate_to_datetime
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ PART_BYTES = 16 << 20
 READ_BYTES = 1 << 20
 CONNECT_SECONDS, ANSWER_SECONDS, ATTEMPTS = 3, 20, 3
 """How long to wait for a connection and for an answer, and how often one request is tried in all."""
+LEFT_AFTER_SECONDS = 3600.0
+"""So old an upload is that of a killed worker: writing a state takes minutes."""
 _ABSENT = ("NoSuchKey", "404")
 _REFUSED = {
     "AccessDenied": "access_denied",
@@ -93,17 +96,22 @@ class S3Objects:
     Args:
         client: That of :func:`new_client`.
         bucket: The bucket, which is there.
-        prefix: What the keys begin with, without a slash at its end; no other writer uses it.
+        prefix: What the keys begin with, without a slash at its end. Only the worker that had the partition before may
+            write there too, for the moment that it takes it to end.
+        left_after_seconds: So long after its beginning an upload that is not finished is one of a killed worker, by the
+            clock of the store; it is given up.
 
     Raises:
         ObjectStoreError: The store does not answer or refuses something.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+    def __init__(
+        self, client: Any, bucket: str, prefix: str, *, left_after_seconds: float = LEFT_AFTER_SECONDS
+    ) -> None:
         self._client, self._bucket, self._prefix = client, bucket, f"{prefix}/"
         with self._telling(""):
             pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=self._prefix)
-            for left in [each for page in pages for each in page.get("Uploads", ())]:
+            for left in [each for page in pages for each in _left(page, left_after_seconds)]:
                 client.abort_multipart_upload(Bucket=bucket, Key=left["Key"], UploadId=left["UploadId"])
 
     def names(self) -> list[str]:
@@ -213,6 +221,14 @@ class _Upload(io.RawIOBase):
         self._held.clear()
         sent = self._client.upload_part(**self._upload, PartNumber=number, Body=body)
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+
+
+def _left(page: Any, after_seconds: float) -> Iterator[Any]:
+    """The uploads of a list that began so long before the store made it; to whole seconds, as it tells its time."""
+    now = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+    for each in page.get("Uploads", ()):
+        if (now - each["Initiated"].replace(microsecond=0)).total_seconds() >= after_seconds:
+            yield each
 
 
 def _code(error: Any) -> str:

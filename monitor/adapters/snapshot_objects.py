@@ -49,7 +49,10 @@ class SnapshotObjects(Protocol):
 
 
 class FolderObjects:
-    """Objects as files of a folder, which is made; what a killed process left half written is removed."""
+    """Objects as files of a folder, which is made; what a killed process left half written is removed.
+
+    Another process may still write there, such as the worker that had the partition before: its files stay.
+    """
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
@@ -67,7 +70,7 @@ class FolderObjects:
             with path.open("wb") as file:
                 write(file)
 
-        replace_file(self.folder / name, fill)
+        replace_file(self.folder / name, fill, is_shared=True)
 
     def read(self, name: str) -> BufferedIOBase | None:
         """The file, open."""

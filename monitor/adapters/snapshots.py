@@ -19,6 +19,8 @@ from monitor.adapters.packed_arrays import FAST, SMALL, Arrays, read_arrays, wri
 from monitor.adapters.snapshot_objects import SnapshotObjects
 
 KEPT = 2
+LOOKS_MAX = 5
+"""How often snapshots are looked for again because whoever had the partition before has replaced them meanwhile."""
 _START, _MANIFEST, _ARRAYS = "engine-", ".json", ".arrow"
 
 
@@ -93,11 +95,16 @@ class SnapshotStore:
         Raises:
             OSError: The objects cannot be read.
         """
-        for manifest in reversed(self.manifests()):
-            if manifest.layout in layouts and at_least <= manifest.position <= at_most:
-                arrays = self._arrays(manifest)
-                if arrays is not None:
-                    return Snapshot(manifest.position, manifest.clock_us, arrays, manifest.format)
+        there = self.manifests()
+        for _ in range(LOOKS_MAX):
+            for manifest in reversed(there):
+                if manifest.layout in layouts and at_least <= manifest.position <= at_most:
+                    arrays = self._arrays(manifest)
+                    if arrays is not None:
+                        return Snapshot(manifest.position, manifest.clock_us, arrays, manifest.format)
+            before, there = there, self.manifests()
+            if there == before:
+                break
         return None
 
     def _arrays(self, manifest: Manifest) -> Arrays | None:

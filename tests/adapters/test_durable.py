@@ -28,3 +28,16 @@ def test_what_a_killed_process_left_is_removed_at_any_depth(tmp_path: Path):
     (deep / "state").write_bytes(b"whole")
     assert remove_unfinished(tmp_path) == 1
     assert [path.name for path in deep.iterdir()] == ["state"]
+
+
+def test_what_another_process_is_writing_is_not_taken_for_a_leftover(tmp_path: Path):
+    state = tmp_path / "state"
+
+    def write(target: Path) -> None:
+        target.write_bytes(b"whole")
+        assert remove_unfinished(tmp_path) == 0
+
+    replace_file(state, write, is_shared=True)
+    assert state.read_bytes() == b"whole"
+    assert remove_unfinished(tmp_path) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]

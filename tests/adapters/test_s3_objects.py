@@ -83,6 +83,8 @@ def test_parts_that_a_killed_worker_left_are_given_up_by_the_next_one_and_no_oth
         begun = client.create_multipart_upload(Bucket=bucket, Key=key)
         client.upload_part(Bucket=bucket, Key=key, UploadId=begun["UploadId"], PartNumber=1, Body=b"left")
     S3Objects(client, bucket, "aml/legs-1")
+    assert len(client.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 2  # Somebody may still write them.
+    S3Objects(client, bucket, "aml/legs-1", left_after_seconds=0)
     left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
     assert [each["Key"] for each in left] == ["aml/legs-10/engine.arrow"]
 

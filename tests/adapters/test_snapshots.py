@@ -1,7 +1,9 @@
 """Snapshots in a folder and in a bucket: whole or absent, the newest that is whole, two kept."""
 
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -152,3 +154,54 @@ def test_arrays_whose_manifest_was_never_written_are_removed_with_those_that_are
     assert {name.partition(".")[0] for name in place.open().names()} == {
         "engine-0000000000000004", "engine-0000000000000005"
     }  # fmt: skip
+
+
+def test_who_opens_a_place_while_the_worker_before_still_writes_there_breaks_nothing(place: Place):
+    before = place.open()
+    write(SnapshotStore(before), 1)
+
+    def slowly(target: BinaryIO) -> None:
+        target.write(b"x" * (PART_BYTES + 1))
+        next_one = place.open()
+        assert is_that_of(newest(SnapshotStore(next_one)), 1)
+        next_one.put("engine", lambda other: other.write(b"of the next one"))
+        stream = next_one.read("engine")
+        assert stream is not None
+        with stream:
+            assert stream.read() == b"of the next one"
+        target.write(b"y")
+
+    before.put("engine", slowly)
+    stream = place.open().read("engine")
+    assert stream is not None
+    with stream:
+        assert stream.read() == b"x" * (PART_BYTES + 1) + b"y"
+
+
+def test_snapshots_that_are_replaced_between_two_reads_are_looked_for_again(place: Place):
+    write(SnapshotStore(place.open()), 1)
+    objects, reads = place.open(), []
+    read = objects.read
+
+    def overtaken(name: str) -> BufferedIOBase | None:
+        reads.append(name)
+        if len(reads) == 2:  # The manifest is read, and the arrays are not.
+            for position in (2, 3):
+                write(SnapshotStore(place.open()), position)
+        return read(name)
+
+    objects.read = overtaken  # type: ignore[method-assign]
+    assert is_that_of(newest(SnapshotStore(objects)), 3)
+
+
+def test_two_workers_that_write_in_turns_leave_whole_snapshots(place: Place):
+    before, next_one = SnapshotStore(place.open()), SnapshotStore(place.open())
+    for position in (1, 2, 3):
+        write(before, position)
+        write(next_one, position + 1)
+        assert is_that_of(newest(SnapshotStore(place.open())), position + 1)
+    write(before, 2)  # It is late: what the next one wrote stays.
+    assert is_that_of(newest(SnapshotStore(place.open())), 4)
+    assert [each for each in place.open().names() if each.endswith(".json")] == [
+        "engine-0000000000000003.json", "engine-0000000000000004.json",
+    ]  # fmt: skip

@@ -38,13 +38,13 @@ def paid(number: int, **fields: str) -> bytes:
 class Workers:
     """One intake, scoring and casework worker each, as processes that can be killed and are started again."""
 
-    def __init__(self, here: TopicsHere, folder: Path) -> None:
+    def __init__(self, here: TopicsHere, folder: Path, *, approve_examples: bool = False) -> None:
         name = here.topics.transactions
         TopicAdmin(here.client).create({f"{name}-alerts": Topic(partitions=2, purpose="x")}, replication=1)
         self.database = folder / "bank.db"
         (folder / "cases.json").write_text(json.dumps({
             "settings": {"kafka": {"bootstrap": here.bootstrap}, "database": {"url": str(self.database)},
-                         "inputs": {"models": "off"}, "worker": {"port": 0}},
+                         "inputs": {"models": "off", "approve_examples": approve_examples}, "worker": {"port": 0}},
             "group": {"alerts": f"{name}-alerts", "refused": here.topics.refused, "name": f"{name}-cases",
                       "session_seconds": 6.0},
             "records_max": 50,
@@ -58,7 +58,7 @@ class Workers:
         self.env = os.environ | {
             "PYTHONPATH": ".", "AML_KAFKA_BOOTSTRAP": here.bootstrap, "AML_STORE_FOLDER": str(folder / "store"),
             "AML_STORE_TOKEN_KEY": KEY.hex(), "AML_WORKER_PORT": "0", "AML_WORKER_SNAPSHOT_SECONDS": "1",
-            "AML_INPUTS_MODELS": "off",
+            "AML_INPUTS_MODELS": "off", "AML_INPUTS_APPROVE_EXAMPLES": str(approve_examples).lower(),
         }  # fmt: skip
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         for each in self.commands:
@@ -75,8 +75,8 @@ class Workers:
 
 
 @contextmanager
-def working(here: TopicsHere, folder: Path) -> Iterator[Workers]:
-    workers = Workers(here, folder)
+def working(here: TopicsHere, folder: Path, **more: bool) -> Iterator[Workers]:
+    workers = Workers(here, folder, **more)
     try:
         yield workers
     finally:

@@ -62,9 +62,12 @@ def test_what_a_full_disk_refused_is_kept_later_and_tried_now_and_then(
     assert notes_of(tmp_path, "legs", 0) == []
     disk.is_full = False
     assert not kept.has_something_of([])
+    kept.stepped(part, [])  # It does not try yet, so it does not raise; what waits is said all the same.
+    assert kept.is_behind
     now[0] += RETRY_SECONDS
     assert kept.has_something_of([])
     kept.stepped(part, [])
+    assert not kept.is_behind
     assert notes_of(tmp_path, "legs", 0) == [wanted]
     for each in wanted.snapshots:
         assert kept.archive.read(each.content)

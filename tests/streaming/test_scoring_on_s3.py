@@ -133,7 +133,7 @@ def test_while_the_store_is_away_partitions_that_are_held_are_judged_and_others_
         wait_until(lambda: len(one.alerts()) > before)
         wait_until(lambda: events(first, "state_not_saved"))
         assert events(first, "state_not_saved")[0]["reason"] == "no_answer"
-        shows(ports[0], "/metrics", r'aml_dependency_up\{dependency="disk",worker="score"\} 0\.0')
+        shows(ports[0], "/metrics", r'aml_dependency_up\{dependency="snapshots",worker="score"\} 0\.0')
         one.stop(worker, signal.SIGKILL)
         one.env["AML_WORKER_PORT"] = str(ports[1])
         start(one, second)
@@ -143,7 +143,7 @@ def test_while_the_store_is_away_partitions_that_are_held_are_judged_and_others_
         server.restart()
         bucket.fill(kept)
         one.wait_for(recorded.alerts, 90)
-        shows(ports[1], "/metrics", r'aml_dependency_up\{dependency="disk",worker="score"\} 1\.0')
+        shows(ports[1], "/metrics", r'aml_dependency_up\{dependency="snapshots",worker="score"\} 1\.0')
         wait_until(lambda: has_all(bucket, recorded, 1))
     restored = {each["partition"]: each["offset"] for each in events(second, "state_restored")}
     assert restored == dict.fromkeys(range(PARTITIONS), int(0.3 * len(recorded.records[0])))

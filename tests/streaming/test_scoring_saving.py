@@ -98,26 +98,26 @@ def test_a_full_disk_and_a_rebalance_leave_records_to_be_judged_again():
     asyncio.run(run())
 
 
-def test_the_store_is_there_only_where_it_takes_states_and_what_explains_alerts():
+def test_each_place_is_there_where_it_takes_what_it_is_for():
     async def run() -> None:
         is_behind = [True]
         its, held, _ = saving(is_behind=lambda: is_behind[0])
 
-        def is_there() -> float:
+        def are_there() -> tuple[float, float]:
             (family,) = (each for each in its._metrics.book.registry.collect() if each.name == "aml_dependency_up")
-            (sample,) = (each for each in family.samples if each.labels["dependency"] == "disk")
-            return sample.value
+            found = {sample.labels["dependency"]: sample.value for sample in family.samples}
+            return found["snapshots"], found["inputs"]
 
         await its.save(held, Saved(), [], 0)
-        assert is_there() == 0
+        assert are_there() == (1, 0)
         is_behind[0] = False
         await its.save(held, Saved(is_full=True), [], 0)
-        assert is_there() == 0
+        assert are_there() == (0, 1)
         await its.save(held, Saved(), [], 0)
-        assert is_there() == 1
+        assert are_there() == (1, 1)
         held.runbook = "DiskFull"
         its.show()
-        assert is_there() == 0
+        assert are_there() == (0, 1)
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,13 @@ class Cluster:
         wanted = {name: Topic(partitions=PARTITIONS, purpose="a test") for name in self.topics}
         TopicAdmin(self.client).create(wanted, replication=1)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.streaming.child_score", self.group, *self.topics],
-            cwd=ROOT, env=os.environ | self.env,
-        )  # fmt: skip
+    def start(self, said: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
+        """Start a worker that says to a file what it says; ``more`` are variables of its own."""
+        with said.open("ab") if said else nullcontext() as file:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "tests.streaming.child_score", self.group, *self.topics],
+                cwd=ROOT, env=os.environ | self.env | more, stderr=file,
+            )  # fmt: skip
         self.workers.append(worker)
         return worker
 

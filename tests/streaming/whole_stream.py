@@ -101,6 +101,18 @@ class WholeStream:
         worker.wait(60)
         return kind
 
+    def restart(self, number: int, how: signal.Signals) -> None:
+        """End a worker and start one of its kind in its place."""
+        self.start(self.kill(number, how))
+        self.workers.insert(number, self.workers.pop())
+
+    def move(self, step: int, rng: random.Random) -> None:
+        """A scoring worker more, or one of those that came leaves, in order or not."""
+        if step > 0:
+            self.start("score")
+        else:
+            self.kill(rng.randrange(len(KINDS), len(self.workers)), rng.choice([signal.SIGTERM, signal.SIGKILL]))
+
     def close(self) -> None:
         while self.workers:
             self.kill(0)
@@ -192,3 +204,13 @@ def disturbances(rng: random.Random, kills: int, stops: int) -> list[tuple[int, 
     found += [(rng.randrange(len(KINDS)), signal.SIGTERM) for _ in range(stops)]
     rng.shuffle(found)
     return found
+
+
+def moves(rng: random.Random, count: int) -> list[int]:
+    """So many times a scoring worker more or less: there are always two to four, and four at least once."""
+    found, more = [1, 1, -1, -1], 0
+    while len(found) < count:
+        step = 1 if more == 0 else -1 if more == 2 else rng.choice([1, -1])
+        found.append(step)
+        more += step
+    return found[:count]

@@ -85,7 +85,7 @@ def score(book: Book, now: float) -> None:
     metrics.lag(0, 7)
     metrics.degraded(0, False)
     metrics.paused(0, False)
-    for name in ("kafka", "redis", "disk"):
+    for name in ("kafka", "redis", "snapshots", "inputs"):
         metrics.dependency(name, True)
 
 

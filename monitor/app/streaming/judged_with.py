@@ -133,14 +133,14 @@ class JudgedWith:
             self._keep(partition, partition.engine.peers.snapshot, partition.rows)
         self._write()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for the disk."""
+        return bool(self._unwritten)
+
     def has_something_of(self, steps: Iterable[Step]) -> bool:
         """Whether :meth:`stepped` would have something to do."""
         return (bool(self._unwritten) and self.tick() >= self._again_at) or any(step.snapshots for step in steps)
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something is not written yet."""
-        return bool(self._unwritten)
 
     def stepped(self, partition: Partition, steps: Iterable[Step]) -> None:
         """Keep the bank snapshots of some steps.

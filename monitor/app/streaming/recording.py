@@ -85,7 +85,7 @@ class WorkerMetrics:
         self.book.put(m.PAUSED, is_paused, self.worker, str(partition))
 
     def dependency(self, name: str, is_up: bool) -> None:
-        """Whether the last attempt to use kafka, redis, postgres or disk went well."""
+        """Whether the last attempt to use one of :data:`monitor.metrics.DEPENDENCIES` went well."""
         self.book.put(m.DEPENDENCY_UP, is_up, self.worker, name)
 
     def quarantined(self, messages: int = 1) -> None:

@@ -75,7 +75,7 @@ class Restoring:
             for value in legs_log.of_kind(self._client, self._topic, number, partition.offset, log.end, MISSING):
                 partition.go_without(value)
         except OSError as error:
-            self._metrics.dependency("disk", False)
+            self._metrics.dependency("snapshots", False)
             self._say.error("state_not_read", partition=number, reason=reason_of(error), error=error)
             return Held(partition, None, 0, retry_at=time.monotonic() + UNREAD_SECONDS, runbook="DiskFull")
         except KafkaError as error:

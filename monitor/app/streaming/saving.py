@@ -126,9 +126,10 @@ class Saving:
                 self._acknowledge(message)
 
     def show(self) -> None:
-        """The store is there where it took the last state, all that explains alerts, and gave what was asked of it."""
+        """Whether the store took the last state and gave what was asked of it, and took all that explains alerts."""
         is_read = not any(held.runbook == "DiskFull" for held in self._held.values())
-        self._metrics.dependency("disk", self._is_taken and is_read and not self._is_behind())
+        self._metrics.dependency("snapshots", self._is_taken and is_read)
+        self._metrics.dependency("inputs", not self._is_behind())
 
     def _ended(self, saving: "asyncio.Task[None]") -> None:
         """What is no fault of the disk is said too; the state is saved when it is due again."""
