@@ -15,7 +15,7 @@ import pytest
 from monitor.adapters.kafka.fetching import FETCH_MIN_BYTES
 from monitor.app.settings import KafkaSettings, WorkerSettings
 from monitor.app.streaming import saving
-from monitor.app.streaming.faust_app import make_app
+from monitor.app.streaming.faust_app import SESSION_SECONDS, make_app
 from monitor.app.streaming.pauses import Garbage, beside_judging
 from monitor.app.streaming.saving import Saving
 from monitor.app.streaming.scoring_state import CopyRoom, Held
@@ -127,6 +127,7 @@ def test_brokers_are_asked_to_gather_what_they_answer():
         thread = app.consumer._thread
         made = thread._create_worker_consumer(app.transport)
         assert (made._fetch_min_bytes, made._fetch_max_wait_ms) == (FETCH_MIN_BYTES, 37)
+        assert made._session_timeout_ms == SESSION_SECONDS * 1_000
         thread.thread_loop.close()
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as KafkaErrorCode
 from confluent_kafka.admin import AdminClient
 
+from monitor.adapters.kafka.fetching import ends_of
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
 
 
@@ -95,7 +96,7 @@ def extent(client: Mapping[str, str], topic: str, partition: int, group: str) ->
     place = TopicPartition(topic, partition)
     asking = Consumer({**client, "group.id": group, "enable.auto.commit": "false", "log_level": "0"})
     try:
-        low, end = asking.get_watermark_offsets(place, timeout=SECONDS)
+        low, end = ends_of(asking, place)
         (known,) = asking.committed([place], timeout=SECONDS)
         if known.error is not None:
             raise KafkaException(known.error)

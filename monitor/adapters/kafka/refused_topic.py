@@ -16,6 +16,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from monitor.adapters.kafka import refused_records
+from monitor.adapters.kafka.fetching import ends_of
 from monitor.adapters.kafka.outbox import Outbox
 from monitor.adapters.kafka.refused_records import RefusedPayment, Retried
 from monitor.adapters.kafka.topics import SECONDS, KafkaError, TopicAdmin
@@ -139,7 +140,7 @@ class RefusedTopic:
              "enable.partition.eof": "true", "auto.offset.reset": "earliest", "log_level": "0"}
         )  # fmt: skip
         try:
-            at, end = consumer.get_watermark_offsets(TopicPartition(self._topic, partition), SECONDS)
+            at, end = ends_of(consumer, TopicPartition(self._topic, partition))
             if at >= end:
                 return
             consumer.assign([TopicPartition(self._topic, partition, at)])

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
+from monitor.adapters.kafka.fetching import ends_of
 from monitor.adapters.kafka.refused_alerts import RefusedAlerts
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
 from monitor.adapters.sql.opening import UNAVAILABLE
@@ -177,7 +178,7 @@ class CasesWorker:
                 self._pause(part, error.args[0].str(), is_claimed=True)
 
     def _read_on(self, part: _Partition, run: AlertsRun) -> None:
-        low, high = self._consumer.get_watermark_offsets(self._at(part), timeout=SECONDS, cached=False)
+        low, high = ends_of(self._consumer, self._at(part))
         begin = run.offset or 0
         if begin > high:
             raise KafkaError(

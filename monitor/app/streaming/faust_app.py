@@ -12,6 +12,8 @@ from monitor.app.settings import KafkaSettings, WorkerSettings
 
 _REQUEST_BYTES_MAX = 1 << 20
 """The longest value that is made (:mod:`monitor.adapters.kafka.record_size`) with key and headers; brokers take it."""
+SESSION_SECONDS = 20.0
+"""After so long without a sign of life the partitions of a worker go to others."""
 
 
 def credentials(kafka: KafkaSettings) -> Any:
@@ -46,6 +48,7 @@ def make_app(group: str, kafka: KafkaSettings, worker: WorkerSettings, *, commit
         broker=[f"kafka://{each.strip()}" for each in kafka.bootstrap.split(",")],
         broker_credentials=credentials(kafka),
         broker_commit_interval=commit_seconds,
+        broker_session_timeout=SESSION_SECONDS,
         consumer_auto_offset_reset="earliest",
         key_serializer="raw",
         value_serializer="raw",

@@ -27,6 +27,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from confluent_kafka import KafkaError as Code
 
 from monitor.adapters.block_log import DamagedError
+from monitor.adapters.kafka.fetching import ends_of
 from monitor.adapters.kafka.topics import SECONDS, KafkaError
 from monitor.adapters.leg_history import HistoryBusy
 from monitor.app.settings import Settings
@@ -214,7 +215,7 @@ class HistoryWorker:
         return part
 
     def _read_on(self, held: _Held, part: Part) -> None:
-        low, high = self._consumer.get_watermark_offsets(_at(held), timeout=SECONDS, cached=False)
+        low, high = ends_of(self._consumer, _at(held))
         begin = part.offset
         if begin > high:
             raise KafkaError(
