@@ -2,11 +2,14 @@
 
 Brokers, Redis, PostgreSQL and one worker of each kind are started, and a simulated bank goes through them. What is
 silent while all is well is driven: a payment, a profile, a chunk and a record of alerts that cannot be read, and a
-control total of yesterday.
+control total of yesterday. What is done once must rise between two looks of Prometheus: profiles, which are read
+when they are announced, come after its first, and a second scoring worker comes and leaves, so that the first restores
+what it gave away.
 """
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -30,6 +33,7 @@ PARTS, PAUSE_SECONDS = 30, 3.0
 """The payments come in so many parts, with a pause behind each, so that figures rise while they are looked at."""
 POISON = {"transactions": b"this is no payment", "profiles": b"no profile", "legs": b"no chunk", "alerts": b"no alerts"}
 KINDS = ("intake", "score", "cases", "profiles", "history")
+MORE = {"AML_INPUTS_MODELS": "live", "AML_WORKER_FEEDS": "payments=3600"}
 
 
 def produce(producer: Producer, payments: bytes) -> None:
@@ -39,6 +43,15 @@ def produce(producer: Producer, payments: bytes) -> None:
     for topic, value in POISON.items():
         producer.produce(topic, value, b"key", partition=0, headers=[("kind", b"payments"), ("format", b"1")])
     assert producer.flush(60) == 0
+
+
+def wait_until(started: WholeStream, is_so: Callable[[], bool]) -> None:
+    """Wait while all workers live."""
+    until = time.monotonic() + LIMIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < until, started.said()
+        assert all(worker.poll() is None for _, worker in started.workers), started.said()
+        time.sleep(0.5)
 
 
 @pytest.fixture
@@ -52,9 +65,7 @@ def stream(own_server: StartServer, postgres_url: str, tmp_path: Path) -> Iterat
         started.make_topics()
         try:
             for kind in KINDS:
-                started.start(
-                    kind, AML_WORKER_PORT=str(ports[kind]), AML_INPUTS_MODELS="live", AML_WORKER_FEEDS="payments=3600"
-                )  # fmt: skip
+                started.start(kind, AML_WORKER_PORT=str(ports[kind]), **MORE)
             yield started, ports
         finally:
             started.close()
@@ -67,11 +78,18 @@ def test_every_expression_has_data_beside_a_system_that_runs(
     missing = expressions()
     assert len(missing) > 150
     prometheus = own_server(RememberingPrometheus, config_for(ports, tmp_path), over_days("AML-STR-001"))
+    is_ready = f"sum(up) == {len(KINDS)} and on () (aml_worker_ready{{worker='score'}} == 1)"
+    wait_until(started, lambda: has_number(prometheus, is_ready))
     started.aml("produce", str(started.source.profiles), "--topic", "profiles", "--key", "customer")
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
     stated = tmp_path / "totals.csv"
     stated.write_text(f"feed,day,currency,count,sum_minor\npayments,{yesterday},EUR,3,100\n")
     started.aml("totals", "load", str(stated), "--db", started.database)
+    said = started.folder / "score.log"
+    restored = said.read_text().count('"state_restored"')
+    started.start("score", **MORE)
+    wait_until(started, lambda: said.read_text().count('"state_restored"') > restored)
+    started.kill(len(KINDS), signal.SIGTERM)
     until = time.monotonic() + LIMIT_SECONDS
     producer = Producer({"bootstrap.servers": started.bootstrap, "acks": "all", "log_level": "0"})
     for payments in cycle(parts(started.source.payments, PARTS)):
