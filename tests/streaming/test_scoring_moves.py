@@ -122,5 +122,6 @@ def test_a_rebalance_and_a_restart_restore_what_moved_once_and_nothing_that_stay
                 moving.give()
         one.wait_for(recorded.alerts)
         assert sorted(stays.restored) == sorted(expected)
-        # The last that came back has nothing left to judge; only a record makes a state meet the log.
-        assert stays.joined == len(expected) - len(moved)
+        # Only a record makes a state meet the log. What came back last has none, unless its worker was killed before
+        # it had committed what it had saved.
+        assert len(expected) - len(moved) <= stays.joined <= len(expected)

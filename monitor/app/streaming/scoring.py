@@ -19,7 +19,7 @@ messages that wait, in one step.
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
@@ -52,6 +52,7 @@ from monitor.app.streaming.scoring_state import (
     Held,
     in_order,
     measure_again,
+    within,
 )
 from monitor.app.streaming.telling import telling
 from monitor.app.streaming.token_table import TokenTable
@@ -61,6 +62,9 @@ from monitor.app.streaming.waiting_messages import WaitingMessages
 GROUP = "aml-score"
 UNSAVED_MAX = 200_000
 """Most records that a partition judges behind its last saved state; each takes memory until then, some 0.6 kB."""
+STEP_BYTES_MAX = 8 << 20
+"""Most bytes of records in one step, some 60,000 rows; a single record may be larger. What waits behind them has its
+turn after the other partitions, and what was raised is told before."""
 FAILED_SECONDS_MAX = 60.0
 """Most between two attempts at a partition whose step raises."""
 COMMIT_SECONDS = 1.0
@@ -197,22 +201,27 @@ class ScoringWorker:
 
     async def _judge_all(self) -> None:
         """Take all that waits, partition by partition, for ever."""
-        async for messages in self._messages.waves(lambda: bool(self._coming)):
+        async for messages in self._messages.waves(lambda: bool(self._coming), lambda: any(self._free())):
             self.health.live()
             self._take_up()
             generation = self._generation
             for of_generation, message in messages:
                 if of_generation == generation:
                     self._messages.of(message.partition).append(message)
-            for held in list(self._held.values()):
-                is_free = held.waiting and not held.is_unread and time.monotonic() >= held.retry_at
-                is_free = is_free and len(held.unacknowledged) < UNSAVED_MAX
-                if is_free and generation == self._generation:
+            for held in list(self._free()):
+                if generation == self._generation:
                     await self._take(held, generation)
             await self._send_totals()
             self._messages.fetch_less(self.app.consumer)
             await self._saving.what_is_due()
             self._late.look(held.partition for held in self._held.values())
+
+    def _free(self) -> Iterator[Held]:
+        """Partitions of which something waits that can be judged now."""
+        for held in self._held.values():
+            has_room = len(held.unacknowledged) < UNSAVED_MAX
+            if held.waiting and has_room and not held.is_unread and time.monotonic() >= held.retry_at:
+                yield held
 
     async def _take(self, held: Held, generation: int) -> None:
         """Judge what waits of one partition; where a record is blocked it waits on, and other partitions do not."""
@@ -222,7 +231,7 @@ class ScoringWorker:
             await self._close_gap(held, generation)
         if generation != self._generation or not held.waiting:
             return
-        waiting = held.waiting
+        waiting = within(held.waiting, STEP_BYTES_MAX)
         records = [_record(each) for each in waiting]
         if records[0].offset <= held.one_by_one_to:
             records = records[:1]

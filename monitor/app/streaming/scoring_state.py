@@ -135,6 +135,16 @@ def measure_again(partition: Partition, client: dict[str, str], topic: str, unti
     return missing
 
 
+def within(waiting: Sequence[FaustMessage], bytes_max: int) -> Sequence[FaustMessage]:
+    """The first messages that together hold at most so many bytes; at least one."""
+    total = 0
+    for count, message in enumerate(waiting):
+        total += len(message.value or b"")
+        if count and total > bytes_max:
+            return waiting[:count]
+    return waiting
+
+
 def in_order(waiting: Sequence[FaustMessage], offset: int) -> int:
     """How many messages follow on an offset without a gap; those before it may come again."""
     for count, message in enumerate(waiting):

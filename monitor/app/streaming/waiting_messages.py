@@ -15,6 +15,8 @@ WAITING_OF_ONE_MAX = 64
 """Where so many of one partition wait, no more of it are fetched until it goes on."""
 COMING_SECONDS = 0.05
 """While states are read, so often it is looked whether one is there."""
+IDLE_SECONDS = 1.0
+"""Where nothing waits and nothing comes, so often the worker looks after what is due."""
 
 
 class WaitingMessages:
@@ -53,27 +55,37 @@ class WaitingMessages:
             held.waiting = []
         self.early.clear()
 
-    async def waves(self, is_coming: Callable[[], bool]) -> AsyncIterator[list[tuple[int, FaustMessage]]]:
+    async def waves(
+        self, is_coming: Callable[[], bool], has_more: Callable[[], bool]
+    ) -> AsyncIterator[list[tuple[int, FaustMessage]]]:
         """All that was read meanwhile, again and again; nothing where nothing came for a while.
 
-        ``is_coming`` says whether partitions are about to be held, for which something may have been set aside.
+        Args:
+            is_coming: Whether partitions are about to be held, for which something may have been set aside.
+            has_more: Whether of what waits something could be judged at once.
         """
         while True:
-            blocked = sum(len(waiting) for number, waiting in self._all() if number not in self.paused)
-            if blocked >= WAITING_MAX:  # Read no more, until some of it goes on.
-                await asyncio.sleep(RETRY_SECONDS)
+            pause = 0.0 if has_more() else COMING_SECONDS if is_coming() else RETRY_SECONDS
+            if sum(len(waiting) for number, waiting in self._all() if number not in self.paused) >= WAITING_MAX:
+                await asyncio.sleep(pause)  # Read no more, until some of it goes on.
                 yield []
                 continue
-            retry = RETRY_SECONDS if any(waiting for _, waiting in self._all()) else 1.0
-            try:
-                first = await asyncio.wait_for(self.queue.get(), timeout=COMING_SECONDS if is_coming() else retry)
-            except TimeoutError:
-                yield []
-                continue
-            found = [first]
+            if pause == RETRY_SECONDS and not any(waiting for _, waiting in self._all()):
+                pause = IDLE_SECONDS
+            found = await self._next(pause)
             while not self.queue.empty():
                 found.append(self.queue.get_nowait())
             yield found
+
+    async def _next(self, seconds: float) -> list[tuple[int, FaustMessage]]:
+        """The next that is read, or none after so long."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return []
+        try:
+            return [await asyncio.wait_for(self.queue.get(), timeout=seconds)]
+        except TimeoutError:
+            return []
 
     def fetch_less(self, consumer: Any) -> None:
         """No more of a partition of which much waits, so that the others go on; of one that goes on, again.
