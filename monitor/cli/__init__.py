@@ -26,6 +26,7 @@ from monitor.cli.explain import explain
 from monitor.cli.replay import EPILOG as REPLAY_EPILOG
 from monitor.cli.replay import replay
 from monitor.cli.run import EPILOG, run
+from monitor.cli.serve import serve, users_app
 from monitor.cli.simulate import simulate
 
 app = typer.Typer(
@@ -58,6 +59,8 @@ app.command()(simulate)
 app.command()(explain)
 app.command(epilog=REPLAY_EPILOG)(replay)
 app.command(epilog=EVALUATE_EPILOG)(evaluate)
+app.command()(serve)
+app.add_typer(users_app, name="users")
 app.add_typer(cases.app, name="cases")
 app.add_typer(obligations.app, name="obligations")
 rule_switches.register(rules.app)

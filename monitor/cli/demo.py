@@ -5,6 +5,7 @@ Everything goes through the commands' own functions, so what the demo shows is w
 
 import csv
 import json
+import secrets
 import shutil
 import time
 from datetime import date
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from monitor.adapters.sql.people import add_person
 from monitor.adapters.sql.queue import QueueFilter, count_cases, latest_alert_us, list_cases, queue_totals
 from monitor.adapters.sql.store import open_store
 from monitor.app.embedded import Progress, RunSettings
@@ -22,8 +24,9 @@ from monitor.app.embedded import run as run_embedded
 from monitor.app.explaining import Explainer
 from monitor.app.inputs import GivenInputs
 from monitor.app.simulate import Summary, simulate
+from monitor.casework.access import RIGHTS
 from monitor.cli.case_tables import print_queue
-from monitor.cli.desk_session import resolver
+from monitor.cli.desk_session import resolver, wall_clock_us
 from monitor.cli.explain_page import print_explained
 from monitor.cli.run import STOPPED, display, print_summary, stop_requested
 from monitor.domain.vocabulary import MODELS_LIVE
@@ -76,6 +79,8 @@ def demo(
     _show_queue(console, out / "bank.db")
     console.print(Text("\n4. Every alert says why", style="bold"))
     _show_alert(console, out)
+    console.print(Text("\n5. People work on them in a browser", style="bold"))
+    console.print(_workbench_words(out, _let_in(out)), soft_wrap=True)
     console.print(Text("\nTry next", style="bold"))
     console.print(_next_commands(out), soft_wrap=True)
 
@@ -159,6 +164,23 @@ def _planted(bank: Path) -> dict[str, str]:
     """The case of each labelled payment."""
     with (bank / "labels.csv").open(encoding="utf-8", newline="") as lines:
         return {row["transaction_id"]: row["case_id"] for row in csv.DictReader(lines)}
+
+
+def _let_in(out: Path) -> str:
+    """Add a user of the workbench for each role; the password of all of them."""
+    password = "-".join(secrets.token_hex(3) for _ in range(3))
+    with open_store(str(out / "bank.db")) as store:
+        for role in RIGHTS:
+            add_person(store, name=role, full_name=f"{role.capitalize()} of the demo", role=role, password=password,
+                       by="demo", now_us=wall_clock_us())  # fmt: skip
+    return password
+
+
+def _workbench_words(out: Path, password: str) -> str:
+    return (
+        f"  aml serve --db {out / 'bank.db'} --as-of latest --plain      then open http://127.0.0.1:8080\n"
+        f"  Sign in as {', '.join(RIGHTS)}; the password of each is {password}"
+    )
 
 
 def _next_commands(out: Path) -> str:

@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.adapters.sql.desk import look, move
-from monitor.adapters.sql.queue import LIMIT_MAX, QueueFilter, count_cases, list_cases, queue_totals
+from monitor.adapters.sql.queue import LIMIT_MAX, ORDERS, QueueFilter, Wall, count_cases, list_cases, queue_totals
 from monitor.adapters.sql.store import CaseStore, open_store
+from monitor.casework.access import may_see
 from monitor.casework.lifecycle import Request
 from monitor.casework.position import RunPosition
 from monitor.casework.priority import priority
@@ -14,7 +15,7 @@ from monitor.domain.case import Actor
 from monitor.domain.time import DAY_US, HOUR_US
 from tests.casework.alert_building import START_US, alert_streams, stored
 
-ANN = Actor("ann", "officer")
+ANN, BOB = Actor("ann", "officer"), Actor("bob", "officer")
 
 
 def fill(store: CaseStore, stream) -> None:
@@ -96,10 +97,42 @@ def test_each_filter_lets_through_what_it_names(store):
     assert severities(QueueFilter(rule="AML-STR-001")) == {"low"}
     assert severities(QueueFilter(rule="AML-STR-00_")) == set()
     assert severities(QueueFilter(subject_token=by_name["low"].subject.token)) == {"low"}
-    assert severities(QueueFilter(need_to_know=("restricted",))) == set()
+    assert severities(QueueFilter(text="CRIT fan")) == set()
+    assert severities(QueueFilter(text="fan_in")) == {"critical"}
+    assert severities(QueueFilter(text=by_name["low"].case_id[:6].lower())) == {"low"}
     with store.reading() as connection:
         totals = queue_totals(connection, now_us=START_US)
     assert (totals.open, totals.unassigned, totals.due_today, totals.overdue, totals.snoozed) == (2, 1, 1, 0, 1)
+
+
+def test_behind_the_wall_are_the_cases_that_access_says_and_no_count_of_them(store):
+    fill(store, [stored(n, customer=f"customer {n}") for n in range(5)])
+    first, second, third, *_ = [row.case.case_id for row in queue(store)]
+    report = {"outcome": "reported", "reason": "suspicion", "note": "Structured."}
+    for case_id, proposer in ((first, ANN), (second, BOB), (third, BOB)):
+        look(store, case_id, viewer=proposer.name, at_us=START_US, recorded_at_us=5, chain="access:t")
+        move(store, case_id, Request("propose", proposer, START_US, **report), recorded_at_us=5)
+    move(store, third, Request("withdraw", BOB, START_US), recorded_at_us=5)
+    move(store, third, Request("assign", BOB, START_US, assignee="cid"), recorded_at_us=5)
+    for viewer in ("ann", "bob", "cid", "dee", 'an"n'):
+        expected = {row.case.case_id for row in queue(store) if may_see(row.case, name=viewer, role="senior")}
+        wanted = QueueFilter(wall=Wall(viewer))
+        assert {row.case.case_id for row in queue(store, wanted)} == expected
+        assert first in expected or viewer != "ann"
+        with store.reading() as connection:
+            totals = queue_totals(connection, now_us=START_US, wall=Wall(viewer))
+            assert totals.open == len(expected) == count_cases(connection, wanted, now_us=START_US)
+    assert expected == {row.case.case_id for row in queue(store)} - {first, second, third}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_order_is_total_and_its_reverse_has_the_same_cases(store, order):
+    fill(store, [stored(n, customer=f"customer {n}", severity=("low", "high")[n % 2]) for n in range(6)])
+    falling, rising = (queue(store, order=order, is_reversed=each) for each in (False, True))
+    assert {row.case.case_id for row in falling} == {row.case.case_id for row in rising}
+    if order == "priority":
+        assert [row.priority for row in rising] == sorted(row.priority for row in falling)
+        assert [row.priority for row in falling] == sorted((row.priority for row in falling), reverse=True)
 
 
 def test_limit_and_offset_walk_through_the_same_order(store):

@@ -5,6 +5,7 @@ joined after the actor's last look.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,17 @@ from monitor.domain.case import Case
 
 PREFIX_MIN = 4
 """Fewest characters behind ``C-`` that name a case."""
+FITTING_MAX = 64
+"""Most cases that are looked at to find the one meant."""
+
+
+Sees = Callable[[Case], bool]
+"""Whether who asks may see a case (:func:`monitor.casework.access.may_see`)."""
+
+
+def everyone(case: Case) -> bool:
+    """No wall: for those who hold the database itself."""
+    return True
 
 
 class CaseUnknown(Exception):
@@ -63,54 +75,64 @@ class CaseFile:
     new_alerts: int
 
 
-def find_case_id(connection: sa.Connection, text: str) -> str:
+def find_case_id(connection: sa.Connection, text: str, sees: Sees = everyone) -> str:
     """The case id that ``text`` names: whole, its first characters, or the id of one of its alerts.
 
     Raises:
-        CaseUnknown: Nothing fits, or several cases do.
+        CaseUnknown: Nothing fits that who asks may see, or several cases do.
     """
     wanted = text.strip().upper()
     if wanted.startswith("A-"):
-        found = connection.execute(sa.select(case_alerts.c.case_id).where(case_alerts.c.alert_id == wanted)).scalar()
-        if found is None:
+        query = sa.select(cases).join_from(case_alerts, cases).where(case_alerts.c.alert_id == wanted)
+        found = [case for row in connection.execute(query) if sees(case := case_of(row))]
+        if not found:
             raise CaseUnknown(f"no case has the alert {text}. Shadow alerts belong to no case.")
-        return str(found)
+        return found[0].case_id
     prefix = wanted if wanted.startswith("C-") else "C-" + wanted
     if len(prefix) < 2 + PREFIX_MIN:
         raise CaseUnknown(f"{text!r} is too short: give at least {PREFIX_MIN} characters of the case id.")
-    query = sa.select(cases.c.case_id).where(cases.c.case_id.startswith(prefix, autoescape=True))
-    fitting = list(connection.execute(query.order_by(cases.c.case_id).limit(4)).scalars())
+    query = sa.select(cases).where(cases.c.case_id.startswith(prefix, autoescape=True)).order_by(cases.c.case_id)
+    fitting = [case.case_id for row in connection.execute(query.limit(FITTING_MAX)) if sees(case := case_of(row))]
     if not fitting:
         raise CaseUnknown(f"there is no case {text}. 'aml cases list' shows what is open, --closed what was decided.")
     if len(fitting) > 1:
-        raise CaseUnknown(f"{text} fits several cases: {', '.join(fitting)}. Give more characters.")
-    return str(fitting[0])
+        raise CaseUnknown(f"{text} fits several cases: {', '.join(fitting[:4])}. Give more characters.")
+    return fitting[0]
 
 
 def look(
-    store: CaseStore, text: str, *, viewer: str, at_us: int, recorded_at_us: int, chain: str, mark: bool = True
+    store: CaseStore,
+    text: str,
+    *,
+    viewer: str,
+    at_us: int,
+    recorded_at_us: int,
+    chain: str,
+    mark: bool = True,
+    sees: Sees = everyone,
 ) -> CaseFile:
     """Read the whole case. The look is journalled in the access writer's ``chain``.
 
-    With ``mark`` it counts as seen: the viewer's "+n" starts anew and the case's novelty falls.
+    With ``mark`` it counts as seen: the viewer's "+n" starts anew and the case's novelty falls. What the viewer may not
+    see is not there.
 
     Raises:
         CaseUnknown: Nothing or more than one fits ``text``.
         StoreBusy: Another writer does not finish in time.
     """
     with store.writing() as connection:
-        case_id = find_case_id(connection, text)
-        case = load(connection, case_id)
+        case = load(connection, find_case_id(connection, text, sees))
         file = _file(connection, case, viewer)
+        file = replace(file, other_cases=[other for other in file.other_cases if sees(other)])
         if mark:
             _mark_seen(connection, case, viewer, at_us)
-        payload = canonical_json({"case": case_id, "alerts": len(file.alerts), "marked": mark})
+        payload = canonical_json({"case": case.case_id, "alerts": len(file.alerts), "marked": mark})
         draft = Draft(chain, at_us, viewer, "case_viewed", payload)
         append_entries(connection, [draft], recorded_at_us=recorded_at_us)
     return file
 
 
-def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) -> Case:
+def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int, sees: Sees = everyone) -> Case:
     """Make a move of the life cycle; returns the case after it.
 
     Raises:
@@ -119,9 +141,9 @@ def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) 
         StoreBusy: Another writer does not finish in time.
     """
     with store.writing() as connection:
-        case = load(connection, find_case_id(connection, text))
+        case = load(connection, find_case_id(connection, text, sees))
         if request.duplicate_of is not None:
-            request = replace(request, duplicate_of=find_case_id(connection, request.duplicate_of))
+            request = replace(request, duplicate_of=find_case_id(connection, request.duplicate_of, sees))
         if request.move in ("close", "propose", "approve"):
             _check_seen(connection, case, request.actor.name)
         if request.move == "reopen":
@@ -133,7 +155,7 @@ def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) 
     return decision.case
 
 
-def add_note(store: CaseStore, text: str, request: Request, *, recorded_at_us: int) -> Case:
+def add_note(store: CaseStore, text: str, request: Request, *, recorded_at_us: int, sees: Sees = everyone) -> Case:
     """Add a note to a case in any state.
 
     Raises:
@@ -142,7 +164,7 @@ def add_note(store: CaseStore, text: str, request: Request, *, recorded_at_us: i
         StoreBusy: Another writer does not finish in time.
     """
     with store.writing() as connection:
-        case = load(connection, find_case_id(connection, text))
+        case = load(connection, find_case_id(connection, text, sees))
         decision = note(case, request)
         _write(connection, decision, request, recorded_at_us)
     return decision.case

@@ -5,6 +5,7 @@ has to rewrite rows as time passes. :func:`priority_expression` equals
 :func:`monitor.casework.priority.priority`; a test compares them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,10 @@ from monitor.domain.time import DAY_US
 LIMIT_MAX = 10_000
 """Most cases that one list returns."""
 
-ORDERS = ("priority", "due", "opened", "amount", "alerts")
+ORDERS = ("priority", "due", "opened", "amount", "alerts", "state", "assignee", "segment", "rating", "typology")
+RATINGS_FALLING = ("prohibited", "high", "medium", "low")
+TEXT_WORDS_MAX = 8
+"""Most words of a search that count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,17 @@ class QueueFilter:
     typology: str | None = None
     rule: str | None = None
     subject_token: str | None = None
-    need_to_know: Sequence[str] | None = None
-    """Labels that the viewer may see; ``None``: all."""
+    text: str | None = None
+    """Words that stand in the headline or the typology, or how a case id begins."""
+    wall: "Wall | None" = None
+    """Behind which restricted cases are not there for this viewer; ``None``: all cases are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Who looks without the right to see all reports: of restricted cases their own are there, and no others."""
+
+    viewer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,8 @@ class QueueTotals:
     pending_approval: int
     snoozed: int
     closed: int
+    mine: int = 0
+    """Open ones that the viewer is to work on; 0 where nobody is named."""
 
 
 def priority_expression(now_us: int) -> sa.ColumnElement[float]:
@@ -83,8 +98,9 @@ def list_cases(
     order: str = "priority",
     limit: int = 50,
     offset: int = 0,
+    is_reversed: bool = False,
 ) -> list[QueueRow]:
-    """Cases in order; equal ones by due date, then id, so that the order is always the same.
+    """Cases in order, or in the reverse of it; equal ones by due date, then id, so that it is always the same.
 
     Raises:
         ValueError: ``order`` is not in :data:`ORDERS`, or ``limit`` is above :data:`LIMIT_MAX`.
@@ -97,7 +113,7 @@ def list_cases(
         sa.select(cases, ranked, sa.func.coalesce(case_views.c.alerts_seen, 0).label("mine_seen"))
         .select_from(cases.outerjoin(case_views, mine))
         .where(*_conditions(wanted, now_us))
-        .order_by(*_order(order, ranked), cases.c.due_at_us, cases.c.case_id)
+        .order_by(*_order(order, ranked, is_reversed=is_reversed), cases.c.due_at_us, cases.c.case_id)
         .limit(limit)
         .offset(offset)
     )
@@ -110,8 +126,10 @@ def count_cases(connection: sa.Connection, wanted: QueueFilter, *, now_us: int) 
     return int(connection.execute(query).scalar_one())
 
 
-def queue_totals(connection: sa.Connection, *, now_us: int) -> QueueTotals:
-    """The counts of the strip above the queue."""
+def queue_totals(
+    connection: sa.Connection, *, now_us: int, wall: Wall | None = None, viewer: str | None = None
+) -> QueueTotals:
+    """The counts of the strip above the queue, of cases on this side of the wall."""
     asleep = _asleep(now_us)
     awake = sa.and_(cases.c.is_open, sa.not_(asleep))
     due_today = sa.and_(cases.c.due_at_us > now_us, cases.c.due_at_us <= now_us + DAY_US)
@@ -123,8 +141,10 @@ def queue_totals(connection: sa.Connection, *, now_us: int) -> QueueTotals:
         cases.c.state == "pending_approval",
         asleep,
         sa.not_(cases.c.is_open),
+        sa.and_(awake, cases.c.assignee == viewer) if viewer is not None else sa.false(),
     )
-    row = connection.execute(sa.select(*(sa.func.count(sa.case((condition, 1))) for condition in counts))).one()
+    query = sa.select(*(sa.func.count(sa.case((condition, 1))) for condition in counts)).select_from(cases)
+    row = connection.execute(query if wall is None else query.where(_behind(wall))).one()
     return QueueTotals(*(int(count) for count in row))
 
 
@@ -138,14 +158,23 @@ def _row(row: sa.Row[Any]) -> QueueRow:
     return QueueRow(case, row.priority, case.alert_count + case.alerts_after_closing - row.mine_seen)
 
 
-def _order(order: str, ranked: sa.ColumnElement[float]) -> tuple[sa.ColumnElement[Any], ...]:
-    return {
-        "priority": (ranked.desc(),),
-        "due": (),
-        "opened": (cases.c.opened_at_us.desc(),),
-        "amount": (cases.c.amount_minor.desc(),),
-        "alerts": (cases.c.alert_count.desc(),),
+def _order(order: str, ranked: sa.ColumnElement[float], *, is_reversed: bool) -> tuple[sa.ColumnElement[Any], ...]:
+    rating = sa.case({word: rank for rank, word in enumerate(RATINGS_FALLING)}, value=cases.c.risk_rating, else_=9)
+    column, is_falling = {
+        "priority": (ranked, True),
+        "due": (cases.c.due_at_us, False),
+        "opened": (cases.c.opened_at_us, True),
+        "amount": (cases.c.amount_minor, True),
+        "alerts": (cases.c.alert_count, True),
+        "state": (cases.c.state, False),
+        "assignee": (cases.c.assignee, False),
+        "segment": (cases.c.segment, False),
+        "rating": (rating, False),
+        "typology": (cases.c.typologies, False),
     }[order]
+    if is_falling is not is_reversed:
+        return (column.desc(),)
+    return (column.is_(None), column.asc())
 
 
 def _asleep(now_us: int) -> sa.ColumnElement[bool]:
@@ -172,10 +201,34 @@ def _conditions(wanted: QueueFilter, now_us: int) -> list[sa.ColumnElement[bool]
         conditions.append(cases.c.severity == wanted.severity)
     if wanted.subject_token is not None:
         conditions.append(cases.c.subject_token == wanted.subject_token)
-    if wanted.need_to_know is not None:
-        conditions.append(cases.c.need_to_know.in_(wanted.need_to_know))
+    if wanted.wall is not None:
+        conditions.append(_behind(wanted.wall))
+    if wanted.text is not None:
+        conditions.append(_has_text(wanted.text))
     # Lists are JSON texts of words without quotes inside, so that '"word"' occurs exactly where it is listed.
     for column, word in ((cases.c.typologies, wanted.typology), (cases.c.rules, wanted.rule)):
         if word is not None:
             conditions.append(column.contains(f'"{word}"', autoescape=True))
     return conditions
+
+
+def _behind(wall: Wall) -> sa.ColumnElement[bool]:
+    """The same as :func:`monitor.casework.access.may_see` says of those without the right; a test compares them."""
+    by = '"by":' + json.dumps(wall.viewer, ensure_ascii=False)
+    mine = sa.or_(cases.c.assignee == wall.viewer, cases.c.proposal.contains(by, autoescape=True))
+    return sa.or_(cases.c.need_to_know == "standard", sa.func.coalesce(mine, sa.false()))
+
+
+def _has_text(text: str) -> sa.ColumnElement[bool]:
+    columns = (cases.c.headline, cases.c.typologies, cases.c.typology, cases.c.rules)
+    found = [
+        sa.or_(*(column.icontains(word, autoescape=True) for column in columns), cases.c.case_id.startswith(_id(word)))
+        for word in text.split()[:TEXT_WORDS_MAX]
+    ]
+    return sa.and_(sa.true(), *found)
+
+
+def _id(word: str) -> str:
+    """How a case id begins that a person typed; letters and digits of it only."""
+    plain = "".join(letter for letter in word.upper().removeprefix("C-") if letter.isalnum())
+    return "C-" + plain

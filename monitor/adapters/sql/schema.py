@@ -335,3 +335,28 @@ control_totals = Table(
     Column("source", Text, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
 )
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", WORD, primary_key=True),
+    Column("full_name", Text, nullable=False),
+    Column("role", WORD, nullable=False),
+    Column("password_hash", Text),
+    Column("is_active", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until_us", BigInteger),
+    Column("settings", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", HASH, primary_key=True),
+    Column("name", WORD, ForeignKey("people.name"), nullable=False),
+    Column("csrf", HASH, nullable=False),
+    Column("began_at_us", BigInteger, nullable=False),
+    Column("used_at_us", BigInteger, nullable=False),
+)
+Index("ix_sessions_name", sessions.c.name)

@@ -1,0 +1,119 @@
+"""``aml serve``: the workbench in a browser; ``aml users``: who may come in."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from monitor.adapters.sql.people import PersonRefused, add_person, change_person, listed
+from monitor.adapters.sql.store import CaseStore
+from monitor.casework.access import RIGHTS
+from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
+
+users_app = typer.Typer(
+    help="Who may come in to the workbench, and with which role. Every change is in the journal.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+RoleOption = Annotated[str, typer.Option(metavar="ROLE", help=", ".join(RIGHTS))]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="read the password from standard input; else it is asked for")
+]
+
+
+def serve(
+    db: Db,
+    host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="the port to listen on")] = 8080,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="TIME", help="let the clock begin at TIME, or 'latest' alert's time"),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
+    ] = False,
+) -> None:
+    """Serve the workbench. Put TLS before it (a reverse proxy), or say --plain on your own machine."""
+    import uvicorn
+
+    from monitor.web.app import make_app
+    from monitor.web.desk import Desk
+
+    with desk(db) as store:
+        clock = _clock(as_of, store)
+        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain))
+        with store.reading() as connection:
+            if not listed(connection):
+                fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
+        sys.stderr.write(f"The workbench listens on http://{host}:{port}\n")
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def _clock(as_of: str | None, store: CaseStore) -> Callable[[], int]:
+    """The clock by which cases age: that on the wall, or one that began at another time."""
+    if as_of is None:
+        return wall_clock_us
+    begun_us, begun = time_of(as_of, store), time.monotonic()
+    return lambda: begun_us + int((time.monotonic() - begun) * 1e6)
+
+
+@users_app.command("add", epilog=examples("aml users add ann --role analyst --db bank.db"))
+def add_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the name to sign in with")],
+    db: Db,
+    role: RoleOption,
+    full_name: Annotated[str, typer.Option("--full-name", metavar="TEXT", help="how colleagues see it")] = "",
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Add a user of the workbench."""
+    password = _password(is_piped=password_stdin)
+    with _refusals(), desk(db) as store:
+        add_person(store, name=name, full_name=full_name, role=role, password=password, by=actor(None, "officer").name,
+                   now_us=wall_clock_us())  # fmt: skip
+    typer.echo(f"{name} may come in as {role}.")
+
+
+@users_app.command("change", epilog=examples("aml users change ann --role senior --db bank.db"))
+def change_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the user")],
+    db: Db,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help=", ".join(RIGHTS))] = None,
+    active: Annotated[
+        bool | None, typer.Option("--on/--off", show_default=False, help="let in again, or no more")
+    ] = None,
+    new_password: Annotated[bool, typer.Option("--new-password", help="ask for a new password")] = False,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Change a role or password, switch a user off or on, or end a lock. Its sessions end."""
+    password = _password(is_piped=password_stdin) if new_password or password_stdin else None
+    by = f"{actor(None, 'officer').name} (shell)"
+    with _refusals(), desk(db) as store:
+        person = change_person(store, name, by=by, now_us=wall_clock_us(), role=role, is_active=active,
+                               password=password)  # fmt: skip
+    typer.echo(f"{person.name}: {person.role}, {'active' if person.is_active else 'switched off'}.")
+
+
+@users_app.command("list", epilog=examples("aml users list --db bank.db"))
+def list_command(db: Db) -> None:
+    """All users, with role and whether they may come in."""
+    with desk(db) as store, store.reading() as connection:
+        for person in listed(connection):
+            typer.echo(f"{person.name:<20} {person.role:<14} {'active' if person.is_active else 'switched off'}")
+
+
+def _password(*, is_piped: bool) -> str:
+    if is_piped:
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What cannot be done to a user ends the command with a message."""
+    try:
+        yield
+    except PersonRefused as error:
+        fail(str(error), 1)

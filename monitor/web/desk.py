@@ -1,0 +1,47 @@
+"""What pages work with: the store, the clocks, and who tokens stand for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from monitor.adapters.sql.desk import Sees
+from monitor.adapters.sql.people import Person
+from monitor.adapters.sql.queue import Wall
+from monitor.adapters.sql.store import CaseStore
+from monitor.casework.access import RESTRICTED, may, may_see
+from monitor.domain.case import ROLES, Actor
+from monitor.web.door import Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a page is given.
+
+    Args:
+        store: The case store.
+        resolve: From a token in hex to what a person may read.
+        wall_us: The clock on the wall, µs UTC: sessions and when something was recorded.
+        now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
+        is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
+    """
+
+    store: CaseStore
+    resolve: Callable[[str], str]
+    wall_us: Callable[[], int]
+    now_us: Callable[[], int]
+    is_secure: bool = True
+    attempts: Attempts = field(default_factory=Attempts)
+
+
+def wall_of(person: Person) -> Wall | None:
+    """Behind which wall the person stands; ``None`` for who sees all reports."""
+    return None if may(person.role, RESTRICTED) else Wall(person.name)
+
+
+def sees(person: Person) -> Sees:
+    """Which cases are there for a person."""
+    return lambda case: may_see(case, name=person.name, role=person.role)
+
+
+def actor(person: Person) -> Actor:
+    """The person as the life cycle knows them. Who has no role in it may not move anything anyway."""
+    return Actor(person.name, person.role if person.role in ROLES else "analyst")

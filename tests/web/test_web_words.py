@@ -1,0 +1,63 @@
+"""Every word of a page has its word in every language."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from monitor.casework.access import RIGHTS
+from monitor.casework.lifecycle import MOVES, in_words
+from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
+from monitor.domain.case import CASE_STATES, OUTCOMES
+from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
+from monitor.web.app import _WORDS
+from monitor.web.pages import THEMES
+from monitor.web.queue import VIEWS
+from monitor.web.words import LANGUAGES, said, words_of
+
+TEMPLATES = Path(str(files("monitor.web") / "templates"))
+_SAID = re.compile(r"""_\(("([^"]+)"|'([^']+)')[,)]""")
+_HEADS = re.compile(r'head\("[a-z]+", "([^"]+)"')
+
+
+def in_templates() -> set[str]:
+    """What templates say as it stands there; prefixes of a set of words end with a space."""
+    found = set()
+    for path in TEMPLATES.glob("*.html"):
+        text = path.read_text("utf-8")
+        found |= {match[2] or match[3] for match in _SAID.finditer(text)} | set(_HEADS.findall(text))
+    return found
+
+
+def from_lists() -> set[str]:
+    """What comes from lists of the program."""
+    reasons = [each for codes in (*CLOSE_REASONS.values(), *MOVE_REASONS.values()) for each in codes.items()]
+    return {
+        *THEMES, *RIGHTS, *SEVERITIES, *RISK_RATINGS, *map(in_words, CASE_STATES), *_WORDS.values(),
+        *(each.replace("_", " ") for each in OUTCOMES), *(meaning for _, meaning in reasons),
+        *(code.replace("_", " ") for codes in CLOSE_REASONS.values() for code in codes),
+        *(f"view {view}" for view in VIEWS), *(f"move {move}" for move in MOVES if move not in ("close", "propose")),
+        *(move.meaning for move in MOVES.values()), "Nothing waits that you could take.",
+    }  # fmt: skip
+
+
+def test_there_are_words_to_look_for():
+    assert len(in_templates()) > 60
+    assert {"Queue", "{n} cases", "Words, C-… or A-…", "Assignee"} <= in_templates()
+
+
+@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+def test_every_word_has_one_in_the_language(language: str):
+    assert in_templates() | from_lists() <= words_of(language).keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_word_takes_the_values_that_its_english_takes(language: str):
+    for english, words in words_of(language).items():
+        assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", words))
+
+
+def test_english_that_depends_on_its_place_is_said():
+    assert said("en", "view mine") == "mine"
+    assert all(said("en", f"view {view}") != f"view {view}" for view in VIEWS)
