@@ -60,6 +60,8 @@ def test_a_segment_of_the_bank_is_one_although_no_partition_has_enough_customers
     wanted = one.snapshots[0, last]["quantiles"]
     assert len({str(wanted[segment]) for segment in ("", "retail", "agent", "student")}) > 1
     assert [some.snapshots[number, last]["quantiles"] for number in range(6)] == [wanted] * 6
+    customers = {some.snapshots[number, last]["customers"] for number in range(6)}
+    assert customers == {one.snapshots[0, last]["customers"]}
     # What one partition has by itself shows on the first day, when nothing was told before.
     first = [some.snapshots[number, FIRST_DAY + 1] for number in range(6)]
     assert max(each["customers"] for each in first) < one.snapshots[0, FIRST_DAY + 1]["customers"] / 2

@@ -8,7 +8,10 @@ import pytest
 
 from monitor.adapters.kafka import bank_records
 from monitor.adapters.kafka.payment_chunks import KIND as PAYMENTS
+from monitor.app.inputs import rulebook_of
 from monitor.app.streaming.partition import BANK, LogRecord, Partition
+from monitor.rulebook.plan import plan
+from monitor.rulebook.rule import Rule
 from tests.rulebook.small_rules import parameter, rule, window
 from tests.streaming.bank_logs import BankLogs, loaded_rules, of_random, rules
 
@@ -110,3 +113,20 @@ def test_of_a_partition_under_other_rules_only_the_measures_of_both_are_heard(
             assert heard[0, number].sum() > 10
         else:
             assert not heard[:, number].any()
+
+
+def test_a_measure_is_named_by_what_it_measures_in_any_rulebook():
+    two = parameter("two", "count", ("2",))
+
+    def made(number: int, over: str, where: str | None) -> Rule:
+        one = window(over, {"n": "count()"}, where=where, currency="EUR", parameters=(two,))
+        return rule("w.n > peer.w.n.p90", one, parameters=(two,), rule_id=f"AML-TST-{number:03}")
+
+    windows = [("3d", None), ("4d", None), ("3d", 'direction == "credit"'), ("3d", 'direction == "debit"')]
+    one, other = (
+        plan(rulebook_of([made(number, *each) for number, each in enumerate(chosen)]))
+        for chosen in (windows, windows[::-1])
+    )
+    names = [[program.name_of(rule.measures["w", "n"][0]) for rule in program.rules] for program in (one, other)]
+    assert names[0] == names[1][::-1]
+    assert len(set(names[0])) == len(windows)
