@@ -20,14 +20,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from deploy.servers.server import free_ports
 from monitor.adapters.kafka.alert_records import decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
+from monitor.adapters.snapshot_objects import FolderObjects
+from monitor.adapters.snapshots import SnapshotStore
 from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.settings import load_settings
+from monitor.app.state_formats import newest
 from monitor.app.streaming.given import given_inputs
 from monitor.app.streaming.partition import BANK, POSITIONS, LogRecord
 from monitor.app.streaming.waiting_messages import WAITING_MAX
@@ -41,6 +45,8 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
 ALL = range(PARTITIONS)
+OF_THE_BANK = ("engine.bank.", "engine.snapshot", "engine.peers.histograms")
+"""How arrays of a saved state begin that say what the partition knows of the whole bank."""
 INPUTS = {"AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off"}
 
 
@@ -205,6 +211,7 @@ def test_workers_that_are_killed_join_and_leave_raise_what_undisturbed_ones_rais
         wanted = one.compare(recorded)
         assert len(wanted.alerts) > 20
         assert min(wanted.heard_of()) > 50  # What was told is heard everywhere.
+        compare_saved(one, tmp_path / "store", wanted)
 
 
 def test_a_partition_that_is_blocked_waits_and_the_others_of_its_worker_do_not(
@@ -252,6 +259,19 @@ def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of
         at_fault.unlink()
         wanted = one.compare(recorded)
         assert 0 < len(others.alerts) <= len(before) < len(wanted.alerts)
+
+
+def compare_saved(one: Cluster, store: Path, wanted: Undisturbed) -> None:
+    """Compare what partitions saved last of the whole bank with what undisturbed ones hold, which heard all once."""
+    ends = one.legs.ends()
+    for number, partition in wanted.partitions.items():
+        saved = newest(SnapshotStore(FolderObjects(store / f"{one.topics[0]}-{number}")), partition.engine)
+        assert saved is not None
+        assert saved.position == ends[number]
+        held = {name: each for name, each in partition.save().items() if name.startswith(OF_THE_BANK)}
+        assert len(held) > 5
+        for name, each in held.items():
+            assert np.array_equal(saved.arrays[name], each), name
 
 
 def shows(port: int, path: str, pattern: str) -> None:
