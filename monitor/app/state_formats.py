@@ -13,6 +13,8 @@ raises it from N to N+1, in this order:
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from monitor.adapters.packed_arrays import Arrays
 from monitor.adapters.snapshots import Snapshot, SnapshotStore
 from monitor.engine import state
@@ -20,7 +22,14 @@ from monitor.engine.engine import Engine
 
 Upgrade = Callable[[Arrays], Arrays]
 
-UPGRADES: dict[int, Upgrade] = {}
+
+def _nothing_told_of_customers(arrays: Arrays) -> Arrays:
+    """Format 12: what other partitions told of their customers, which format 11 did not know."""
+    heads, places, counts = np.zeros((0, 5), np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64)
+    return arrays | {"engine.bank.heads": heads, "engine.bank.places": places, "engine.bank.counts": counts}
+
+
+UPGRADES: dict[int, Upgrade] = {11: _nothing_told_of_customers}
 """By format, what makes the next one of its arrays."""
 ENGINE = "engine."
 NO_LIMIT = 1 << 62

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.domain.alert import Alert
+from monitor.domain.bank_part import BankPart
 from monitor.domain.flow import OFFSET_BITS, FlowMessage
 from monitor.domain.identifiers import IdentifierKind
 from monitor.domain.partitions import Partition
@@ -117,6 +118,8 @@ class Step:
     """Payments of the batch that must go on, as whole rows, to partitions where further holders of an account live."""
     told: list[Told] = field(default_factory=list)
     """What other partitions must be told of the money of the batch."""
+    parts: list[BankPart] = field(default_factory=list)
+    """What all other partitions must be told of the customers of this one, at each change of day."""
 
 
 class Engine:
@@ -124,7 +127,8 @@ class Engine:
 
     Of several partitions it judges the legs of the keys that live in its own (:mod:`monitor.engine.ownership`); it must
     be given every payment that :func:`~monitor.engine.ownership.destinations` or another engine's :attr:`Step.forward`
-    send there, and hear what another's :attr:`Step.told` has for it. Positions of its alerts begin at ``first``.
+    send there, and hear what another's :attr:`Step.told` and :attr:`Step.parts` have for it. Positions of its alerts
+    begin at ``first``.
     """
 
     def __init__(
@@ -151,7 +155,7 @@ class Engine:
             for table, layout in enumerate(self.bound.layouts)
             for place, number in enumerate(layout.filters)
         }
-        self.peers = Peers(program.peers, program.hub_measure)
+        self.peers = Peers(program)
         self.firsts = Firsts()
         self.first = partition.number << OFFSET_BITS
         self.flow: Following | None = None
@@ -208,7 +212,9 @@ class Engine:
         result.told = [] if followed is None else followed.told
         for start, stop, day in self._days(batch, admitted.outcome):
             if self.day is not None and day > self.day:
-                result.snapshots.append(self.peers.publish(position=int(batch.position[start]), day=day))
+                position = int(batch.position[start])
+                result.parts += [] if ownership.is_of_all else [self.peers.part(position=position)]
+                result.snapshots.append(self.peers.publish(position=position, day=day))
             self.day = day
             first, last = np.searchsorted(admitted.legs.transaction, (start, stop))
             legs = admitted.legs.slice(int(first), int(last))

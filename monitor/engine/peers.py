@@ -3,12 +3,14 @@
 Per segment and measure a histogram counts the latest value of each customer: a customer counts once, however
 many payments it makes. Buckets are exact up to 63 and then 1/32 of the value wide, so a
 quantile is exact for small counts and at most 3.2 % high for large ones; histograms of
-partitions add up. A segment with fewer than 30 customers takes the whole bank's distribution; a bank with
-fewer has none.
+partitions add up. Each partition tells the others of its own at its change of day, and adds what they told last
+(:mod:`monitor.engine.bank_parts`). A segment with fewer than 30 customers takes the whole bank's distribution; a bank
+with fewer has none.
 
 A hub (payroll agent, marketplace, collection service) is recognised by steady behaviour: at least 50 distinct
 counterparties in 30 days, at each of the last 14 daily snapshots. A sudden fan-in of
-the same size is not a hub.
+the same size is not a hub. It is told by those who pay it and whom it pays, who are all seen where it lives: nothing
+of hubs is told.
 
 A snapshot is taken at each change of the UTC day of the log and used from there on. The shell records it as an
 input of the log, and an alert is explained with the recorded one; a resume measures it again from the history.
@@ -19,12 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monitor.domain.bank_part import BUCKETS, WHOLE_BANK, BankPart
 from monitor.domain.fields import PEER_QUANTILES
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
+from monitor.engine.bank_parts import BankParts, part_of
 from monitor.engine.compiled import inlined, kernel
+from monitor.rulebook.plan import Program
 
-BUCKETS = 64 + 32 * 57
 CUSTOMERS_MIN = 30
 HUB_COUNTERPARTIES_MIN = 50
 HUB_DAYS_MIN = 14
@@ -36,7 +40,8 @@ class BankSnapshot:
     """What the whole bank looked like before a log position.
 
     ``quantiles[segment, column]`` follows the columns of the program's peers; segment 0 is the whole bank and
-    stands for unknown segments. ``hubs`` are key rows, ``customers`` how many customers have had a payment so far.
+    stands for unknown segments. ``hubs`` are key rows of those who live in this partition, ``customers`` how many
+    customers have had a payment so far.
     """
 
     version: int
@@ -106,11 +111,13 @@ def _record(
 
 
 class Peers:
-    """Histograms of a partition, and the snapshot in force."""
+    """Histograms of a partition, what other partitions told of theirs, and the snapshot in force."""
 
-    def __init__(self, peers: tuple[tuple[int, str], ...], hub_measure: int) -> None:
-        self.peers = peers
-        self.columns = np.array(list(dict.fromkeys([hub_measure, *(column for column, _ in peers)])), np.int64)
+    def __init__(self, program: Program) -> None:
+        self.peers = peers = program.peers
+        columns = list(dict.fromkeys([program.hub_measure, *(column for column, _ in peers)]))
+        self.columns = np.array(columns, np.int64)
+        self.told = BankParts(tuple(program.name_of(column) for column in columns))
         self.last_bucket = np.full((1024, len(self.columns)), -1, np.int32)
         self.last_segment = np.zeros(1024, np.int32)
         self.histograms = np.zeros((8, len(self.columns), BUCKETS), np.int64)
@@ -153,14 +160,26 @@ class Peers:
         """Take over the measures of holder legs (``rows`` is -1 for others)."""
         _record(rows, operation, segment, self.columns, measures, self.last_bucket, self.last_segment, self.histograms)
 
+    def part(self, *, position: int) -> BankPart:
+        """What this partition adds to the snapshots of others."""
+        segments = np.array([WHOLE_BANK, *self.segment_code], np.int32)
+        return part_of(position, self.told.measures, segments, self.histograms[: len(segments)])
+
+    def hear(self, teller: int, part: BankPart, *, began: int) -> None:
+        """Take in what another partition adds, from the next snapshot on."""
+        self.number_segments(part.segments.astype(np.int64))
+        self.make_room(0)
+        self.told.hear(teller, part, self.index_of, began=began)
+
     def publish(self, *, position: int, day: int) -> BankSnapshot:
         """The snapshot of now; it is in force from the next leg on."""
         many = self.last_bucket[:, 0] >= bucket_of(HUB_COUNTERPARTIES_MIN)
         self.hub_days = np.where(many, np.minimum(self.hub_days + 1, 30_000), 0).astype(np.int16)
         version = 1 if self.snapshot is None else self.snapshot.version + 1
         hubs = np.flatnonzero(self.hub_days >= HUB_DAYS_MIN).astype(np.int32)
-        customers = int((self.last_bucket[:, 0] >= 0).sum())
-        snapshot = BankSnapshot(version, position, day, self._quantiles(), hubs, customers)
+        histograms = self.told.merged(self.histograms[: len(self.segment_code) + 1])
+        customers = int(histograms[0, 0].sum())
+        snapshot = BankSnapshot(version, position, day, self._quantiles(histograms), hubs, customers)
         self.use(snapshot)
         return snapshot
 
@@ -172,10 +191,10 @@ class Peers:
         self.is_hub[:] = 0
         self.is_hub[snapshot.hubs] = 1
 
-    def _quantiles(self) -> npt.NDArray[np.int64]:
-        segments = len(self.segment_code) + 1
+    def _quantiles(self, histograms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        segments = len(histograms)
         table = np.full((segments, max(len(self.peers), 1)), UNKNOWN, np.int64)
-        cumulated = np.cumsum(self.histograms[:segments], axis=2)
+        cumulated = np.cumsum(histograms, axis=2)
         for number, (column, quantile) in enumerate(self.peers):
             k = int(np.flatnonzero(self.columns == column)[0])
             for segment in range(segments):

@@ -15,7 +15,7 @@ from monitor.engine import anomalies
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 
-FORMAT = 11
+FORMAT = 12
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
@@ -61,6 +61,7 @@ def save(engine: Engine) -> Arrays:
     peers = engine.peers
     arrays |= {f"peers.{name}": getattr(peers, name) for name in _PEERS}
     arrays["peers.segments"] = np.array(peers.segment_code, np.int64)
+    arrays |= {f"bank.{name}": values for name, values in peers.told.save().items()}
     if peers.snapshot is not None:
         snapshot = peers.snapshot
         arrays["snapshot"] = np.array([snapshot.version, snapshot.position, snapshot.day, snapshot.customers], np.int64)
@@ -101,6 +102,7 @@ def load(engine: Engine, arrays: Arrays) -> None:
     for name in _PEERS:
         setattr(peers, name, np.array(arrays[f"peers.{name}"]))
     peers.restore_segments(arrays["peers.segments"].tolist())
+    peers.told.load({name[5:]: values for name, values in arrays.items() if name.startswith("bank.")})
     if "snapshot" in arrays:
         version, position, day, customers = arrays["snapshot"].tolist()
         quantiles, hubs = np.array(arrays["snapshot.quantiles"]), np.array(arrays["snapshot.hubs"])

@@ -8,8 +8,10 @@ The program names things by words (fields, parameters, literals, lists); the eng
 codes when it loads the program.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
+from monitor.domain.bank_part import NAME_BYTES
 from monitor.domain.flow import FLOW_NAMES
 from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int32s, Int64s
@@ -110,6 +112,8 @@ class Program:
     sets: tuple[tuple[str, tuple[str, ...], str | None], ...]
     """(vocabulary, words, name of a list or None)."""
     filters: tuple[FilterPlan, ...]
+    meanings: tuple[str, ...]
+    """The meaning of each filter, as text."""
     tables: tuple[TablePlan, ...]
     rules: tuple[RulePlan, ...]
     measures: tuple[WindowMeasure, ...]
@@ -122,6 +126,12 @@ class Program:
     def follows_money(self) -> bool:
         """Whether a rule asks for the flow of money."""
         return any(use.name in FLOW_NAMES for use in self.fields)
+
+    def name_of(self, column: int) -> bytes:
+        """Eight bytes that name a measure by what it is, the same in every program that has it."""
+        measure = self.measures[column]
+        meaning = replace(measure, filter=0), self.meanings[measure.filter]
+        return sha256(repr(meaning).encode()).digest()[:NAME_BYTES]
 
 
 @dataclass(slots=True)
@@ -183,6 +193,7 @@ def plan(rulebook: Rulebook) -> Program:
         literals=tuple(columns.literals),
         sets=tuple(columns.sets),
         filters=tuple(columns.filter_plans),
+        meanings=tuple(columns.filters),
         tables=_tables(columns.measures, columns.filter_plans, {hub_measure, *(m for m, _ in columns.peers)}),
         rules=rules,
         measures=tuple(columns.measures),

@@ -158,7 +158,7 @@ def test_of_two_formats_the_newest_state_is_taken_and_that_of_other_rules_never(
         {OLDER: lambda arrays: first_step(second_step(arrays))},
     )
     store = SnapshotStore(FolderObjects(tmp_path))
-    now, then = newest(store, engine), newest(store, engine, upgrades=upgrades)
+    now, then = newest(store, engine, upgrades={}), newest(store, engine, upgrades=upgrades)
     assert now is not None
     assert then is not None
     assert (now.position, then.position) == (until(), until() + 5)

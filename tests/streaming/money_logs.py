@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from monitor.app.inputs import LoadedInputs
-from monitor.app.streaming.partition import FLOW, LogRecord, Partition
+from monitor.app.streaming.partition import BANK, FLOW, LogRecord, Partition
 from monitor.domain.alert import Alert
 from monitor.rulebook.plan import plan
 from monitor.rulebook.rule import Rule, Rulebook
@@ -67,6 +67,6 @@ class MoneyLogs:
             waiting = [each for number in range(self.count) for each in self.put(number, record.kind, record.value)]
             while waiting:
                 number, kind, value = waiting.pop(0)
-                assert kind == FLOW
+                assert kind in (FLOW, BANK)
                 waiting += self.put(number, kind, value)
         return self

@@ -10,6 +10,7 @@ from monitor.adapters.leg_history import HistoryBusy, history_folder
 from monitor.app.explaining import Explained, Explainer
 from monitor.app.streaming.judged_with import JudgedWith
 from monitor.app.streaming.leg_log import RecordedLog
+from monitor.engine import peers
 from tests.app.rough_bank import RULES, RoughBank, rough_bank
 from tests.streaming.legs_stream import KEY
 from tests.streaming.recorded_logs import RecordedBank, of_rough
@@ -17,6 +18,8 @@ from tests.streaming.recorded_logs import RecordedBank, of_rough
 SEED, COUNT, SAMPLE = 2, 300, 25
 FLOW = f"AML-BEH-{len(RULES):03}"
 """The rule that follows money."""
+PEERS = "AML-BEH-009"
+"""The rule that compares with peers."""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,23 @@ def test_alerts_of_three_partitions_come_out_the_same(three: RecordedBank):
     assert all(each.payments for each in found.values())
     assert len({each.evidence["position"] >> 40 for each in found.values()}) == 3
     assert len(found) - len(lost) > SAMPLE
+
+
+def test_a_comparison_with_the_whole_bank_comes_out_the_same_in_each_partition(
+    source: RoughBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """No partition has so many customers; the bank has."""
+    monkeypatch.setattr(peers, "CUSTOMERS_MIN", 9)
+    bank = of_rough(tmp_path, source.folder, source.inputs, partitions=3)
+    bank.judge()
+    bank.record()
+    compared = [each.alert_id for each in bank.alerts if each.source.id == PEERS]
+    with bank.explainer() as explainer:
+        found = {each: explainer.explain(each) for each in compared}
+    assert what_differs(found) == []
+    quantiles = [numbers(each).get("peer.y.who.p50") for each in found.values()]
+    known = [each.evidence["position"] >> 40 for each, value in zip(found.values(), quantiles, strict=True) if value]
+    assert len(set(known)) > 1, quantiles
 
 
 def test_a_state_that_began_later_in_the_log_is_told_from_the_history(source: RoughBank, tmp_path: Path):

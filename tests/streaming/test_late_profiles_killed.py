@@ -67,7 +67,7 @@ def test_a_version_that_is_deleted_and_comes_back_is_judged_by_whoever_holds_the
     gone = {profile_key(each.customer, each.version): each.value for each in batch.versions[::2]}
     kept._redis.delete(*gone)
     half = len(payments) // 2
-    log = Log([[], [], [], []], {}, env)
+    log = Log([[], [], [], []], loaded, env)
     more = {"AML_REDIS_URL": redis_url, "AML_WORKER_PROFILE_WAIT_SECONDS": "0.5", "AML_TEST_PROFILES": "redis"}
     with cluster(kafka_bootstrap, tmp_path, log) as one:
         one.env |= more

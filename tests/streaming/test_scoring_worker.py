@@ -1,4 +1,8 @@
-"""Scoring workers at a real broker: killed, joined and left, they raise what an undisturbed engine raises."""
+"""Scoring workers at a real broker: killed, joined and left, they raise what undisturbed partitions raise.
+
+Partitions tell each other of their customers, and where that stands in their logs depends on time. So what is wanted
+is what the log leads to as the brokers have it in the end.
+"""
 
 import os
 import random
@@ -9,32 +13,40 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from deploy.servers.server import free_ports
 from monitor.adapters.kafka.alert_records import decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
-from monitor.app.inputs import load_inputs
+from monitor.adapters.snapshot_objects import FolderObjects
+from monitor.adapters.snapshots import SnapshotStore
+from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.settings import load_settings
+from monitor.app.state_formats import newest
 from monitor.app.streaming.given import given_inputs
-from monitor.app.streaming.partition import POSITIONS, LogRecord, Partition
+from monitor.app.streaming.partition import BANK, POSITIONS, LogRecord
 from monitor.app.streaming.waiting_messages import WAITING_MAX
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, simulated
+from tests.streaming.legs_at_brokers import LegsAtBrokers, Undisturbed, told_in, undisturbed
 from tests.streaming.legs_stream import KEY, LegsStream
 from tests.streaming.no_profiles import NoProfiles
 
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
+ALL = range(PARTITIONS)
+OF_THE_BANK = ("engine.bank.", "engine.snapshot", "engine.peers.histograms")
+"""How arrays of a saved state begin that say what the partition knows of the whole bank."""
 INPUTS = {"AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off"}
 
 
@@ -46,6 +58,8 @@ class Cluster:
     env: dict[str, str]
     group: str = field(default_factory=lambda: uuid4().hex)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    produced: dict[int, list[tuple[str, bytes]]] = field(default_factory=lambda: {number: [] for number in ALL})
+    """By partition, kinds and values of what the test has given."""
 
     @property
     def topics(self) -> tuple[str, str, str]:
@@ -76,6 +90,11 @@ class Cluster:
             headers = [("kind", record.kind.encode()), ("format", b"1")]
             producer.produce(self.topics[0], record.value, partition=number, headers=headers)
         assert producer.flush(30) == 0
+        self.produced[number] += [(record.kind, record.value) for record in records]
+
+    @property
+    def legs(self) -> LegsAtBrokers:
+        return LegsAtBrokers(self.client, self.topics[0], self.group, PARTITIONS)
 
     def alerts(self) -> dict[str, Alert]:
         """All alerts so far by id; those that come again must be the same."""
@@ -94,21 +113,48 @@ class Cluster:
         reader.close()
         return found
 
-    def wait_for(self, wanted: dict[str, Alert], seconds: float = 240, *, subset: bool = False) -> None:
-        """Wait until the alerts that are wanted are there, and compare; with ``subset`` others may be there too."""
+    def wait_for(self, wanted: dict[str, Alert], seconds: float = 240) -> None:
+        """Wait until the alerts that are wanted are there, and compare."""
         until = time.monotonic() + seconds
         while not wanted.keys() <= (found := self.alerts()).keys() and time.monotonic() < until:
             assert all(worker.poll() is None for worker in self.workers), "a worker ended by itself"
             time.sleep(0.5)
-        assert {name: alert for name, alert in found.items() if name in wanted or not subset} == wanted
+        assert found == wanted
+
+    def wait_until_judged(self, numbers: Collection[int] = ALL, seconds: float = 240) -> list[int]:
+        """Wait until all that some partitions hold is judged and committed; the ends of all."""
+        until = time.monotonic() + seconds
+        while not self.legs.is_judged(numbers):
+            assert all(worker.poll() is None for worker in self.workers), "a worker ended by itself"
+            assert time.monotonic() < until, f"{self.legs.committed()} of {self.legs.ends()} is judged"
+            time.sleep(0.3)
+        return self.legs.ends()
+
+    def compare(self, log: "Log", numbers: Collection[int] = ALL, seconds: float = 240) -> Undisturbed:
+        """Wait until some partitions are judged to their ends, and compare what they led to with undisturbed ones.
+
+        What the log holds of all is what the test has given, and what partitions have told each other.
+        """
+        self.wait_until_judged(numbers, seconds)
+        logs = self.legs.logs()
+        for number in ALL:
+            given = [(record.kind, record.value) for record in logs[number] if record.kind != BANK]
+            assert given == self.produced[number]
+        wanted = undisturbed(logs, log.loaded, NoProfiles, numbers)
+        found = self.alerts()
+        assert {name: each for name, each in found.items() if each.position // POSITIONS in numbers} == wanted.alerts
+        assert {key: values for key, values in told_in(logs).items() if key[0] in numbers} == wanted.told
+        assert wanted.told.keys() == {(number, to) for number in numbers for to in ALL if to != number}
+        return wanted
 
 
 @dataclass(frozen=True)
 class Log:
-    """What each partition of the log holds, and the alerts of undisturbed partitions over it."""
+    """What each partition of the log is given."""
 
     records: list[list[LogRecord]]
-    alerts: dict[str, Alert]
+    loaded: LoadedInputs
+    """The rules and the like that workers have."""
     env: dict[str, str]
     """Settings that name rates and entities."""
 
@@ -138,14 +184,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Log:
     loaded = load_inputs(given_inputs(load_settings(INPUTS | env).inputs))
     values = [each.value for each in LegsStream.of(source.payments, loaded).records(rows=60)]
     values = [*values[:30], *values[20:40], *values[30:]]
-    logs, alerts = [], {}
-    for number in range(PARTITIONS):
-        records = [LogRecord(offset, "payments", value) for offset, value in enumerate(values)]
-        partition = Partition(number, PARTITIONS, loaded, KEY, NoProfiles)
-        alerts |= {each.alert_id: each for each in partition.step(records).alerts}
-        logs.append(records)
-    assert len(alerts) > 20
-    return Log(logs, alerts, env)
+    records = [LogRecord(offset, "payments", value) for offset, value in enumerate(values)]
+    return Log([records] * PARTITIONS, loaded, env)
 
 
 def test_workers_that_are_killed_join_and_leave_raise_what_undisturbed_ones_raise(
@@ -168,7 +208,10 @@ def test_workers_that_are_killed_join_and_leave_raise_what_undisturbed_ones_rais
             while len(one.workers) < 1 or (len(one.workers) < 3 and rng.random() < 0.3):
                 one.start()
         assert kills > 3
-        one.wait_for(recorded.alerts)
+        wanted = one.compare(recorded)
+        assert len(wanted.alerts) > 20
+        assert min(wanted.heard_of()) > 50  # What was told is heard everywhere.
+        compare_saved(one, tmp_path / "store", wanted)
 
 
 def test_a_partition_that_is_blocked_waits_and_the_others_of_its_worker_do_not(
@@ -182,11 +225,11 @@ def test_a_partition_that_is_blocked_waits_and_the_others_of_its_worker_do_not(
         for number, records in enumerate(recorded.records):
             one.produce(number, records)
         one.start()
-        others = {name: alert for name, alert in recorded.alerts.items() if alert.position // POSITIONS != 0}
-        assert 0 < len(others) < len(recorded.alerts)
-        one.wait_for(others)
+        others = one.compare(recorded, ALL[1:])
+        assert one.alerts() == others.alerts
         blocked.unlink()
-        one.wait_for(recorded.alerts)
+        wanted = one.compare(recorded)
+        assert 0 < len(others.alerts) < len(wanted.alerts)
 
 
 def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of_its_worker_go_on(
@@ -207,15 +250,28 @@ def test_a_partition_that_cannot_be_judged_waits_and_is_said_while_the_others_of
         one.start()
         for number, records in list(enumerate(recorded.records))[1:]:
             one.produce(number, records)
-        others = {name: alert for name, alert in recorded.alerts.items() if alert.position // POSITIONS != 0}
-        assert 0 < len(others) < len(recorded.alerts)
-        one.wait_for(others, subset=True)
+        others = one.compare(recorded, ALL[1:])
         shows(health, "/ready", "partition 0 raises")
         shows(health, "/metrics", "(?m)^aml_step_errors_total [1-9]")
         shows(health, "/metrics", r'aml_partition_paused\{partition="0",worker="score"\} 1\.0')
         shows(faust, "/performance/", "assignment")
+        before = one.alerts()
         at_fault.unlink()
-        one.wait_for(recorded.alerts)
+        wanted = one.compare(recorded)
+        assert 0 < len(others.alerts) <= len(before) < len(wanted.alerts)
+
+
+def compare_saved(one: Cluster, store: Path, wanted: Undisturbed) -> None:
+    """Compare what partitions saved last of the whole bank with what undisturbed ones hold, which heard all once."""
+    ends = one.legs.ends()
+    for number, partition in wanted.partitions.items():
+        saved = newest(SnapshotStore(FolderObjects(store / f"{one.topics[0]}-{number}")), partition.engine)
+        assert saved is not None
+        assert saved.position == ends[number]
+        held = {name: each for name, each in partition.save().items() if name.startswith(OF_THE_BANK)}
+        assert len(held) > 5
+        for name, each in held.items():
+            assert np.array_equal(saved.arrays[name], each), name
 
 
 def shows(port: int, path: str, pattern: str) -> None:

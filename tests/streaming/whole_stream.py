@@ -13,7 +13,6 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from monitor.adapters.kafka import legs_log
 from monitor.adapters.kafka.alert_records import encode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.adapters.redis.profiles import ProfileStore
@@ -22,11 +21,12 @@ from monitor.app.inputs import LoadedInputs, load_inputs
 from monitor.app.settings import Settings, load_settings
 from monitor.app.streaming.announced_profiles import AnnouncedProfiles
 from monitor.app.streaming.given import given_inputs
-from monitor.app.streaming.partition import LogRecord, Partition
+from monitor.app.streaming.partition import Partition
 from monitor.app.streaming.token_table import TokenTable
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, Source
 from tests.streaming.alert_stream import Sent, home, undisturbed, without_inputs
+from tests.streaming.legs_at_brokers import LegsAtBrokers, Logs, Undisturbed, told_in, without_repeats
 from tests.streaming.legs_stream import KEY
 
 LEGS, ALERTS = 4, 3
@@ -169,25 +169,31 @@ class WholeStream:
     # What should be there -----------------------------------------------------------------------------
 
     def wanted(self) -> dict[str, str]:
-        """The store of an undisturbed run of the recorded log: partition by partition, record by record."""
-        return undisturbed(self.folder / "wanted.db", self._records(), self.loaded)
+        """The store of an undisturbed run of the recorded log: partition by partition, record by record.
 
-    def _records(self) -> Iterator[Sent]:
+        What partitions have told each other must be what undisturbed ones tell.
+        """
+        client = self.settings.kafka.client()
+        logs, run = LegsAtBrokers(client, "legs", "aml-score", LEGS).logs(), Undisturbed()
+        found = undisturbed(self.folder / "wanted.db", self._records(logs, run), self.loaded)
+        assert told_in(logs) == run.told
+        assert len(run.told) == LEGS * (LEGS - 1)
+        return found
+
+    def _records(self, logs: Logs, run: Undisturbed) -> Iterator[Sent]:
         kept = ProfileStore(self.redis)
 
         def profiles(tokens: TokenTable) -> AnnouncedProfiles:
             return AnnouncedProfiles(kept, tokens, wait_seconds=0)
 
-        client, loaded = self.settings.kafka.client(), self.loaded
-        for number, end in enumerate(self.ends("legs")):
+        loaded = self.loaded
+        for number, records in logs.items():
             partition = Partition(number, LEGS, loaded, KEY, profiles)
-            for records in legs_log.stretch(client, "legs", number, 0, end):
-                for offset, kind, value in records:
-                    judged = partition.step([LogRecord(offset, kind, value)])
-                    by_home: dict[int, list[Alert]] = defaultdict(list)
-                    for alert in judged.alerts:
-                        by_home[home(alert.subject.token, ALERTS)].append(alert)
-                    yield from (Sent(place, encode(alerts)) for place, alerts in sorted(by_home.items()))
+            for record in without_repeats(records):
+                by_home: dict[int, list[Alert]] = defaultdict(list)
+                for alert in run.take(partition, [record]):
+                    by_home[home(alert.subject.token, ALERTS)].append(alert)
+                yield from (Sent(place, encode(alerts)) for place, alerts in sorted(by_home.items()))
 
 
 def parts(path: Path, count: int) -> list[bytes]:

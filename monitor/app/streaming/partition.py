@@ -7,6 +7,7 @@
     refusals ─► counted by feed and day, as payments are
     profiles_late ─► the same of versions that were missing ─► what lacked them decided again ─► alerts
     flow ─► what another partition tells of money ─► engine.hear ─► alerts of payees who waited for it
+    bank ─► what another partition tells of its customers ─► the next bank snapshot
 
 A partition keeps everything that its verdicts depend on, so they are the same in every process, however the log was cut
 and whenever its state was saved and loaded. It knows neither Kafka nor the clock on the wall: a shell hands it records,
@@ -27,7 +28,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from monitor.adapters.kafka import flow_records
+from monitor.adapters.kafka import bank_records, flow_records
+from monitor.adapters.kafka.bank_records import BankRecordError
 from monitor.adapters.kafka.feed_records import REFUSALS, RecordUnreadable, decode_refusals
 from monitor.adapters.kafka.flow_records import FlowRecord, FlowRecordError
 from monitor.adapters.kafka.missing_profiles import LATE, MISSING, decode_missing
@@ -43,6 +45,7 @@ from monitor.adapters.redis.stored_profile import StoredProfile
 from monitor.app.engine_refusals import REASONS
 from monitor.app.feed_totals import FeedTotals
 from monitor.app.inputs import LoadedInputs, engine_inputs
+from monitor.app.streaming import bank_told
 from monitor.app.streaming.profile_source import Asked, versions_of
 from monitor.app.streaming.token_table import TokenTable
 from monitor.app.streaming.waiting_chunks import WaitingChunks
@@ -56,7 +59,7 @@ from monitor.engine.engine import Engine, Step
 from monitor.engine.flow_messages import UnsoundMessage
 from monitor.engine.profiles import ProfileTable
 
-PAYMENTS, PROFILES, FLOW = "payments", "profiles", flow_records.KIND
+PAYMENTS, PROFILES, FLOW, BANK = "payments", "profiles", flow_records.KIND, bank_records.KIND
 POSITIONS = 1 << 40
 """Positions of one partition: the first of partition n is ``n * POSITIONS``."""
 ROWS_MAX = 65_536
@@ -244,6 +247,9 @@ class Partition:
         elif record.kind == FLOW:
             self._judge(waiting, judged)
             self._hear(record.value, judged)
+        elif record.kind == BANK:
+            self._judge(waiting, judged)
+            self._hear_of_customers(record.value)
         else:
             raise Damaged(f"no record of the log is of kind {record.kind!r}")
 
@@ -279,11 +285,8 @@ class Partition:
             return
         try:
             told = flow_records.decode(value, len(self._others_began))
-            if told.began < self._others_began[told.teller]:  # A worker that does not know yet that it is none.
+            if not self._is_heard(told.teller, told.began):
                 return
-            if told.began > self._others_began[told.teller]:
-                self._others_began[told.teller] = told.began
-                flow.table.listen_anew(told.teller)
 
             def code_of(tokens: Bytes16) -> Int32s:
                 return self.tokens.add(tokens, told.kinds, lambda row: None)
@@ -295,13 +298,37 @@ class Partition:
         judged.steps.append(heard)
         judged.messages += self._messages(heard)
 
+    def _hear_of_customers(self, value: bytes) -> None:
+        """Take in what another partition adds to bank snapshots; it takes no place among the positions."""
+        try:
+            told = bank_records.decode(value, len(self._others_began))
+        except BankRecordError as error:
+            raise Damaged(str(error)) from None
+        if told.teller == self.number:
+            raise Damaged(f"a record of kind bank tells partition {self.number} of itself")
+        if self._is_heard(told.teller, told.began):
+            self.engine.peers.hear(told.teller, bank_told.part_of(told, self.tokens), began=told.began)
+
+    def _is_heard(self, teller: int, began: int) -> bool:
+        """Whether a partition is heard: not a worker that does not know yet that it is none. One that begins later
+        counts its positions anew."""
+        if began > self._others_began[teller]:
+            self._others_began[teller] = began
+            if self.engine.flow is not None:
+                self.engine.flow.table.listen_anew(teller)
+        return began == int(self._others_began[teller])
+
     def _messages(self, stepped: Step) -> list[tuple[int, str, bytes]]:
-        """What other partitions must be told of money."""
+        """What other partitions must be told of money, and of the customers here."""
         found = []
         for told in stepped.told:
             kinds = self.tokens.kinds[self.tokens.codes_of_tokens(told.message.names)]
             record = FlowRecord(self.number, self.began, told.message, told.ids, kinds)
             found.append((told.partition, FLOW, flow_records.encode(record)))
+        others = [number for number in range(len(self._others_began)) if number != self.number]
+        for part in stepped.parts:
+            values = bank_told.records_of(part, self.tokens, teller=self.number, began=self.began)
+            found += [(number, BANK, value) for value in values for number in others]
         return found
 
     def _judge_again(self, found: Sequence[StoredProfile], judged: Judged) -> None:
