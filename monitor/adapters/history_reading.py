@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.adapters.history import TOKENS_FOLDER
-from monitor.adapters.history_parts import SCHEMA, Tokens, read_part, with_tokens
+from monitor.adapters.history_parts import SCHEMA, Tokens, batch_of, read_part, with_tokens
 from monitor.adapters.history_tokens import read_tokens
+from monitor.domain.transaction import TransactionBatch
 
 _CLOCK_COLUMN = "clock_us"
 
@@ -56,6 +57,23 @@ class HistoryReader:
                 return
             table, _ = read_part(path, list(dict.fromkeys(("position", *columns))))
             yield table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
+
+    def batches(self, *, start: int, stop: int) -> Iterator[TransactionBatch]:
+        """The payments from log position ``start`` up to ``stop`` in their order, with identifiers as codes.
+
+        Raises:
+            DamagedError: A part cannot be read.
+        """
+        paths = sorted(self.folder.glob("day=*/part-*.parquet"), key=lambda path: path.stem)
+        firsts = [int(path.stem.removeprefix("part-")) for path in paths]
+        for number, path in enumerate(paths):
+            behind = firsts[number + 1] if number + 1 < len(paths) else stop
+            if behind <= start or firsts[number] >= stop:
+                continue
+            batch = batch_of(read_part(path)[0])
+            first, last = np.searchsorted(batch.position, (start, stop))
+            if last > first:
+                yield batch.slice(int(first), int(last))
 
     def rows(self, wanted: Wanted, *, columns: tuple[str, ...], stop: int) -> pa.Table:
         """All columns of the rows that ``wanted`` chooses by ``columns``, and ``clock_us``: the clock of the log there.

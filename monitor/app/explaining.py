@@ -23,10 +23,11 @@ from monitor.app.explaining_models import facts_again, payments_of
 from monitor.app.model_cards import Card, cards_in_use
 from monitor.app.rerun_flow import flow_names
 from monitor.app.rerun_history import HistoryLost, Row
+from monitor.app.rerun_models import alert_again
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
-from monitor.domain.alert import MODEL, REEVALUATED, ParameterInForce, Quantity, alert_id
+from monitor.domain.alert import MODEL, REEVALUATED, Alert, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind, Unit
@@ -162,11 +163,15 @@ class Explainer:
         cards = cards_in_use()
         try:
             payments = payments_of(evidence, self.rerunner, self.vault)
-            facts, measures = facts_again(self.db, evidence)
+            facts, measures = facts_again(evidence, self._model_again(evidence))
         except LOST as error:
             return Explained(evidence, subject, None, lost=(str(error),), cards=cards)
         differences = tuple(_differences(facts, measures))
         return Explained(evidence, subject, None, facts, measures, (), payments, differences, cards=cards)
+
+    def _model_again(self, evidence: Evidence) -> Alert | None:
+        """What fresh models raise at the alert's payment."""
+        return alert_again(self.db, evidence)
 
     def _compare(self, evidence: Evidence, subject: str, again: Rerun) -> Explained:
         measures = tuple(_measures(evidence, again))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ import pyarrow as pa
 
 from monitor.adapters.vault import Texts
 from monitor.app.explained import Compared, ComparedMeasure, Payment, TextsByPosition
-from monitor.app.rerun_models import alert_again
 from monitor.app.rerunning import Rerunner
 from monitor.casework.evidence import stored_alert
-from monitor.domain.alert import Quantity
+from monitor.domain.alert import Alert, Quantity
 from monitor.domain.countries import COUNTRIES
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import UNKNOWN, format_time
@@ -30,13 +28,8 @@ _FACTS = {
 """What is compared beside the numbers, by its key in the evidence."""
 
 
-def facts_again(db: Path, evidence: Evidence) -> tuple[tuple[Compared, ...], tuple[ComparedMeasure, ...]]:
-    """Every fact and number of the alert twice.
-
-    Raises:
-        As :func:`monitor.app.rerun_models.alert_again`.
-    """
-    alert = alert_again(db, evidence)
+def facts_again(evidence: Evidence, alert: Alert | None) -> tuple[tuple[Compared, ...], tuple[ComparedMeasure, ...]]:
+    """Every fact and number of the alert twice; ``alert`` is what was raised again."""
     if alert is None:
         return (Compared("the score reaches the threshold", "true", "false"),), ()
     again = json.loads(stored_alert(alert).evidence)

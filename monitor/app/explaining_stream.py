@@ -17,8 +17,10 @@ from monitor.app.explaining import LOST, Explained, Explainer
 from monitor.app.explaining_models import payments_of
 from monitor.app.model_cards import cards_in_use
 from monitor.app.rerun_legs import PartitionFiles, only, partition_files, partition_of, payments_by_partition
+from monitor.app.rerun_legs_models import alert_again
 from monitor.app.rerunning import Evidence
 from monitor.app.streaming.given import RUN_START
+from monitor.domain.alert import MODEL, Alert
 
 LEGS = "legs"
 """The topic of which the history is."""
@@ -61,23 +63,20 @@ class StreamExplainer(Explainer):
             return Explained(evidence, subject, None, lost=(str(error),))
 
     def _by(self, files: PartitionFiles, evidence: Evidence) -> Explained:
-        self.rerunner, self.vault = files.rerunner, files.texts
+        self._opened, self.rerunner, self.vault = files, files.rerunner, files.texts
         subject = files.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
         try:
             placed = files.placed(evidence)
         except LOST as error:
             payments = self._payments_named(files, evidence) if files.has(evidence) else ()
-            return Explained(evidence, subject, None, payments=payments, lost=(str(error),))
+            cards = cards_in_use() if evidence["source"]["kind"] == MODEL else ()
+            return Explained(evidence, subject, None, payments=payments, lost=(str(error),), cards=cards)
         explained = super().explain_evidence(placed)
         payments = explained.payments or self._payments_named(files, placed)
         return replace(explained, evidence=evidence, payments=payments)
 
-    def _explain_model(self, evidence: Evidence, subject: str) -> Explained:
-        lost = (
-            "alerts of the anomaly models are not raised again from the history of a partition yet; the payments are "
-            "those behind the alert",
-        )
-        return Explained(evidence, subject, None, lost=lost, cards=cards_in_use())
+    def _model_again(self, evidence: Evidence) -> Alert | None:
+        return alert_again(self._opened, evidence)
 
     def _payments_named(self, files: PartitionFiles, evidence: Evidence) -> tuple[Payment, ...]:
         """The payments that the alert names, also those on a way of money in the logs of other partitions."""

@@ -28,6 +28,7 @@ from monitor.adapters.leg_history import (
     read_manifest,
 )
 from monitor.adapters.vault import PlainVault, Texts
+from monitor.app.kept_inputs import kept_models
 from monitor.app.rerun_flow import flow_names
 from monitor.app.rerun_history import HistoryLost
 from monitor.app.rerun_inputs import InputsThen
@@ -35,14 +36,14 @@ from monitor.app.rerun_log_profiles import LogProfiles
 from monitor.app.rerun_profiles import ProfileVersions
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.streaming.judged_with import Note, inputs_log, notes_of
-from monitor.domain.alert import DEGRADED, REEVALUATED
+from monitor.domain.alert import DEGRADED, MODEL, REEVALUATED
 from monitor.domain.flow import OFFSET_BITS
 from monitor.domain.identifiers import PERSONAL_KINDS, TOKEN_BYTES, IdentifierKind
 from monitor.domain.partitions import home_of
 from monitor.domain.time import format_time
 
 _ROW = (1 << OFFSET_BITS) - 1
-_BEHIND = "Start it, or wait until it has caught up:  aml worker history"
+BEHIND = "Start it, or wait until it has caught up:  aml worker history"
 
 
 def partition_of(position: int) -> int:
@@ -110,6 +111,8 @@ class LegRerunner(Rerunner):
         self.archive = InputArchive(store)
         self.partition, self.manifest = partition, manifest
         self.partitions = 1
+        self.notes: list[Note] = []
+        """By which the partition was judged up to the alert in hand, the last by which it was."""
         self._found_later: dict[int, int] = {}
         self._profiles: LogProfiles | None = None
         self._began = 0
@@ -117,6 +120,7 @@ class LegRerunner(Rerunner):
     def judged_by(self, notes: Sequence[tuple[Note, int]], *, start: int) -> None:
         """Take over with what the alert in hand was judged, by a state whose row 0 is at the position ``start``."""
         self._began, self.history.start = notes[-1][0].began, start
+        self.notes = [note for note, _ in notes]
         self.noted = inputs_log(notes, first=first_position(self.partition))
         self.partitions = notes[-1][0].partitions
         self.is_owned = None if self.partitions == 1 else self._is_home
@@ -129,13 +133,14 @@ class LegRerunner(Rerunner):
         if DEGRADED in marks and not self._log_profiles().went_without:
             raise HistoryLost(
                 "the alert was judged without a profile version, and the record of the log that says so is not in the "
-                f"history yet, which ends at offset {self.manifest.offset}. {_BEHIND}"
+                f"history yet, which ends at offset {self.manifest.offset}. {BEHIND}"
             )
         rule = self.rule(evidence)
         if self.partitions > 1 and flow_names(rule):
             raise HistoryLost(
-                f"rule {rule.id} follows money over all {self.partitions} partitions; what the others told of it is "
-                "not followed again yet"
+                f"rule {rule.id} follows money over all {self.partitions} partitions, and the history of partition "
+                f"{self.partition} has not recorded what the others told it of money, so no number can be computed "
+                "again. The alert stands as it was raised; judge it by its payments, which are those of all partitions"
             )
         return super().rerun(evidence)
 
@@ -191,12 +196,13 @@ class PartitionFiles:
             InputNotKept: With what it was judged was not noted.
         """
         known, row = self._known_notes(), int(evidence["position"]) & _ROW
-        matching = [at for at, (note, _) in enumerate(known) if note.rulebook == evidence["rulebook"]]
+        matching = [at for at, (note, _) in enumerate(known) if self._is_by(note, evidence)]
         if not matching:
+            models = f" and the models {evidence['source']['digest'][:12]}" if _is_of_models(evidence) else ""
             raise InputNotKept(
                 f"{self.store}: no scoring worker has noted that it judged {self.topic} {self.partition} by the "
-                f"rulebook {evidence['rulebook'][:12]}. Bring the folder judged back from a copy; alerts of releases "
-                "that kept no such notes cannot be computed again"
+                f"rulebook {evidence['rulebook'][:12]}{models}. Bring the folder judged back from a copy; alerts of "
+                "releases that kept no such notes cannot be computed again"
             )
         placed = [(at, row + known[at][1] - known[at][0].row) for at in matching
                   if known[at][0].row <= row and self._is_certain(known[at], row)]  # fmt: skip
@@ -210,11 +216,19 @@ class PartitionFiles:
         if all(at_row >= self.manifest.rows for _, at_row in placed):
             raise HistoryLost(
                 f"the history of {self.topic} {self.partition} ends at offset {self.manifest.offset}, before the "
-                f"payment of this alert. {_BEHIND}"
+                f"payment of this alert. {BEHIND}"
             )
         at, at_row = next((each for each in reversed(placed) if self._is_it(evidence, each[1])), placed[-1])
         self.rerunner.judged_by(known[: at + 1], start=first_position(self.partition) + at_row - row)
         return self._moved(evidence, at_row - row)
+
+    def _is_by(self, note: Note, evidence: Evidence) -> bool:
+        """Whether what raised the alert judged by this note."""
+        if note.rulebook != evidence["rulebook"]:
+            return False
+        if not _is_of_models(evidence):
+            return True
+        return models_of(self.rerunner.archive, note) == str(evidence["source"]["digest"])
 
     def _known_notes(self) -> list[tuple[Note, int]]:
         """The notes of scoring, each with the row of the history at its offset."""
@@ -262,6 +276,20 @@ class PartitionFiles:
 
         positions = [str(moved(int(each))) for each in evidence["transactions"]]
         return evidence | {"position": moved(int(evidence["position"])), "transactions": positions}
+
+
+def models_of(archive: InputArchive, note: Note) -> str | None:
+    """The digest of the models that judged by a note; ``None`` where they were off.
+
+    Raises:
+        InputNotKept: What they were is lost.
+    """
+    kept = note.models
+    return None if kept is None else kept_models(archive, kept.content or "")["digest"]
+
+
+def _is_of_models(evidence: Evidence) -> bool:
+    return bool(evidence["source"]["kind"] == MODEL)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class LogProfiles(ProfileVersions):
         self._position = UNKNOWN
         self._found_later = dict(found_later or {})
         self._first = first
-        self._contents = _contents(events)
+        self._contents = contents_of(events)
         self._begun: dict[Asked, _Begun] = {}
         self.went_without: frozenset[Asked] = frozenset()
         """Versions that the partition went on without, whatever came later."""
@@ -124,11 +124,7 @@ class LogProfiles(ProfileVersions):
 
     def _held(self, held: Mapping[int, KeptVersion], customer: str, version: int) -> KeptVersion:
         if version not in held:
-            raise HistoryLost(
-                f"version {version} of the profile of customer {customer} (token) was in force, and the history does "
-                "not hold what it says: Redis did not have it any more when the history worker came to it. Fill Redis "
-                "again (aml worker profiles --from-start); versions are then announced and recorded once more"
-            )
+            raise HistoryLost(not_held(customer, version))
         return held[version]
 
     def _profiles(self, asked: Iterable[Asked]) -> Iterator[StoredProfile]:
@@ -136,7 +132,16 @@ class LogProfiles(ProfileVersions):
             yield decode(self._contents[each])
 
 
-def _contents(events: Sequence[ProfileEvent]) -> dict[Asked, bytes]:
+def not_held(customer: str, version: int) -> str:
+    """What is said of a version whose content the history does not hold."""
+    return (
+        f"version {version} of the profile of customer {customer} (token) was in force, and the history does "
+        "not hold what it says: Redis did not have it any more when the history worker came to it. Fill Redis "
+        "again (aml worker profiles --from-start); versions are then announced and recorded once more"
+    )
+
+
+def contents_of(events: Sequence[ProfileEvent]) -> dict[Asked, bytes]:
     """What versions hold: a version never changes, so any record with its content will do."""
     found: dict[Asked, bytes] = {}
     for event in events:

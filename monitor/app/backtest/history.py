@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from monitor.adapters.history import TOKENS_FOLDER
-from monitor.adapters.history_parts import batch_of, read_part
+from monitor.adapters.history_reading import HistoryReader
 from monitor.adapters.history_tokens import read_tokens
 from monitor.adapters.input_archive import InputArchive
 from monitor.adapters.sql.orders import orders, taken_up
@@ -237,16 +237,7 @@ class StoreHistory:
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[TransactionBatch]:
         end = self.stop if stop is None else min(stop, self.stop)
-        paths = sorted((self.folder / "history").glob("day=*/part-*.parquet"), key=lambda path: path.stem)
-        firsts = [int(path.stem.removeprefix("part-")) for path in paths]
-        for number, path in enumerate(paths):
-            behind = firsts[number + 1] if number + 1 < len(paths) else end
-            if behind <= start or firsts[number] >= end:
-                continue
-            batch = batch_of(read_part(path)[0])
-            first, last = np.searchsorted(batch.position, (start, end))
-            if last > first:
-                yield batch.slice(int(first), int(last))
+        return HistoryReader(self.folder / "history").batches(start=start, stop=end)
 
     def subject(self, token: str) -> str:
         code = self.identifiers.code_of_token(bytes.fromhex(token))

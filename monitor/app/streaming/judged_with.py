@@ -48,6 +48,8 @@ class Note:
         partitions: How many partitions the log has.
         inputs: What it judges with; positions are 0.
         snapshots: Bank snapshots by the row from which on each is in force, ascending.
+        since: The offset from which on the state that judges was measured with these inputs: at most ``offset``, as a
+            worker begins at a saved state and measures up to where it judges. Notes of former releases do not say it.
     """
 
     offset: int
@@ -56,11 +58,17 @@ class Note:
     partitions: int
     inputs: tuple[LogInput, ...]
     snapshots: tuple[LogInput, ...] = ()
+    since: int | None = None
 
     @property
     def rulebook(self) -> str:
         """The digest of the rulebook."""
         return next((each.digest for each in self.inputs if each.kind == "rulebook"), "")
+
+    @property
+    def models(self) -> LogInput | None:
+        """What the anomaly models did and were; ``None`` where they were off."""
+        return next((each for each in self.inputs if each.kind == "models"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +129,12 @@ class JudgedWith:
         """
         name = f"{partition.offset:0{_DIGITS}d}-{self._digest[:_DIGITS]}"
         folder = self._notes[partition.number] = _folder(self.folder, self.topic, partition.number) / name
+        began = partition.offset if partition.began == UNKNOWN else partition.began
         body = {
             "offset": partition.offset,
             "row": partition.rows,
-            "began": partition.offset if partition.began == UNKNOWN else partition.began,
+            "began": began,
+            "since": began if partition.loaded_at == UNKNOWN else partition.loaded_at,
             "partitions": partition.engine.admission.ownership.partition.count,
             "inputs": [[each.kind, each.name, each.version, each.digest, each.content] for each in self._inputs],
         }
@@ -196,7 +206,7 @@ def _read(path: Path) -> Note:
         snapshots.append(LogInput(row, "bank_snapshot", "bank", str(kept["version"]), kept["digest"], kept["content"]))
     inputs = tuple(LogInput(0, *each) for each in body["inputs"])
     offset, row, began, partitions = (int(body[name]) for name in ("offset", "row", "began", "partitions"))
-    return Note(offset, row, began, partitions, inputs, tuple(snapshots))
+    return Note(offset, row, began, partitions, inputs, tuple(snapshots), body.get("since"))
 
 
 def _folder(folder: Path, topic: str, partition: int) -> Path:

@@ -194,6 +194,8 @@ class Partition:
         """Payments and records of kind ``flow`` so far, and so the position of the next."""
         self.began = UNKNOWN
         """The offset at which this state began; 0 unless the beginning of the log was gone."""
+        self.loaded_at = UNKNOWN
+        """The offset of the saved state that this one goes on from; unknown where it began empty."""
         self._others_began = np.full(count, UNKNOWN, np.int64)
         """The same of each partition, as it last told."""
         self.clock_us = UNKNOWN
@@ -388,6 +390,7 @@ class Partition:
         if "feeds" in arrays:  # A state of a release that did not count yet has none.
             self.feeds.load(arrays["feeds"])
         self.rows, self.offset, self.clock_us = int(arrays["rows"][0]), offset, clock_us
+        self.loaded_at = offset
         if "others_began" in arrays:
             self.began, self._others_began = int(arrays["rows"][1]), np.array(arrays["others_began"])
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.adapters.kafka.profile_records import Announcements
-from monitor.adapters.redis.profiles import Profiles, ProfilesUnavailable, profile_key
+from monitor.adapters.redis.profiles import ProfilesUnavailable, profile_key
 from monitor.adapters.redis.stored_profile import (
     CodesOfTokens,
     ProfileDamaged,
@@ -33,6 +33,7 @@ from monitor.adapters.redis.stored_profile import (
     decode,
 )
 from monitor.app.profiles import profile_rows
+from monitor.app.streaming.leg_log import VersionsRead
 from monitor.app.streaming.profile_accounts import AccountsInForce, Begun
 from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
 from monitor.domain.time import UNKNOWN
@@ -69,7 +70,7 @@ class PartitionProfiles:
         codes_of: From tokens to the codes of the partition; new ones are added.
     """
 
-    def __init__(self, kept: Profiles, codes_of: CodesOfTokens) -> None:
+    def __init__(self, kept: VersionsRead, codes_of: CodesOfTokens) -> None:
         self.table = ProfileTable()
         self.clock_us = UNKNOWN
         self._kept, self._codes_of = kept, codes_of
