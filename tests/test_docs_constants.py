@@ -22,7 +22,7 @@ def test_every_run_time_dependency_has_its_line_among_the_decisions() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = [re.split(r"[>=\[ ]", each)[0] for each in project["dependencies"]]
     lines = re.findall(
-        r"^- ([A-Za-z.]+):", (DOCS / "adr" / "0014-dependencies.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^- ([A-Za-z0-9.-]+):", (DOCS / "adr" / "0014-dependencies.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert names
     assert set(names) <= set(lines)
