@@ -2,7 +2,8 @@
 
 An engine in the partition's place takes the recorded payments in the order of the log, with the profile versions that
 the log announced, missed and brought later, and scores and learns as the worker's did. What partitions tell each other
-of money is not among it: it takes a row of the log and says nothing to the models.
+of money and of the bank is not among it: the one takes a row of the log, the other none, and neither says anything to
+the models.
 
 What the models had learned when they raised an alert began with the state that judged. So the history must hold every
 record from there on; one that is missing would change all that was learned behind it.

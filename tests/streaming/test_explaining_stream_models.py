@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from monitor.adapters.kafka import profile_records
+from monitor.adapters.kafka import bank_records, profile_records
 from monitor.adapters.kafka.missing_profiles import LATE, MISSING, encode_late
 from monitor.adapters.kafka.payment_chunks import KIND as PAYMENTS
 from monitor.adapters.kafka.payment_chunks import decode as decode_chunk
@@ -89,7 +89,7 @@ def test_every_alert_of_the_models_comes_out_again_from_the_log_of_its_partition
     assert outcomes(found) == [((), ())] * len(found)
     one = of_mule(found)
     assert int(one.evidence["position"]) >> 40 == HOME
-    assert {each.kind for each in bank.logs[HOME]} == {profile_records.KIND, PAYMENTS, FLOW}
+    assert {each.kind for each in bank.logs[HOME]} == {profile_records.KIND, PAYMENTS, FLOW, bank_records.KIND}
     assert len(one.measures) == len(one.evidence["measures"])
     assert [each.direction for each in one.payments if each.is_completing] == ["out"]
     assert sum(each.direction == "in" for each in one.payments) == INFLOWS
