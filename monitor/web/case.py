@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.desk import add_note, look, move
-from monitor.adapters.sql.people import CHAIN, Session
+from monitor.adapters.sql.people import CHAIN, PersonRefused, Session, workers
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.access import WORK, may
 from monitor.casework.lifecycle import MOVES, four_eyes_required, in_words
@@ -57,6 +57,8 @@ def make_move(
     """Make a move of the life cycle, and go on to the case, the queue, or the next case."""
     desk: Desk = request.app.state.desk
     now_us = desk.now_us()
+    if name == "assign":
+        _check_worker(desk, assignee or who.person.name)
     given = Move(
         name, actor(who.person), now_us, note=note.strip() or None, reason=reason or None, outcome=outcome or None,
         assignee=assignee or (who.person.name if name == "assign" else None),
@@ -68,6 +70,12 @@ def make_move(
     return RedirectResponse(place, status_code=303)
 
 
+def _check_worker(desk: Desk, name: str) -> None:
+    with desk.store.reading() as connection:
+        if name not in {person.name for person in workers(connection)}:
+            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")
+
+
 def _page(request: Request, who: Session, case_id: str) -> Response:
     desk: Desk = request.app.state.desk
     person, now_us = who.person, desk.now_us()
@@ -76,6 +84,8 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         desk.store, case_id, viewer=person.name, at_us=now_us, recorded_at_us=desk.wall_us(), chain=CHAIN, mark=works,
         sees=sees(person),
     )  # fmt: skip
+    with desk.store.reading() as connection:
+        colleagues = workers(connection)
     case = file.case
     line = shown(
         QueueRow(case, priority(case, now_us), file.new_alerts), now_us=now_us, subject=desk.resolve(case.subject.token)
@@ -100,4 +110,5 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         snooze_days=SNOOZE_DAYS,
         needs_second={each: four_eyes_required(case, "close", each, desk.store.policy) for each in OUTCOMES},
         minute=minute,
+        colleagues=colleagues,
     )

@@ -123,3 +123,16 @@ def test_choosing_leads_nowhere_else(bench: Workbench, referer: str):
     place = bench.client().get("/choose?theme=dark", headers={"referer": referer}).headers["location"]
     assert place.startswith("/")
     assert not place.startswith("//")
+
+
+@pytest.mark.parametrize("name", ["auditor", "administrator", "nobody", "<b>"])
+def test_a_case_goes_only_to_who_works_on_cases(bench: Workbench, name: str):
+    case = bench.cases()[0].case_id
+    page = bench.signed_in("analyst").get(f"/cases/{case}").text
+    offered = page[page.index("moves/assign") : page.index("</form>", page.index("moves/assign"))]
+    assert re.findall(r'option value="(\w+)"', offered) == ["analyst", "officer", "senior"]
+    refused = bench.post("analyst", f"/cases/{case}/moves/assign", assignee=name)
+    assert (refused.status_code, "works on cases" in refused.text) == (409, True)
+    assert {each.assignee for each in bench.cases()} == {None}
+    assert bench.post("analyst", f"/cases/{case}/moves/assign", assignee="senior").status_code == 303
+    assert {each.case_id: each.assignee for each in bench.cases()}[case] == "senior"

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastapi.testclient import TestClient
 from httpx import Response
@@ -69,15 +71,25 @@ def csrf_of(client: TestClient) -> str:
     return found[1]
 
 
+@cache
+def with_people() -> bytes:
+    """A store with a user for each role, whose name is the role's; made once, since good hashes take long."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "people.db"
+        with open_store(path, create=True) as store:
+            for role in ROLES:
+                add_person(
+                    store, name=role, full_name=role.title(), role=role, password=PASSWORD, by="test", now_us=START_US
+                )
+        return path.read_bytes()
+
+
 @contextmanager
 def workbench(folder: Path, cases: int = 3) -> Iterator[Workbench]:
-    """One with so many cases, and a user for each role whose name is the role's."""
-    with open_store(folder / "bank.db", create=True) as store:
+    """One with so many cases, and a user for each role."""
+    (folder / "bank.db").write_bytes(with_people())
+    with open_store(folder / "bank.db") as store:
         severities = ("medium", "high", "low", "critical")
         alerts = [stored(n, customer=f"customer {n}", severity=severities[n % 4]) for n in range(cases)]
         store.commit_batch(alerts, RunPosition("r", 0, 0, cases, 0), recorded_at_us=5)
-        for role in ROLES:
-            add_person(
-                store, name=role, full_name=role.title(), role=role, password=PASSWORD, by="test", now_us=START_US
-            )
         yield Workbench(store)

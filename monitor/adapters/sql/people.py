@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from monitor.adapters.sql.ledger import append_entries
 from monitor.adapters.sql.schema import people, sessions
 from monitor.adapters.sql.store import CaseStore
-from monitor.casework.access import RIGHTS
+from monitor.casework.access import RIGHTS, WORK, may
 from monitor.casework.journal import Draft, canonical_json
 from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
 
@@ -127,6 +127,11 @@ def change_person(
 def listed(connection: sa.Connection) -> list[Person]:
     """All users by name."""
     return [_person(row) for row in connection.execute(sa.select(people).order_by(people.c.name))]
+
+
+def workers(connection: sa.Connection) -> list[Person]:
+    """Who can be given a case: those who may come in and work on cases, by name."""
+    return [person for person in listed(connection) if person.is_active and may(person.role, WORK)]
 
 
 def come_in(store: CaseStore, *, name: str, password: str, now_us: int) -> str | None:
