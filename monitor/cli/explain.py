@@ -68,7 +68,7 @@ def explain(
 
 def _explained(alert: str, db: str | None, settings: Path | None) -> Explained:
     try:
-        with _explainer(db, settings) as explainer:
+        with explainer_of(db, settings) as explainer:
             return explainer.explain(alert)
     except (AlertUnknown, CannotExplain, StoreError, SettingsError, YamlFileError) as error:
         fail(str(error), NOT_POSSIBLE)
@@ -78,7 +78,7 @@ def _explained(alert: str, db: str | None, settings: Path | None) -> Explained:
         raise
 
 
-def _explainer(db: str | None, settings: Path | None) -> Explainer:
+def explainer_of(db: str | None, settings: Path | None) -> Explainer:
     """That of an embedded run where the store has one, else that of the workers."""
     if db is None and settings is None and "AML_DATABASE_URL" not in os.environ:
         raise CannotExplain("--db: the case store is not named. Give the database of a run, or the settings of the "

@@ -10,8 +10,10 @@ import typer
 
 from monitor.adapters.sql.people import PersonRefused, add_person, change_person, listed
 from monitor.adapters.sql.store import CaseStore
+from monitor.app.explaining import Explained
 from monitor.casework.access import RIGHTS
 from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
+from monitor.cli.explain import explainer_of
 
 users_app = typer.Typer(
     help="Who may come in to the workbench, and with which role. Every change is in the journal.",
@@ -44,12 +46,22 @@ def serve(
 
     with desk(db) as store:
         clock = _clock(as_of, store)
-        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain))
+        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db)))
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
         sys.stderr.write(f"The workbench listens on http://{host}:{port}\n")
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def _explain(db: str) -> Callable[[str], Explained]:
+    """Computes an alert again, with files that are opened for it: a run may go on meanwhile."""
+
+    def explain(alert_id: str) -> Explained:
+        with explainer_of(db, None) as explainer:
+            return explainer.explain(alert_id)
+
+    return explain
 
 
 def _clock(as_of: str | None, store: CaseStore) -> Callable[[], int]:

@@ -7,6 +7,7 @@ from monitor.adapters.sql.desk import Sees
 from monitor.adapters.sql.people import Person
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
+from monitor.app.explaining import Explained
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
@@ -22,6 +23,7 @@ class Desk:
         wall_us: The clock on the wall, µs UTC: sessions and when something was recorded.
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
+        explain: Computes an alert again by its id; ``None`` where there is no history.
     """
 
     store: CaseStore
@@ -29,6 +31,7 @@ class Desk:
     wall_us: Callable[[], int]
     now_us: Callable[[], int]
     is_secure: bool = True
+    explain: Callable[[str], Explained] | None = None
     attempts: Attempts = field(default_factory=Attempts)
 
 

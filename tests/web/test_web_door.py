@@ -28,6 +28,7 @@ ASKED = {
     ("POST", "/queue/next"): WORK,
     ("POST", "/queue/{case_id}/take"): WORK,
     ("GET", "/cases/{case_id}"): CASES,
+    ("GET", "/cases/{case_id}/alerts/{alert_id}"): CASES,
     ("POST", "/cases/{case_id}/notes"): WORK,
     ("POST", "/cases/{case_id}/moves/{name}"): WORK,
     ("GET", "/users"): USERS,
@@ -59,11 +60,11 @@ def test_every_way_in_is_in_the_table(bench: Workbench):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_comes_through_the_doors_that_it_has_and_no_others(bench: Workbench, role: str):
-    case = bench.cases()[0].case_id
+    case, alert = bench.cases()[0].case_id, bench.cases()[0].first_alert_id
     for (method, path), right in ASKED.items():
         if path in ("/sign-in", "/sign-out"):
             continue
-        place = path.format(case_id=case, name="start" if "moves" in path else "analyst")
+        place = path.format(case_id=case, alert_id=alert, name="start" if "moves" in path else "analyst")
         given = bench.signed_in(role).get(place) if method == "GET" else bench.post(role, place, text="Seen.")
         may_in = right in (ANYONE, SIGNED_IN) or right in RIGHTS[role]
         assert (given.status_code == 403) is not may_in, (method, place, given.status_code)
@@ -71,11 +72,11 @@ def test_each_role_comes_through_the_doors_that_it_has_and_no_others(bench: Work
 
 
 def test_who_has_not_come_in_is_sent_to_the_door(bench: Workbench):
-    case = bench.cases()[0].case_id
+    case, alert = bench.cases()[0].case_id, bench.cases()[0].first_alert_id
     for (method, path), right in ASKED.items():
         if right == ANYONE:
             continue
-        place = path.format(case_id=case, name="analyst")
+        place = path.format(case_id=case, alert_id=alert, name="analyst")
         answer = bench.client().request(method, place)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), place
         piece = bench.client().request(method, place, headers={"HX-Request": "true"})
@@ -83,7 +84,7 @@ def test_who_has_not_come_in_is_sent_to_the_door(bench: Workbench):
 
 
 def test_what_changes_something_needs_the_token_of_the_session(bench: Workbench):
-    case = bench.cases()[0].case_id
+    case, alert = bench.cases()[0].case_id, bench.cases()[0].first_alert_id
     other = re.search(r'X-CSRF-Token": "(\w+)"', bench.signed_in("senior").get("/about").text)
     assert other is not None
     for (method, path), right in ASKED.items():
@@ -91,7 +92,7 @@ def test_what_changes_something_needs_the_token_of_the_session(bench: Workbench)
             continue
         who = "administrator" if right == USERS else "officer"
         for token in ("", "0" * 64, other[1], "é"):
-            place = path.format(case_id=case, name="analyst" if right == USERS else "start")
+            place = path.format(case_id=case, alert_id=alert, name="analyst" if right == USERS else "start")
             assert bench.signed_in(who).post(place, data={"csrf": token, "text": "x"}).status_code == 403, place
     assert bench.cases()[0].state == "open"
 

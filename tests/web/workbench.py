@@ -1,9 +1,9 @@
 """A workbench over a store with cases and a user of every role, for tests that ask it as a browser does."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from httpx import Response
 from monitor.adapters.sql.people import add_person
 from monitor.adapters.sql.queue import QueueFilter, list_cases
 from monitor.adapters.sql.store import CaseStore, open_store
+from monitor.app.explaining import Explained
 from monitor.casework.access import RIGHTS
 from monitor.casework.position import RunPosition
 from monitor.domain.case import CASE_STATES, Case
@@ -33,11 +34,12 @@ class Workbench:
     store: CaseStore
     now_us: int = START_US + HOUR_US
     wall_us: int = START_US + HOUR_US
+    explain: Callable[[str], Explained] | None = None
     clients: dict[str, TestClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         desk = Desk(self.store, lambda token: f"K-{token[:6]}", lambda: self.wall_us, lambda: self.now_us)
-        self.app = make_app(desk)
+        self.app = make_app(replace(desk, explain=self.explain))
 
     def client(self) -> TestClient:
         """A browser that nobody has used."""
