@@ -52,7 +52,7 @@ test: install  ## the whole suite                              (JOBS=2)
 	@$(PYTEST) --doctest-modules tests monitor models
 
 quick: install  ## tests that need no server and little time    (T=tests/engine)
-	@$(PYTEST) -m "not slow and not kafka and not redis and not postgres and not prometheus and not s3" $(T)
+	@$(PYTEST) -m "not slow and not kafka and not redis and not postgres and not prometheus and not s3 and not browser" $(T)
 
 check: install  ## format, style, types, imports, docs, then quick
 	@$(BIN)/ruff format --check .

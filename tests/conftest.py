@@ -94,7 +94,7 @@ def promtool() -> str:
         return prometheus.promtool()
 
 
-_LONG = ("slow", "kafka", "postgres", "prometheus")
+_LONG = ("slow", "kafka", "postgres", "prometheus", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -35,11 +35,12 @@ class Workbench:
     now_us: int = START_US + HOUR_US
     wall_us: int = START_US + HOUR_US
     explain: Callable[[str], Explained] | None = None
+    is_secure: bool = True
     clients: dict[str, TestClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         desk = Desk(self.store, lambda token: f"K-{token[:6]}", lambda: self.wall_us, lambda: self.now_us)
-        self.app = make_app(replace(desk, explain=self.explain))
+        self.app = make_app(replace(desk, explain=self.explain, is_secure=self.is_secure))
 
     def client(self) -> TestClient:
         """A browser that nobody has used."""

@@ -23,10 +23,12 @@ function open(line) {
   if (line) window.location.assign("/cases/" + line.dataset.case);
 }
 
+let taken = null;
+
 function take(line) {
   if (line && document.getElementById("next")) {
-    htmx.ajax("POST", "/queue/" + line.dataset.case + "/take", { target: line, swap: "outerHTML" }).then(() =>
-      moveTo(document.getElementById(line.dataset.case)));
+    taken = line.dataset.case;
+    htmx.ajax("POST", "/queue/" + line.dataset.case + "/take", { target: line, swap: "outerHTML" });
   }
 }
 
@@ -126,6 +128,13 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     window.location.reload();
   }
+});
+
+/* A line that was exchanged keeps its place under the keys. */
+document.addEventListener("htmx:load", (event) => {
+  if (taken === null || event.detail.elt.id !== taken) return;
+  taken = null;
+  moveTo(event.detail.elt);
 });
 
 /* A piece that a refusal answers with is shown, where htmx would pass it over. */
