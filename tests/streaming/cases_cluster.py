@@ -27,6 +27,7 @@ from monitor.app.streaming.cases import CasesWorker
 from monitor.app.streaming.cases_group import Group
 from monitor.app.streaming.health import Health
 from tests.streaming.alert_stream import ALERTS, Sent
+from tests.streaming.committed import committed
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("cases_child.py")
@@ -130,7 +131,7 @@ class Cluster:
         """What the group has written for the display of its lag."""
         consumer = Consumer({**self.client, "group.id": self.name, "log_level": 0})
         asked = [TopicPartition(f"{self.name}-alerts", number) for number in range(self.partitions)]
-        found = [each.offset for each in consumer.committed(asked, timeout=30)]
+        found = [each.offset for each in committed(consumer, asked)]
         consumer.close()
         return found
 

@@ -25,6 +25,7 @@ from monitor.adapters.vault import PlainVault
 from monitor.app.settings import Settings, load_settings
 from monitor.app.streaming.partition import LogRecord
 from tests.app.embedded_stores import ROOT
+from tests.streaming.committed import committed
 
 SECONDS = 90.0
 
@@ -134,7 +135,7 @@ class HistoryCluster:
         reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.name, "log_level": "0"})
         try:
             places = [TopicPartition(self.topics[0], number) for number in self.sent]
-            return {each.partition: each.offset for each in reader.committed(places, timeout=20)}
+            return {each.partition: each.offset for each in committed(reader, places)}
         finally:
             reader.close()
 

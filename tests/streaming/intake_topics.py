@@ -15,6 +15,7 @@ from monitor.adapters.kafka.payment_chunks import KIND, PaymentChunk, decode
 from monitor.adapters.kafka.topics import Topic, TopicAdmin
 from monitor.app.settings import KafkaSettings, Settings, StoreSettings, WorkerSettings
 from monitor.app.streaming.intake import IntakeTopics, IntakeWorker
+from tests.streaming.committed import committed
 
 KEY = b"a key of the tests, 32 bytes long"[:32]
 LEGS = 5
@@ -97,7 +98,7 @@ class TopicsHere:
         partitions = TopicAdmin(self.client).partitions()[self.topics.transactions]
         consumer = Consumer({**self.client, "group.id": group, "enable.auto.commit": "false", "log_level": "0"})
         asked = [TopicPartition(self.topics.transactions, partition) for partition in range(partitions)]
-        offsets = [max(each.offset, 0) for each in consumer.committed(asked, WAIT_SECONDS)]
+        offsets = [max(each.offset, 0) for each in committed(consumer, asked)]
         consumer.close()
         return offsets
 

@@ -4,22 +4,19 @@ Workers write into the log as well, and where their records stand depends on tim
 computed from the log as it is in the end, and how far they are is compared with its ends.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from monitor.adapters.kafka import bank_records, legs_log
 from monitor.app.inputs import LoadedInputs
 from monitor.app.streaming.partition import BANK, LogRecord, Partition, Profiles
 from monitor.app.streaming.token_table import TokenTable
 from monitor.domain.alert import Alert
+from tests.streaming.committed import committed
 from tests.streaming.legs_stream import KEY
 
-COORDINATING = (
-    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS
-)  # fmt: skip
 Logs = dict[int, list[LogRecord]]
 """The records of each partition."""
 Told = dict[tuple[int, int], list[bytes]]
@@ -43,14 +40,7 @@ class LegsAtBrokers:
     def committed(self) -> list[int]:
         """Up to where each partition is judged, saved and committed."""
         with self._reader() as reader:
-            until = time.monotonic() + 60
-            while True:
-                try:
-                    return [max(each.offset, 0) for each in reader.committed(self._places(), timeout=20)]
-                except KafkaException as error:  # While the group is made, it has no coordinator for a moment.
-                    if error.args[0].code() not in COORDINATING or time.monotonic() > until:
-                        raise
-                time.sleep(0.2)
+            return [max(each.offset, 0) for each in committed(reader, self._places())]
 
     def is_judged(self, numbers: Collection[int]) -> bool:
         """Whether all that these partitions hold is committed, and nothing more comes that follows from it.

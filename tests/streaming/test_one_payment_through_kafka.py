@@ -17,6 +17,7 @@ from monitor.adapters.kafka.refused_topic import RefusedTopic
 from monitor.adapters.kafka.topics import TopicAdmin
 from monitor.cli import app
 from tests.intake.iso20022.messages import Payment, entry, order, returned, settlement, status
+from tests.streaming.committed import committed
 from tests.streaming.intake_topics import TopicsHere
 from tests.streaming.test_feeds_through_kafka import SECONDS, Workers, said, working
 
@@ -34,7 +35,7 @@ def left(here: TopicsHere, topic: str, group: str) -> int:
     reader = Consumer({**here.client, "group.id": group, "enable.auto.commit": "false", "log_level": "0"})
     places = [TopicPartition(topic, number) for number in range(TopicAdmin(here.client).partitions()[topic])]
     try:
-        done = [max(each.offset, 0) for each in reader.committed(places, 20)]
+        done = [max(each.offset, 0) for each in committed(reader, places)]
         return sum(reader.get_watermark_offsets(each, 20)[1] for each in places) - sum(done)
     finally:
         reader.close()

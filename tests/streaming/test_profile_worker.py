@@ -38,6 +38,7 @@ from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.time import UNKNOWN, parse_time_us
 from monitor.intake.identifiers import IdentifierTable
 from tests.conftest import StartServer, needed
+from tests.streaming.committed import committed
 from tests.streaming.profile_versions import KEY, Codes, MemoryProfiles, by_token, by_token_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
@@ -106,7 +107,7 @@ class Stream:
         consumer = Consumer({**self.client, "group.id": self.group, "log_level": 0})
         partitions = consumer.list_topics(self.topics.profiles, 10).topics[self.topics.profiles].partitions
         try:
-            found = consumer.committed([TopicPartition(self.topics.profiles, each) for each in partitions], 10)
+            found = committed(consumer, [TopicPartition(self.topics.profiles, each) for each in partitions])
         except KafkaException:  # The group has just been made: it is asked again.
             return 0
         finally:

@@ -26,6 +26,7 @@ from monitor.app.streaming.token_table import TokenTable
 from monitor.domain.alert import Alert
 from tests.app.embedded_stores import ROOT, Source
 from tests.streaming.alert_stream import Sent, home, undisturbed, without_inputs
+from tests.streaming.committed import committed
 from tests.streaming.legs_at_brokers import LegsAtBrokers, Logs, Undisturbed, told_in, without_repeats
 from tests.streaming.legs_stream import KEY
 
@@ -145,7 +146,7 @@ class WholeStream:
         reader = Consumer({**self.settings.kafka.client(), "group.id": group, "log_level": "0"})
         places = [TopicPartition(topic, number) for number in range(TOPICS[topic].partitions)]
         try:
-            return [max(each.offset, 0) for each in reader.committed(places, timeout=20)]
+            return [max(each.offset, 0) for each in committed(reader, places)]
         finally:
             reader.close()
 
