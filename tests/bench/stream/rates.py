@@ -42,8 +42,9 @@ def rate(samples: Sequence[Sequence[Sample]], *, low: float = LOW, high: float =
     """The rate of some processes together, from samples that were taken together.
 
     Counts between the first sample in which each process has done a share ``low`` of its own work and the last in which
-    none has done more than a share ``high`` of it; where work was so little that there are no two such samples, between
-    the last before it began and the last.
+    none has done more than a share ``high`` of it. Where less than half of what lies between these shares was done
+    between the two, because work was little or is counted in few large steps, it counts between the last sample before
+    it began and the last.
 
     >>> one = [Sample(float(at), at / 2, 100 * at, 0, 0) for at in range(11)]
     >>> rate([one]).per_second, rate([one]).per_cpu_second, rate([one, one]).per_second
@@ -51,6 +52,9 @@ def rate(samples: Sequence[Sequence[Sample]], *, low: float = LOW, high: float =
     >>> few = [Sample(0.0, 0.0, 0, 0, 0), Sample(1.0, 0.5, 0, 0, 0), Sample(2.0, 1.0, 70, 0, 0)]
     >>> rate([few]).per_second
     70.0
+    >>> steps = [Sample(float(at), at / 2, taken, 0, 0) for at, taken in enumerate([0, 40, 40, 41, 41, 100])]
+    >>> rate([steps]).per_second
+    20.0
     """
     together = list(zip(*samples, strict=True))
     totals = [each.taken for each in together[-1]]
@@ -59,7 +63,7 @@ def rate(samples: Sequence[Sequence[Sample]], *, low: float = LOW, high: float =
         for moment in together
         if all(low * total <= each.taken <= high * total for each, total in zip(moment, totals, strict=True))
     ]
-    if len(within) < 2 or _taken(within[-1]) == _taken(within[0]):
+    if len(within) < 2 or 2 * (_taken(within[-1]) - _taken(within[0])) < (high - low) * sum(totals):
         began = next(number for number, moment in enumerate(together) if _taken(moment) > 0)
         within = [together[max(began - 1, 0)], together[-1]]
     first, last = within[0], within[-1]
