@@ -1,28 +1,24 @@
 """An alert computed again from the recorded history: threshold against actual, and the payments behind it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
 from monitor.adapters.sql.desk import CaseUnknown, find_case_id
 from monitor.adapters.sql.people import journal_look
-from monitor.app.explained import Part, Payment
-from monitor.app.explaining import AlertUnknown, CannotExplain, Explained
+from monitor.app.explained import Part
+from monitor.app.explaining import AlertUnknown, CannotExplain
 from monitor.domain.alert import Quantity
-from monitor.domain.money import format_amount_for_reading
 from monitor.engine.sentences import readable
 from monitor.web.desk import Desk, sees
 from monitor.web.pages import page
 from monitor.web.queue import CaseReader
-from monitor.web.timeline import timeline
+from monitor.web.timeline import amount_words, timeline
 
 router = APIRouter()
 PAYMENTS_MAX = 200
 """Most payments of a page; an alert names no more."""
 _OPS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
-
-Explain = Callable[[str], Explained]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def explained(request: Request, who: CaseReader, case_id: str, alert_id: str) ->
     payments = found.payments[-PAYMENTS_MAX:]
     return page(
         request, "explained.html", session=who, found=found, parts=[shown_part(part) for part in found.parts],
-        payments=payments, amounts=[_amount(each) for each in payments], line=timeline(payments),
+        payments=payments, amounts=[amount_words(each) for each in payments], line=timeline(payments),
     )  # fmt: skip
 
 
@@ -68,9 +64,3 @@ def shown_part(part: Part) -> ShownPart:
 
 def _shown(quantity: Quantity) -> str:
     return readable(quantity.value, quantity.unit, quantity.bound)
-
-
-def _amount(payment: Payment) -> str:
-    if payment.amount_minor is None:
-        return f"unknown {payment.currency}"
-    return format_amount_for_reading(payment.amount_minor, payment.currency)

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from monitor.adapters.sql.desk import CaseUnknown, find_case_id, move
 from monitor.adapters.sql.people import Session, journal_look
 from monitor.adapters.sql.queue import ORDERS, QueueFilter, count_cases, list_cases, queue_totals
-from monitor.casework.access import CASES, RESTRICTED, USERS, WORK, may
+from monitor.casework.access import CASES, USERS, WORK, may
 from monitor.casework.lifecycle import Request as Move
 from monitor.domain.case import CASE_STATES
 from monitor.domain.time import DAY_US
@@ -152,7 +152,7 @@ def wanted_by(who: Session, view: str, severity: str, text: str) -> QueueFilter:
         **given,
         severity=severity if severity in SEVERITIES else None,
         text=text.strip() or None,
-        wall=None if may(who.person.role, RESTRICTED) else wall_of(who.person),
+        wall=wall_of(who.person),
     )
 
 

@@ -67,7 +67,7 @@ def timeline(payments: Sequence[Payment]) -> Timeline:
         share = abs(each.amount_minor or 0) / largest[each.currency]
         up = -1 if each.direction == "in" else 1
         radius = max(RADIUS_MIN, RADIUS_MAX * sqrt(share))
-        words = f"{each.booked_at[:16].replace('T', ' ')} UTC, {each.direction}, {_amount(each)}"
+        words = f"{each.booked_at[:16].replace('T', ' ')} UTC, {each.direction}, {amount_words(each)}"
         y = round(MIDDLE + up * (RADIUS_MAX + REACH * sqrt(share)), 1)
         marks.append(Mark(number, x(at), y, round(radius, 1), each.direction, each.is_completing, words))
     steps = range(TICKS) if first != last else (0,)
@@ -81,7 +81,8 @@ def timeline(payments: Sequence[Payment]) -> Timeline:
     return Timeline(tuple(marks), tuple(ticks))
 
 
-def _amount(payment: Payment) -> str:
+def amount_words(payment: Payment) -> str:
+    """The amount of a payment, to be read."""
     if payment.amount_minor is None:
         return f"unknown {payment.currency}"
     return format_amount_for_reading(payment.amount_minor, payment.currency)

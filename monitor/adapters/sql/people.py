@@ -9,6 +9,7 @@ that changes something writes the journal in the same transaction.
 import json
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -32,14 +33,11 @@ SESSION_US = 12 * HOUR_US
 """No session is longer."""
 PASSWORD_CHARACTERS_MIN, PASSWORD_CHARACTERS_MAX = 12, 256
 NAME_CHARACTERS_MAX = 64
-SETTINGS_BYTES_MAX = 16_384
 USED_EVERY_US = MINUTE_US
 """A session's last use is written at most so often."""
 
 _HASHER = argon2.PasswordHasher()
 """Argon2id with the parameters of RFC 9106, section 4, second recommendation, as argon2-cffi has them."""
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
-"""Checked where a name is not known, so that it takes as long."""
 
 
 class PersonRefused(Exception):
@@ -142,7 +140,7 @@ def come_in(store: CaseStore, *, name: str, password: str, now_us: int) -> str |
     with store.reading() as connection:
         row = connection.execute(sa.select(people).where(people.c.name == name)).one_or_none()
     known = row is not None and row.password_hash is not None
-    is_right = _is_right(row.password_hash if row is not None and known else _NOBODY, password) and known
+    is_right = _is_right(row.password_hash if row is not None and known else _nobody(), password) and known
     if row is None:
         with store.writing() as connection:
             _journal(connection, now_us, "unknown", "sign_in_failed")
@@ -177,19 +175,6 @@ def leave(store: CaseStore, session: Session, *, now_us: int) -> None:
     with store.writing() as connection:
         connection.execute(sessions.delete().where(sessions.c.token_sha256 == session.token_sha256))
         _journal(connection, now_us, session.person.name, "signed_out")
-
-
-def keep_settings(store: CaseStore, name: str, settings: dict[str, Any]) -> None:
-    """Keep what a person has chosen: language, columns, saved views.
-
-    Raises:
-        PersonRefused: It is too much.
-    """
-    text = canonical_json(settings)
-    if len(text.encode()) > SETTINGS_BYTES_MAX:
-        raise PersonRefused(f"user {name}: more than {SETTINGS_BYTES_MAX} bytes of settings. Delete saved views.")
-    with store.writing() as connection:
-        connection.execute(people.update().where(people.c.name == name).values(settings=text))
 
 
 def journal_look(store: CaseStore, person: Person, *, what: str, now_us: int, **facts: Any) -> None:
@@ -231,6 +216,12 @@ def _hashed(name: str, password: str) -> str:
             f"has {len(password)}. Several words are easy to remember."
         )
     return _HASHER.hash(password)
+
+
+@cache
+def _nobody() -> str:
+    """Checked where a name is not known, so that it takes as long. Made when it is needed: a good hash takes long."""
+    return _HASHER.hash(secrets.token_urlsafe(16))
 
 
 def _is_right(hashed: str, password: str) -> bool:
