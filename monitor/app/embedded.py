@@ -48,7 +48,7 @@ from monitor.domain.refusal import Refusal
 from monitor.domain.time import UNKNOWN, format_time
 from monitor.domain.transaction import TransactionBatch
 from monitor.domain.vocabulary import MODELS_OFF
-from monitor.engine import admission, state
+from monitor.engine import admitting, state
 from monitor.engine.engine import Engine, EngineInputs, Step
 from monitor.intake.lines import STANDARD_INPUT
 from monitor.intake.mapping import Mapping
@@ -339,14 +339,14 @@ class EmbeddedRun:
     def _count(self, step: Step, alerts: Sequence[Alert]) -> None:
         counts = self.progress.counts
         outcomes = np.bincount(step.outcome, minlength=5)
-        counts["judged"] += int(outcomes[admission.JUDGED] + outcomes[admission.TAKEN_BACK])
-        counts["duplicates"] += int(outcomes[admission.DUPLICATE])
-        counts["reversals"] += int(outcomes[admission.TAKEN_BACK])
+        counts["judged"] += int(outcomes[admitting.JUDGED] + outcomes[admitting.TAKEN_BACK])
+        counts["duplicates"] += int(outcomes[admitting.DUPLICATE])
+        counts["reversals"] += int(outcomes[admitting.TAKEN_BACK])
         counts["reversals_without_original"] += step.reversals_without_original
         counts["matches_without_subject"] += step.matches_without_subject
         for rule, raised in step.raised.items():
             counts[f"raised:{rule}"] += raised.alerts
-        counts["late"] += int((step.is_late & (step.outcome == admission.JUDGED)).sum())
+        counts["late"] += int((step.is_late & (step.outcome == admitting.JUDGED)).sum())
         self.count_alerts(alerts)
 
     def _count_feed(self, batch: TransactionBatch, step: Step) -> None:
@@ -384,7 +384,7 @@ class EmbeddedRun:
 
     def _refused_by_engine(self, chunk: RecordChunk, batch: TransactionBatch, step: Step) -> list[Refusal]:
         """Refusals of what only the engine can tell; their bytes are taken from the chunk."""
-        rows = np.flatnonzero((step.outcome == admission.DIFFERS) | (step.outcome == admission.TOO_LATE))
+        rows = np.flatnonzero((step.outcome == admitting.DIFFERS) | (step.outcome == admitting.TOO_LATE))
         positions = batch.position[rows].tolist()
         reasons = [engine_refusals.REASONS[outcome] for outcome in step.outcome[rows].tolist()]
         origins = records_at(chunk, [position - self.position for position in positions])

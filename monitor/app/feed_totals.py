@@ -25,7 +25,7 @@ from monitor.domain.feed import FeedRows, FeedTotal
 from monitor.domain.money import CURRENCIES
 from monitor.domain.time import parse_time_us
 from monitor.domain.transaction import Int64s, TransactionBatch
-from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.engine.admitting import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from monitor.intake.entities import BusinessCalendar, Entities
 
 ROWS_MAX = 20_000

@@ -19,17 +19,23 @@ from monitor.adapters.packed_arrays import Arrays
 from monitor.adapters.snapshots import Snapshot, SnapshotStore
 from monitor.engine import state
 from monitor.engine.engine import Engine
+from monitor.engine.hashing import EMPTY
 
 Upgrade = Callable[[Arrays], Arrays]
+_POSITION_OF_ID = 3
 
 
-def _nothing_told_of_customers(arrays: Arrays) -> Arrays:
-    """Format 12: what other partitions told of their customers, which format 11 did not know."""
-    heads, places, counts = np.zeros((0, 5), np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64)
-    return arrays | {"engine.bank.heads": heads, "engine.bank.places": places, "engine.bank.counts": counts}
+def _ids_in_dense_rows(arrays: Arrays) -> Arrays:
+    """Format 13: ids of payments in dense rows, in the order of their log positions; format 12 kept a hash table."""
+    table, spaces = arrays["engine.seen"], arrays["engine.spaces"]
+    ids = table[table[:, 0] != EMPTY]
+    ids = ids[np.argsort(ids[:, _POSITION_OF_ID], kind="stable")]
+    marks = np.array([0, 0, 0, len(ids), 0], np.int64)
+    others = {name: values for name, values in arrays.items() if name != "engine.seen"}
+    return others | {"engine.ids": ids, "engine.ids.marks": marks, "engine.spaces": np.delete(spaces, -2)}
 
 
-UPGRADES: dict[int, Upgrade] = {11: _nothing_told_of_customers}
+UPGRADES: dict[int, Upgrade] = {12: _ids_in_dense_rows}
 """By format, what makes the next one of its arrays."""
 ENGINE = "engine."
 NO_LIMIT = 1 << 62

@@ -21,7 +21,7 @@ from monitor.domain.partitions import Partition
 from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, MODELS_OFF, SELDOM_GIVEN
-from monitor.engine import admission, decide
+from monitor.engine import admission, admitting, decide
 from monitor.engine.admission import Admission, Legs
 from monitor.engine.anomalies import Anomalies
 from monitor.engine.anomaly_alerts import alerts_of
@@ -205,7 +205,7 @@ class Engine:
                       admitted.reversals_without_original)  # fmt: skip
         if not ownership.is_of_all:
             result.forward = ownership.forward(
-                batch, admitted.outcome == admission.JUDGED, profiles.joint, self.inputs.identifiers.tokens,
+                batch, admitted.outcome == admitting.JUDGED, profiles.joint, self.inputs.identifiers.tokens,
                 self.bound.extra_kinds, follows_money=self.flow is not None,
             )  # fmt: skip
         followed = None if self.flow is None else self.flow.follow(batch, admitted, self.inputs.identifiers.tokens)
@@ -259,7 +259,7 @@ class Engine:
 
     def _days(self, batch: TransactionBatch, outcome: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
         """Runs of the batch within one UTC day of the log's clock: (start, stop, day)."""
-        is_judged = outcome == admission.JUDGED
+        is_judged = outcome == admitting.JUDGED
         if not len(batch):
             return []
         start_day = np.iinfo(np.int64).min if self.day is None else self.day

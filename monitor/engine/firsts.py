@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
-from monitor.engine.admission import KeySpace, Legs
+from monitor.engine.admission import Legs
 from monitor.engine.compiled import kernel
 from monitor.engine.hashing import EMPTY, find, is_full, new_table, regrown
+from monitor.engine.key_spaces import KeySpace
 
 HORIZON_US = 730 * DAY_US
 

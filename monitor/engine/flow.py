@@ -49,7 +49,8 @@ from monitor.domain.time import UNKNOWN
 from monitor.domain.transaction import Bytes16, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine import inflows, trails
-from monitor.engine.admission import JUDGED, Admitted
+from monitor.engine.admission import Admitted
+from monitor.engine.admitting import JUDGED
 from monitor.engine.flow_messages import CodeOf, from_message, to_message
 from monitor.engine.growing import extended
 from monitor.engine.inflows import (

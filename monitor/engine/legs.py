@@ -19,11 +19,12 @@ from monitor.domain.money import CURRENCY_CODE
 from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import CALENDARS, CHANNELS, DIRECTIONS, STATUSES
-from monitor.engine.admission import NEVER, Legs
+from monitor.engine.admission import Legs
 from monitor.engine.compiled import kernel, prefetch
 from monitor.engine.conversion import Rates, convert_legs, no_rates
 from monitor.engine.firsts import Firsts
 from monitor.engine.further_keys import CREDITOR, HOLDER
+from monitor.engine.key_spaces import NEVER
 from monitor.engine.profiles import COLUMN, PROFILE_COLUMNS, ProfileTable
 from monitor.rulebook.plan import FieldUse
 

@@ -18,7 +18,7 @@ from models.contract import Float64s
 from monitor.domain.money import CURRENCIES, DECIMALS
 from monitor.domain.transaction import Int16s, Int32s, Int64s, TransactionBatch
 from monitor.domain.vocabulary import STATUSES
-from monitor.engine.admission import JUDGED
+from monitor.engine.admitting import JUDGED
 from monitor.engine.compiled import inlined, kernel, prefetch
 from monitor.engine.conversion import Rates, no_rates, rate_before
 from monitor.engine.growing import extended

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monitor.engine import anomalies
+from monitor.engine import anomalies, remembered
 from monitor.engine.engine import Engine
 from monitor.engine.peers import BankSnapshot
 
-FORMAT = 12
+FORMAT = 13
 Arrays = dict[str, npt.NDArray[Any]]
 _SPACE = ("row_of", "code_of", "clock_us", "booked_us")
 _PEERS = ("last_bucket", "last_segment", "histograms", "hub_days")
@@ -48,11 +48,10 @@ def save(engine: Engine) -> Arrays:
         for name in _SPACE:
             arrays[f"space{kind}.{name}"] = getattr(space, name)
     counts, admitted = [space.count for space in engine.admission.spaces], engine.admission
-    arrays["spaces"] = np.array(
-        [*counts, admitted.further.pairs_used, admitted.seen_used, admitted.shared_used], np.int64
-    )
+    arrays["spaces"] = np.array([*counts, admitted.further.pairs_used, admitted.shared_used], np.int64)
     arrays["pairs"] = admitted.further.pairs
-    arrays["seen"], arrays["shared"] = engine.admission.seen, engine.admission.shared
+    arrays["ids"], arrays["ids.marks"] = remembered.saved(admitted.remembered)
+    arrays["shared"] = admitted.shared
     arrays["codes"] = np.array([engine.admission.codes], np.int64)
     if admitted.elsewhere_us is not None:
         arrays["elsewhere_us"] = admitted.elsewhere_us
@@ -89,9 +88,10 @@ def load(engine: Engine, arrays: Arrays) -> None:
             setattr(space, name, np.array(arrays[f"space{kind}.{name}"]))
         space.count = int(arrays["spaces"][kind])
     admitted = engine.admission
-    admitted.further.pairs_used, admitted.seen_used, admitted.shared_used = arrays["spaces"][-3:].tolist()
+    admitted.further.pairs_used, admitted.shared_used = arrays["spaces"][-2:].tolist()
     admitted.further.pairs = np.array(arrays["pairs"])
-    engine.admission.seen, engine.admission.shared = np.array(arrays["seen"]), np.array(arrays["shared"])
+    admitted.remembered = remembered.loaded(arrays["ids"], arrays["ids.marks"])
+    admitted.shared = np.array(arrays["shared"])
     engine.admission.codes = int(arrays["codes"][0])
     if admitted.elsewhere_us is not None:
         admitted.elsewhere_us = np.array(arrays["elsewhere_us"])

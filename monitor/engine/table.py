@@ -99,10 +99,10 @@ class WindowTable:
                 self.latest, _ = regrown(self.latest, used, 2 * len(self.latest))
 
     def _pack_events(self) -> None:
-        """Move the rings into a pool that has room for half as much again, and for the largest to double."""
+        """Move the rings into a pool that has room for a quarter more, and for the largest to double."""
         shape, state = self.layout.shape, self.state()
         used, largest = windows.pack(self.keys, shape, state, self.events, state.events32, True)
-        events = new_ring_pool(used + max(used // 2, 4 * largest, _POOL_WORDS_MIN))
+        events = new_ring_pool(used + max(used // 4, 4 * largest, _POOL_WORDS_MIN))
         windows.pack(self.keys, shape, state, events, events.view(np.int32), False)
         self.events = events
 

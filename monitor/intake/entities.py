@@ -24,6 +24,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,6 +42,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = TIME_MAX_US // DAY_US + 400
 _MONTH_OF_DAY = np.arange(_DAYS).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 1970 * 12 + 1
 _NONE = np.zeros(0, np.int64)
+_FINDING = Lock()
 _FIRST_WEEKDAY = 3
 """1970-01-01 was a Thursday."""
 
@@ -138,7 +140,7 @@ class BusinessCalendar:
         for index, name in enumerate(names):
             self._index[codes[name]] = index
         zones = list(dict.fromkeys(entities[name].zone for name in names))
-        changes = [_transitions(zone) for zone in zones]
+        changes = [_changes(zone) for zone in zones]
         # Entities with the same weekend and holidays share a calendar.
         calendars = {_free_days(entities[name]): entities[name] for name in names}
         self._zone = np.array([zones.index(entities[name].zone) for name in names], np.int64)
@@ -200,8 +202,14 @@ def _write_periods(  # type: ignore[no-untyped-def]
 
 def offsets_us(zone: str, time_us: Int64s) -> Int64s:
     """The zone's offset from UTC at each time, shape (n,), microseconds, east positive."""
-    since_us, offset_us = _transitions(zone)
+    since_us, offset_us = _changes(zone)
     return offset_us[np.searchsorted(since_us, time_us, side="right") - 1]
+
+
+def _changes(zone: str) -> tuple[Int64s, Int64s]:
+    """The transitions of a zone; of several threads that ask for them, one finds them and the others wait."""
+    with _FINDING:
+        return _transitions(zone)
 
 
 @lru_cache(maxsize=512)

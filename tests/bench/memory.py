@@ -15,7 +15,8 @@ def memory(pipeline: Pipeline) -> dict[str, float]:
     ``used`` counts rows and events that are held, hash entries at the fill at which a table grows (5/8).
     """
     engine, accounts, events = pipeline.engine, pipeline.accounts, pipeline.reachable
-    ids = engine.admission.seen_used
+    ids, remembered = engine.admission.ids_held, engine.admission.remembered
+    of_ids = sum(array.nbytes for array in remembered)
     of_events, of_events_used, of_keys, of_keys_used = 0, 0.0, 0, 0.0
     for table in engine.tables:
         bytes_used, counters = table.bytes_used(), table.counters
@@ -42,9 +43,9 @@ def memory(pipeline: Pipeline) -> dict[str, float]:
         "identifiers": len(pipeline.identifiers),
         "bytes_per_event": round(of_events / events, 1),
         "bytes_per_event_used": round(of_events_used / events, 1),
-        "bytes_per_remembered_id": round(engine.admission.seen.nbytes / max(ids, 1), 1),
-        "bytes_per_remembered_id_used": round(engine.admission.seen.shape[1] * 8 * 1.6, 1),
-        "state_bytes": keyed + names + of_events + engine.admission.seen.nbytes + engine.firsts.seen.nbytes,
+        "bytes_per_remembered_id": round(of_ids / max(ids, 1), 1),
+        "bytes_per_remembered_id_used": round(remembered.rows.shape[1] * 8 + 8 * 1.6, 1),
+        "state_bytes": keyed + names + of_events + of_ids + engine.firsts.seen.nbytes,
     }
 
 

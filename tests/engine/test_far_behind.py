@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.time import DAY_US, HOUR_US
-from monitor.engine.admission import JUDGED
+from monitor.engine.admitting import JUDGED
 from monitor.engine.ordered import TOP
 from monitor.rulebook.plan import FieldUse, WindowMeasure
 from monitor.rulebook.reference import PlainSide, PlainTransaction, ReferenceEngine

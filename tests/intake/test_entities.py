@@ -1,7 +1,9 @@
 """Business days: zone, cut-off, weekend and holidays, as a clerk would count them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from threading import Barrier
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain.time import HOUR_US, TIME_MAX_US, parse_time_us
-from monitor.intake.entities import WEEKDAYS, BusinessCalendar, Entity, load_entities, offsets_us
+from monitor.intake.entities import WEEKDAYS, BusinessCalendar, Entity, _transitions, load_entities, offsets_us
 from monitor.intake.yaml_files import YamlFileError
 
 ZONES = ["UTC", "America/New_York", "Europe/Dublin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca",
@@ -113,3 +115,16 @@ def test_an_offset_changes_at_its_microsecond() -> None:
     change = parse_time_us("2026-03-08T07:00:00Z")
     hours = offsets_us("America/New_York", np.array([change - 1, change])) // HOUR_US
     assert hours.tolist() == [-5, -4]
+
+
+def test_of_two_threads_that_begin_together_one_finds_the_transitions_of_a_zone():
+    _transitions.cache_clear()
+    begin, time_us = Barrier(2), np.array([0], np.int64)
+
+    def ask(_: int) -> list[int]:
+        begin.wait()
+        return offsets_us("America/New_York", time_us).tolist()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(ask, range(2))) == [[-5 * 3600 * 1_000_000]] * 2
+    assert _transitions.cache_info().misses == 1

@@ -21,9 +21,11 @@ from monitor.domain.flow import OFFSET_BITS, FlowMessage
 from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.partitions import Partition, home_of
 from monitor.domain.transaction import Bytes16, Int32s, TransactionBatch
-from monitor.engine.admission import ALL_KEYS, DIFFERS, DUPLICATE, LATENESS_MAX_US, NEVER, TOO_LATE
+from monitor.engine.admission import ALL_KEYS, LATENESS_MAX_US
+from monitor.engine.admitting import DIFFERS, DUPLICATE, TOO_LATE
 from monitor.engine.engine import Engine, Step
 from monitor.engine.further_keys import HOLDER
+from monitor.engine.key_spaces import NEVER
 from monitor.engine.ownership import destinations
 from monitor.rulebook.reference import PlainInputs, PlainTransaction
 from monitor.rulebook.rule import Rule

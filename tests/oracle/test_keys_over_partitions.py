@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from monitor.domain.partitions import Partition
 from monitor.engine import state
-from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.engine.admitting import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from monitor.engine.further_keys import HOLDER
+from monitor.engine.remembered import empty
 from monitor.rulebook.load import load_lists, load_rules, shipped_rules
 from monitor.rulebook.reference import PlainEntity, PlainInputs, PlainSide, PlainTransaction
 from monitor.rulebook.rule import Name, Rule
@@ -307,11 +308,12 @@ def test_a_partition_refuses_by_the_clocks_of_its_own_holders() -> None:
 def test_ids_are_forgotten_by_what_a_partition_has_seen_of_the_first_holder() -> None:
     """So the filter of the partition of a device stays bounded, though no holder lives there."""
     part = Part([counting("device")], INPUTS, Partition(1 - home(C1, 2), 2))
+    admission = part.engine.admission
+    admission.remembered = empty(admission.remembered.rows.shape[1], 1)
     paid = [replace(paid_in(n, f"{6 * n}h", customer=C1), device="D1") for n in range(6_000)]
     for first in range(0, len(paid), 100):
         part.take(paid[first : first + 100])
-    admission = part.engine.admission
     assert admission.spaces[HOLDER].count == 0
-    # 4 a day for 35 days and the window of a month.
-    assert admission.seen_used <= 4 * (35 + 30 + 2) + 2_048
+    # 4 a day for 35 days and the window of a month; an eighth of the rows and a quarter more may lie idle.
+    assert len(admission.remembered.rows) <= (4 * (35 + 30 + 2) + 100) * 10 // 7
     assert part.take([paid[-1], paid[-4 * 60], paid[0]]).outcome.tolist() == [DUPLICATE, DUPLICATE, JUDGED]

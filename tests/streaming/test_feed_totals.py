@@ -24,7 +24,7 @@ from monitor.app.streaming.intake_feeds import FeedNames
 from monitor.app.streaming.intake_making import Came, IntakeMaking, IntakeTopics
 from monitor.app.streaming.partition import LogRecord, Partition
 from monitor.domain.feed import FEED, FEEDS_MAX, OTHER_FEED, FeedRows, FeedTotal, added
-from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.engine.admitting import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from tests.intake.json_records import plain
 from tests.streaming.no_profiles import NoProfiles
 

@@ -18,7 +18,7 @@ from monitor.adapters.sql.store import open_store
 from monitor.app.streaming.book import Book
 from monitor.app.streaming.recording import PARTITION_METRICS, ScoringMetrics, WorkerMetrics
 from monitor.domain.refusal import Reason
-from monitor.engine import admission
+from monitor.engine import admitting
 from monitor.metrics_page import page
 from tests.watching.running_system import RULE, RunningSystem, small_engine, small_step
 
@@ -66,7 +66,7 @@ def test_delays_are_told_apart_from_half_a_millisecond_on():
 def test_words_of_labels_are_those_of_the_code():
     assert all(m.LABELS["reason"].allows(reason) for reason in Reason)
     assert len(Reason) < m.LABELS["reason"].values_max
-    codes = [admission.JUDGED, admission.DUPLICATE, admission.DIFFERS, admission.TOO_LATE, admission.TAKEN_BACK]
+    codes = [admitting.JUDGED, admitting.DUPLICATE, admitting.DIFFERS, admitting.TOO_LATE, admitting.TAKEN_BACK]
     assert codes == list(range(len(m.OUTCOMES)))
     anomalies = small_engine().anomalies
     assert anomalies is not None

@@ -18,6 +18,7 @@ from monitor.app.streaming import saving
 from monitor.app.streaming.faust_app import SESSION_SECONDS, make_app
 from monitor.app.streaming.pauses import Garbage, beside_judging
 from monitor.app.streaming.saving import Saving
+from monitor.app.streaming.scoring import ScoringWorker
 from monitor.app.streaming.scoring_state import CopyRoom, Held
 
 
@@ -65,31 +66,34 @@ def test_of_many_partitions_one_is_saved_after_the_other_and_each_as_often_as_it
         saves.append((of.partition.number, now[0]))
         of.saved_at = now[0]
 
-    async def at_once(work: Any) -> Any:
-        copies.append(work)
+    async def copied(of: Held, _: object) -> tuple[None, list[Any]]:
+        assert of.is_copied
+        copies.append(of)
+        return None, []
 
     outbox: Any = SimpleNamespace(send_totals=nothing, unsent=list)
     worker = Saving(
-        dict(enumerate(held)), 8.0, outbox, None, None, in_thread=at_once, acknowledge=None, is_behind=None,  # type: ignore[arg-type]
+        dict(enumerate(held)), 8.0, outbox, None, None, in_thread=nothing, acknowledge=None, is_behind=None,  # type: ignore[arg-type]
     )  # fmt: skip
-    worker.save = saved  # type: ignore[method-assign]
+    worker.save, worker._copied = saved, copied  # type: ignore[method-assign,assignment]
 
     async def run() -> None:
         for _ in range(400):
             now[0] += 0.1
             for each in held:
                 each.partition.offset += 1
-            await worker.what_is_due()
+            worker.what_is_due()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
+            assert not worker.is_copying
         assert len(copies) == len(saves)
         usual.extend(saves)
         async with worker._lock:  # Another copy is needed meanwhile, as when the worker stops.
             now[0] += 100.0
-            await worker.what_is_due()
-        assert len(copies) == len(saves)
-        await worker.what_is_due()
-        assert len(copies) == len(saves) + 1
+            worker.what_is_due()
+            assert not worker.is_copying
+        worker.what_is_due()
+        assert worker.is_copying
 
     asyncio.run(run())
     times = [at for _, at in usual]
@@ -129,5 +133,53 @@ def test_brokers_are_asked_to_gather_what_they_answer():
         assert (made._fetch_min_bytes, made._fetch_max_wait_ms) == (FETCH_MIN_BYTES, 37)
         assert made._session_timeout_ms == SESSION_SECONDS * 1_000
         thread.thread_loop.close()
+
+    asyncio.run(run())
+
+
+def test_while_a_state_is_copied_its_partition_rests_and_the_others_are_judged():
+    """The copy is held up until the other partition has been judged: who waited for it would never end."""
+
+    async def run() -> None:
+        copies, judged = threading.Event(), list[int]()
+
+        class Slow(Partition):
+            def save(self) -> dict[str, np.ndarray[Any, Any]]:
+                assert copies.wait(30)
+                return super().save()
+
+        partitions: list[Any] = [Slow(rows=np.arange(3)), Partition(rows=np.arange(3))]
+        written = list[int]()
+        held = {n: Held(each, SimpleNamespace(), 0, saved_at=-1e9) for n, each in enumerate(partitions)}  # type: ignore[arg-type]
+        held[1].saved_offset = 7  # Nothing is new there.
+        worker: Any = ScoringWorker.__new__(ScoringWorker)
+
+        async def nothing(*_: object) -> None:
+            return None
+
+        async def take(of: Held, _: int) -> None:
+            judged.append(0 if of is held[0] else 1)
+            of.waiting = []
+
+        async def save(of: Held, saved: Any, *_: object) -> None:
+            written.extend(saved.arrays["rows"].tolist())
+
+        outbox: Any = SimpleNamespace(send_totals=nothing, unsent=list)
+        its = Saving(held, 0.0, outbox, None, None, in_thread=nothing, acknowledge=None, is_behind=None)  # type: ignore[arg-type]
+        its.save = save  # type: ignore[method-assign]
+        worker._held, worker._saving, worker._take = held, its, take
+        its.what_is_due()
+        for each in held.values():
+            each.waiting = ["a record"]  # type: ignore[list-item]
+        for each in list(worker._free()):
+            await worker._take(each, 0)
+        assert judged == [1]
+        copies.set()
+        while its.is_copying:
+            await asyncio.sleep(0.01)
+        for each in list(worker._free()):
+            await worker._take(each, 0)
+        assert judged == [1, 0]
+        assert written == [0, 1, 2]
 
     asyncio.run(run())

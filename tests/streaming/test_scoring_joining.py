@@ -63,7 +63,10 @@ def a_worker(offset: int = 10, waiting: Sequence[int] = ()) -> tuple[ScoringWork
     worker.settings = SimpleNamespace(
         kafka=SimpleNamespace(client=lambda: {"bootstrap.servers": "b:1"}), worker=SimpleNamespace(snapshot_seconds=60)
     )  # type: ignore[assignment]
-    worker._totals_at, worker._saving = 0.0, SimpleNamespace(what_is_due=nothing, show=lambda: None, generation=0)  # type: ignore[assignment]
+    worker._totals_at, worker._saving = (
+        0.0,
+        SimpleNamespace(what_is_due=lambda: None, show=lambda: None, generation=0, is_copying=False),
+    )  # type: ignore[assignment]
     return worker, held
 
 

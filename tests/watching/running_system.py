@@ -13,7 +13,7 @@ from monitor.casework.position import RunPosition
 from monitor.domain.feed import ControlTotal, FeedTotal
 from monitor.domain.time import DAY_US, SECOND_US
 from monitor.domain.vocabulary import MODELS_LIVE
-from monitor.engine.admission import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
+from monitor.engine.admitting import DIFFERS, DUPLICATE, JUDGED, TAKEN_BACK, TOO_LATE
 from monitor.engine.anomalies import WARM_UP_DAYS
 from monitor.engine.engine import Engine, EngineInputs, Step
 from monitor.engine.rule_errors import Raised

@@ -1,4 +1,7 @@
-"""States of partitions saved one after the other, and then their records acknowledged."""
+"""States of partitions saved one after the other, and then their records acknowledged.
+
+A partition rests while its state is copied; the others are judged meanwhile.
+"""
 
 import asyncio
 import time
@@ -16,7 +19,7 @@ from monitor.app.streaming.scoring_state import CopyRoom, Held, Saved, reason_of
 
 
 class Saving:
-    """Copies between two steps, writes beside judging.
+    """Copies between two steps of a partition, writes beside judging.
 
     An offset is committed once a state at or behind it is whole in the store, and no state can be found before the
     brokers have all that it raised.
@@ -27,7 +30,7 @@ class Saving:
         outbox: Knows what the brokers have not acknowledged.
         metrics: What it records.
         say: What it says.
-        in_thread: Does work in the thread of judging.
+        in_thread: Does work in the thread of judging, when no step can be between.
         acknowledge: Lets Faust commit a message.
         is_behind: Whether what explains alerts is not all written.
     """
@@ -49,16 +52,25 @@ class Saving:
         self.generation = 0
         """That of the group: what was read under another one is not acknowledged."""
         self._writing = ThreadPoolExecutor(1, "writing", beside_judging)
+        self._copying = ThreadPoolExecutor(1, "copying")
         self._room, self._lock = CopyRoom(), asyncio.Lock()
         """The lock is held from before a copy until it is written: the next one is made in the same memory."""
         self._task: asyncio.Task[None] | None = None
         self._began_at, self._is_taken = time.monotonic(), True
         """When the last save began, and whether the store took the last that ended."""
 
-    async def what_is_due(self) -> None:
-        """Save the partition that waits longest; one at a time, and each pause as long behind the one before."""
-        now = time.monotonic()
-        if self._lock.locked() or now - self._began_at < self._seconds / max(len(self._held), 1):
+    @property
+    def is_copying(self) -> bool:
+        """Whether a partition rests because its state is copied."""
+        return any(held.is_copied for held in self._held.values())
+
+    def what_is_due(self) -> None:
+        """Begin to save the partition that waits longest; one at a time, and each pause as long behind the one before.
+
+        Call it between two steps.
+        """
+        now, is_busy = time.monotonic(), self._task is not None and not self._task.done()
+        if is_busy or self._lock.locked() or now - self._began_at < self._seconds / max(len(self._held), 1):
             return
         due = [
             held
@@ -69,14 +81,20 @@ class Saving:
         ]
         if due:
             held, self._began_at = min(due, key=lambda each: each.saved_at), now
-            await self._lock.acquire()
-            try:
-                saved, unsent = await self._copied(held)
-            except BaseException:
-                self._lock.release()
-                raise
-            self._task = asyncio.ensure_future(self.save(held, saved, unsent, self.generation))
+            held.is_copied = True  # From now on it rests.
+            self._task = asyncio.ensure_future(self._copy_and_save(held, self.generation))
             self._task.add_done_callback(self._ended)
+
+    async def _copy_and_save(self, held: Held, generation: int) -> None:
+        async with self._lock:
+            try:
+                saved, unsent = await self._copied(held, self._beside)
+            finally:
+                held.is_copied = False
+            await self.save(held, saved, unsent, generation)
+
+    async def _beside(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._copying, work)
 
     async def all_that_stand(self) -> None:
         """Save the partitions that stand between two steps: who takes over has nothing to judge again."""
@@ -84,15 +102,17 @@ class Saving:
             async with self._lock:
                 offset = held.partition.offset
                 if held.is_told and not held.is_unread and offset > held.saved_offset:
-                    saved, unsent = await self._copied(held)
+                    saved, unsent = await self._copied(held, self._in_thread)
                     if held.is_told and saved.offset == offset == held.partition.offset:
                         await self.save(held, saved, unsent, self.generation)
 
-    async def _copied(self, held: Held) -> tuple[Saved, list[Future]]:
+    async def _copied(
+        self, held: Held, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+    ) -> tuple[Saved, list[Future]]:
         """A copy of a state, and what it has raised that the brokers have not acknowledged."""
-        # Between two steps: what the state covers has been handed to the brokers.
+        # Between two steps of it: what the state covers has been handed to the brokers.
         await self._outbox.send_totals(held.partition)
-        saved = await self._in_thread(partial(self._room.copied, held.partition))
+        saved = await in_thread(partial(self._room.copied, held.partition))
         return saved, self._outbox.unsent()
 
     async def save(self, held: Held, saved: Saved, unsent: list[Future], generation: int) -> None:
@@ -133,6 +153,5 @@ class Saving:
 
     def _ended(self, saving: "asyncio.Task[None]") -> None:
         """What is no fault of the disk is said too; the state is saved when it is due again."""
-        self._lock.release()
         if not saving.cancelled() and (error := saving.exception()) is not None:
             self._say.error("state_not_saved", error=error)

@@ -4,7 +4,8 @@
 
     legs ─► Faust agent ─► waiting ─► Partition.step (a thread) ─► alerts, acknowledged by the brokers
                                             │                            │
-                                            └── every snapshot_seconds: state written whole, then offsets committed
+                                            └── every snapshot_seconds: state copied while the partition rests and
+                                                the others go on, written whole, then offsets committed
 
 An offset is committed only when a snapshot at or behind it is whole in the store folder and all alerts before it are
 acknowledged. So after a kill a partition begins at its newest snapshot and judges again what came after: the same
@@ -201,7 +202,11 @@ class ScoringWorker:
 
     async def _judge_all(self) -> None:
         """Take all that waits, partition by partition, for ever."""
-        async for messages in self._messages.waves(lambda: bool(self._coming), lambda: any(self._free())):
+
+        def is_coming() -> bool:
+            return bool(self._coming) or self._saving.is_copying
+
+        async for messages in self._messages.waves(is_coming, lambda: any(self._free())):
             self.health.live()
             self._take_up()
             generation = self._generation
@@ -213,14 +218,14 @@ class ScoringWorker:
                     await self._take(held, generation)
             await self._send_totals()
             self._messages.fetch_less(self.app.consumer)
-            await self._saving.what_is_due()
+            self._saving.what_is_due()
             self._late.look(held.partition for held in self._held.values())
 
     def _free(self) -> Iterator[Held]:
         """Partitions of which something waits that can be judged now."""
         for held in self._held.values():
-            has_room = len(held.unacknowledged) < UNSAVED_MAX
-            if held.waiting and has_room and not held.is_unread and time.monotonic() >= held.retry_at:
+            can_be_judged = not held.is_unread and not held.is_copied and len(held.unacknowledged) < UNSAVED_MAX
+            if held.waiting and can_be_judged and time.monotonic() >= held.retry_at:
                 yield held
 
     async def _take(self, held: Held, generation: int) -> None:
@@ -321,7 +326,8 @@ class ScoringWorker:
         if time.monotonic() - self._totals_at >= TOTALS_SECONDS:
             self._totals_at = time.monotonic()
             for held in list(self._held.values()):
-                await self._outbox.send_totals(held.partition)
+                if not held.is_copied:
+                    await self._outbox.send_totals(held.partition)
 
     # Restoring --------------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class Held:
     """Whether the state has met the first record that the brokers gave."""
     is_told: bool = True
     """Whether all that the state has raised was handed to the brokers."""
+    is_copied: bool = False
+    """Whether its state is being copied: it rests meanwhile."""
     runbook: str = ""
     """Why its state could not be read, nothing of it being judged before: what an operator does then."""
 
@@ -85,7 +87,7 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 class CopyRoom:
-    """Memory in which states are copied, one after the other: judging waits for the copy, and new memory costs more.
+    """Memory in which states are copied, one after the other: payments wait for the copy, and new memory costs more.
 
     It is as large as the largest state so far. A copy stays as it is, whatever its partition does next, until the
     next one is made.

@@ -14,7 +14,7 @@ WAITING_MAX = 256
 WAITING_OF_ONE_MAX = 64
 """Where so many of one partition wait, no more of it are fetched until it goes on."""
 COMING_SECONDS = 0.05
-"""While states are read, so often it is looked whether one is there."""
+"""While states are read or copied, so often it is looked whether one is done."""
 IDLE_SECONDS = 1.0
 """Where nothing waits and nothing comes, so often the worker looks after what is due."""
 
@@ -61,7 +61,7 @@ class WaitingMessages:
         """All that was read meanwhile, again and again; nothing where nothing came for a while.
 
         Args:
-            is_coming: Whether partitions are about to be held, for which something may have been set aside.
+            is_coming: Whether partitions are about to be held or judged again, for which something may wait.
             has_more: Whether of what waits something could be judged at once.
         """
         while True:

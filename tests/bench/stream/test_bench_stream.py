@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from monitor.adapters.kafka.alert_records import encode
-from monitor.app.inputs import load_inputs
+from monitor.app.inputs import GivenInputs, load_inputs
 from monitor.app.streaming.partition import Partition
+from monitor.domain.time import DAY_US
 from monitor.domain.transaction import Int64s
+from monitor.engine.layout import lay_out
 from tests.app.embedded_stores import simulated
 from tests.bench.stream import delays
 from tests.bench.stream.cluster import BenchFailed, Record
 from tests.bench.stream.feeding import Schedule
 from tests.bench.stream.plan import ACCOUNT_BYTES, BEGIN, END, EVENT_BYTES, Wanted, lines, planned
 from tests.bench.stream.restore import Copied
-from tests.bench.stream.soak import DAYS, KEPT_DAYS, Moment, figures
+from tests.bench.stream.soak import DAYS, KEPT_DAYS, WINDOW_DAYS, Moment, figures
 from tests.bench.stream.stream_bench import FLOORS, QUICK, SHARES, run
 from tests.bench.stream.stream_report import show
 from tests.conftest import needed
@@ -75,6 +77,11 @@ def test_a_payment_that_is_missing_fails_the_bench_and_one_that_comes_twice_is_c
 
 def moments(rss: list[int]) -> list[Moment]:
     return [Moment(float(at), at, each, at % 3, at) for at, each in enumerate(rss)]
+
+
+def test_a_soak_wraps_the_longest_window_of_the_shipped_rules():
+    tables = load_inputs(GivenInputs(approve_examples=True)).program.tables
+    assert max(lay_out(table).shape.overs_us.max() for table in tables) == WINDOW_DAYS * DAY_US
 
 
 def test_a_soak_compares_memory_behind_the_first_wrap_with_that_at_the_end():
