@@ -85,7 +85,7 @@ class Activity:
     Attributes:
         movements: The newest, oldest of them first.
         movements_total: How many there are; more than are given where the limit was reached.
-        counterparties: Those with the largest shares, each currency apart.
+        counterparties: Those of the currency with most payments first, and within it the largest share.
         counterparties_total: How many there are.
     """
 
@@ -110,7 +110,7 @@ def activity(
     if code is None:
         return NOTHING
     rows = _rows_of(books, code, names, from_us, until_us)
-    lines = sorted(_lines(rows).items(), key=lambda each: (-each[1].share, -each[1].last, each[0]))
+    lines = _in_order(_lines(rows))
     parties = [_counterparty(books, rows, key, line, number) for number, (key, line) in enumerate(lines[:parties_max])]
     number_of = {key: number for number, (key, _) in enumerate(lines[:parties_max])}
     first = max(0, len(rows) - movements_max)
@@ -214,6 +214,14 @@ def _lines(rows: _Rows) -> dict[tuple[int, int], _Line]:
     for (_, currency), line in lines.items():
         line.share = (line.in_minor + line.out_minor) / totals[currency] if totals[currency] else 0.0
     return lines
+
+
+def _in_order(lines: dict[tuple[int, int], _Line]) -> list[tuple[tuple[int, int], _Line]]:
+    """The currency with most payments first, and within it the largest share."""
+    payments: dict[int, int] = {}
+    for (_, currency), line in lines.items():
+        payments[currency] = payments.get(currency, 0) + line.in_count + line.out_count
+    return sorted(lines.items(), key=lambda each: (-payments[each[0][1]], each[0][1], -each[1].share, each[0]))
 
 
 def _counterparty(books: Books, rows: _Rows, key: tuple[int, int], line: _Line, number: int) -> Counterparty:
