@@ -149,6 +149,7 @@ class _Line:
 
 
 def _rows_of(books: Books, code: int, names: tuple[str, ...], from_us: int, until_us: int) -> _Rows:
+    """The payments of a code; of a record that was repeated the first, as the engine has it."""
     wanted = tuple(dict.fromkeys((*_COLUMNS, *names)))
     parts: dict[str, list[Int64s]] = {name: [np.zeros(0, np.int64)] for name in ("position", "booked_at_us", *wanted)}
     for table in books.history.booked(wanted, from_us=from_us, until_us=until_us, stop=books.stop):
@@ -158,7 +159,8 @@ def _rows_of(books: Books, code: int, names: tuple[str, ...], from_us: int, unti
             for name, column in parts.items():
                 column.append(rows.column(name).to_numpy().astype(np.int64))
     whole = {name: np.concatenate(column) for name, column in parts.items()}
-    order = np.lexsort((whole["position"], whole["booked_at_us"]))
+    _, first = np.unique(np.stack([whole["id_hi"], whole["id_lo"]]), axis=1, return_index=True)
+    order = first[np.lexsort((whole["position"][first], whole["booked_at_us"][first]))]
     columns = {name: column[order] for name, column in whole.items()}
     directions = _directions(columns, code, names)
     return _Rows(columns, directions, _across(columns, directions).tolist(), _statuses(columns))
