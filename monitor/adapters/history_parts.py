@@ -104,6 +104,19 @@ def read_part(path: Path, columns: list[str] | None = None) -> tuple[pa.Table, i
     return table.replace_schema_metadata(None), int(metadata[_CLOCK])
 
 
+def booked_span(path: Path) -> tuple[int, int]:
+    """The earliest and the latest ``booked_at_us`` of a part, by its statistics.
+
+    Raises:
+        DamagedError: The file cannot be read.
+    """
+    try:
+        column = pq.read_metadata(path).row_group(0).column(STORED.get_field_index("booked_at_us"))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedError(f"{path}: the history cannot be read: {error}. Restore the file from a copy.") from error
+    return int(column.statistics.min), int(column.statistics.max)
+
+
 def batch_of(table: pa.Table) -> TransactionBatch:
     """The columns of a table under :data:`STORED`."""
     return TransactionBatch(*(table.column(name).to_numpy() for name in _NAMES))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.adapters.history import TOKENS_FOLDER
-from monitor.adapters.history_parts import SCHEMA, Tokens, batch_of, read_part, with_tokens
+from monitor.adapters.history_parts import SCHEMA, Tokens, batch_of, booked_span, read_part, with_tokens
 from monitor.adapters.history_tokens import read_tokens
 from monitor.domain.transaction import TransactionBatch
 
@@ -57,6 +57,37 @@ class HistoryReader:
                 return
             table, _ = read_part(path, list(dict.fromkeys(("position", *columns))))
             yield table.slice(0, int(np.searchsorted(table.column("position").to_numpy(), stop)))
+
+    def booked(self, columns: tuple[str, ...], *, from_us: int, until_us: int, stop: int) -> Iterator[pa.Table]:
+        """Like :meth:`codes`, of the payments booked at ``from_us`` or later and before ``until_us``.
+
+        Parts that hold none are told by their statistics and not read.
+
+        Raises:
+            DamagedError: A part cannot be read.
+        """
+        wanted = list(dict.fromkeys(("position", "booked_at_us", *columns)))
+        for path in sorted(self.folder.glob("day=*/part-*.parquet"), key=lambda path: path.stem):
+            if int(path.stem.removeprefix("part-")) >= stop:
+                return
+            first_us, last_us = booked_span(path)
+            if last_us < from_us or first_us >= until_us:
+                continue
+            table, _ = read_part(path, wanted)
+            at_us = table.column("booked_at_us").to_numpy()
+            position = table.column("position").to_numpy()
+            is_wanted = (at_us >= from_us) & (at_us < until_us) & (position < stop) & (position >= self.start)
+            yield table if is_wanted.all() else table.filter(pa.array(is_wanted))
+
+    @property
+    def tokens(self) -> Tokens:
+        """The token of each code, shape (codes, 16)."""
+        return self._all_tokens()
+
+    def code(self, token: bytes) -> int | None:
+        """The code of a token; ``None`` where no payment has it."""
+        found = np.flatnonzero((self._all_tokens() == np.frombuffer(token, np.uint8)).all(axis=1))
+        return int(found[0]) if len(found) else None
 
     def batches(self, *, start: int, stop: int) -> Iterator[TransactionBatch]:
         """The payments from log position ``start`` up to ``stop`` in their order, with identifiers as codes.

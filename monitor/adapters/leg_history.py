@@ -111,6 +111,12 @@ def history_folder(store: Path, topic: str, partition: int) -> Path:
     return store / FOLDER / f"{topic}-{partition}"
 
 
+def recorded(store: Path, topic: str) -> list[int]:
+    """The partitions of a topic that have a history below the folder that all workers share."""
+    found = (store / FOLDER).glob(f"{topic}-*/{_MANIFEST}")
+    return sorted(int(path.parent.name.rpartition("-")[2]) for path in found)
+
+
 def first_position(partition: int) -> int:
     """The position of the first row of a partition."""
     return partition << OFFSET_BITS

@@ -5,7 +5,8 @@ recorded history with the inputs as they were. Every number is shown twice, and 
 anomaly models is raised again by fresh models over that history.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,20 +18,36 @@ from monitor.adapters.input_archive import InputNotKept
 from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault, Texts
 from monitor.app.backtest.problem import BacktestError
+from monitor.app.books import Books
+from monitor.app.courses import Course, Peer, courses, peers, quantity_of
+from monitor.app.customer import Customer, customer_at
 from monitor.app.embedded import RUN
 from monitor.app.explained import Compared, ComparedMeasure, Part, Payment, TextsByPosition
 from monitor.app.explaining_models import facts_again, payments_of
 from monitor.app.model_cards import Card, cards_in_use
+from monitor.app.money_path import Path as MoneyPath
+from monitor.app.money_path import path_of
 from monitor.app.rerun_flow import flow_names
 from monitor.app.rerun_history import HistoryLost, Row
 from monitor.app.rerun_models import alert_again
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
+from monitor.app.today import (
+    InForce,
+    Today,
+    answer,
+    as_of_now,
+    by_inputs_of_now,
+    changes,
+    gone,
+    is_of_models,
+    of_models,
+)
 from monitor.domain.alert import MODEL, REEVALUATED, Alert, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
-from monitor.domain.units import Kind, Unit
+from monitor.domain.units import Kind
 from monitor.domain.vocabulary import RISK_RATINGS
 from monitor.engine.findings import TRANSACTIONS_MAX
 from monitor.engine.sentences import fill, quantity_of_parts
@@ -71,6 +88,11 @@ class Explained:
     lost: tuple[str, ...] = ()
     cards: tuple[Card, ...] = ()
     """Of an alert of the anomaly models: what they are. Such an alert has no rule."""
+    courses: tuple[Course, ...] = ()
+    """How the numbers came to their thresholds, if that was asked for."""
+    peers: tuple[Peer, ...] = ()
+    path: MoneyPath | None = None
+    """The way of the money, of a rule that follows it."""
 
     @property
     def is_same(self) -> bool:
@@ -86,6 +108,8 @@ class Explainer:
     store: CaseStore
     rerunner: Rerunner
     vault: TextsByPosition
+    points_max: int = 0
+    """Most points of a course of an explanation; 0 for none."""
 
     def __init__(self, db: str | Path) -> None:
         """Open the store of an embedded run.
@@ -119,6 +143,19 @@ class Explainer:
         """Let go of all files."""
         self.vault.close()
         self.store.close()
+
+    @contextmanager
+    def books(self, position: int) -> Iterator[Books]:
+        """The recorded payments of the log in which a position lies."""
+        stands = self.store.position(RUN)
+        stop = 0 if stands is None else stands.log_position
+        yield Books(self.rerunner.history, self.rerunner.tokens, self.vault, stop)
+
+    @contextmanager
+    def all_books(self) -> Iterator[list[Books]]:
+        """Those of all logs of the bank."""
+        with self.books(0) as only:
+            yield [only]
 
     def alert_id(self, prefix: str) -> str:
         """The one alert whose id begins so.
@@ -158,6 +195,44 @@ class Explainer:
             return Explained(evidence, subject, rule, lost=(str(error),))
         return self._compare(evidence, subject, again)
 
+    def customer(self, evidence: Evidence, *, now_us: int) -> Customer | None:
+        """Who an alert is about: the profile as it was then and as it is at ``now_us``; ``None`` without a customer.
+
+        Raises:
+            InputNotKept, HistoryLost, DamagedError: Something that it depends on is lost (:data:`LOST`).
+        """
+        return customer_at(evidence, self.rerunner, now_us=now_us)
+
+    def in_force(self) -> InForce:
+        """What decides today."""
+        return InForce.of(self.store)
+
+    def today(self, prefix: str, in_force: InForce) -> Today:
+        """Whether the rules of today would still raise an alert, and why or why not.
+
+        Raises:
+            AlertUnknown: There is no such alert, or there are several.
+            InputNotKept, HistoryLost, DamagedError: Something that it depends on is lost (:data:`LOST`).
+        """
+        evidence = self.store.evidence(self.alert_id(prefix))
+        assert evidence is not None
+        if is_of_models(evidence):
+            return of_models(evidence, in_force, self.rerunner)
+        rerunner = by_inputs_of_now(evidence, self.rerunner)
+        now = as_of_now(evidence, rerunner)
+        if now is None:
+            return gone(evidence)
+        again = rerunner.rerun(now)
+        parts = self._parts(again, again.recomputed.rule.when, 0)
+        return answer(evidence, again, in_force, self.rerunner, parts, changes(self._then(evidence), again))
+
+    def _then(self, evidence: Evidence) -> Rerun | None:
+        """The alert by the inputs of its moment; ``None`` where they are lost."""
+        try:
+            return self.rerunner.rerun(evidence)
+        except LOST:
+            return None
+
     def _explain_model(self, evidence: Evidence, subject: str) -> Explained:
         """An alert of the anomaly models, raised again from the history."""
         cards = cards_in_use()
@@ -179,7 +254,11 @@ class Explainer:
         differences = _differences(facts, measures)
         parts = tuple(self._parts(again, again.recomputed.rule.when, 0))
         payments = tuple(self._payments(evidence, again))
-        return Explained(evidence, subject, again.rule, facts, measures, parts, payments, tuple(differences))
+        return Explained(
+            evidence, subject, again.rule, facts, measures, parts, payments, tuple(differences),
+            courses=courses(again, points_max=self.points_max) if self.points_max else (), peers=peers(again),
+            path=self._path(evidence, again),
+        )  # fmt: skip
 
     # Facts --------------------------------------------------------------------------------------------
 
@@ -247,7 +326,7 @@ class Explainer:
 
     def _quantity(self, again: Rerun, node: Node) -> Quantity:
         value = again.recomputed.value(node)
-        quantity = _quantity(value, node.unit)
+        quantity = quantity_of(value, node.unit)
         if quantity.value is None or node.unit.kind is not Kind.CATEGORY or len(quantity.value) != 32:
             return quantity
         return Quantity(self._text(quantity.value), quantity.unit)
@@ -257,6 +336,12 @@ class Explainer:
             return self.rerunner.tokens.text(token) or token
         except ValueError:
             return token
+
+    def _path(self, evidence: Evidence, again: Rerun) -> MoneyPath | None:
+        if not flow_names(again.rule):
+            return None
+        with self.all_books() as logs:
+            return path_of(logs, {int(each) for each in evidence["transactions"]})
 
     # Payments -----------------------------------------------------------------------------------------
 
@@ -306,26 +391,17 @@ def _measures(evidence: Evidence, again: Rerun) -> list[ComparedMeasure]:
     """The alert's numbers, and those that come out again, by name."""
     rule, verdict = again.recomputed.rule, again.recomputed.verdict
     found: dict[str, Quantity] = {
-        f"{window.name}.{measure.name}": _quantity(verdict.measures[f"{window.name}.{measure.name}"], measure.unit)
+        f"{window.name}.{measure.name}": quantity_of(verdict.measures[f"{window.name}.{measure.name}"], measure.unit)
         for window in rule.windows.values()
         for measure in window.measures
     }
     for node in walk(rule.when):
         if node.text in evidence["measures"] and node.text not in found:
-            found[node.text] = _quantity(again.recomputed.value(node), node.unit)
+            found[node.text] = quantity_of(again.recomputed.value(node), node.unit)
     missing = Quantity(None, "", "absent")
     stored = {name: Quantity(q["value"], q["unit"], q["bound"]) for name, q in evidence["measures"].items()}
     names = list(dict.fromkeys([*stored, *found]))
     return [ComparedMeasure(name, stored.get(name, missing), found.get(name, missing)) for name in names]
-
-
-def _quantity(value: Value, unit: Unit) -> Quantity:
-    if value.is_unknown or value.value is None:
-        return Quantity(None, str(unit), "unknown")
-    if isinstance(value.value, str | bool):
-        word = value.value if isinstance(value.value, str) else ("no", "yes")[value.value]
-        return Quantity(word, str(unit))
-    return quantity_of_parts(value.value.as_integer_ratio(), unit, value.bound)
 
 
 def _parameters(again: Rerun) -> dict[str, ParameterInForce]:
@@ -352,7 +428,7 @@ def _row_words(row: dict[str, str | None]) -> str:
 def _words(again: Rerun) -> dict[str, Quantity]:
     """Words that the sentence may name."""
     return {
-        node.text: _quantity(again.recomputed.value(node), node.unit)
+        node.text: quantity_of(again.recomputed.value(node), node.unit)
         for node in walk(again.recomputed.rule.when)
         if isinstance(node, Name) and node.unit.kind is Kind.CATEGORY
     }

@@ -4,22 +4,27 @@ The case store has the alert, the folder that all workers share has the rest: th
 (``aml worker history``), the inputs by which it was judged (scoring workers) and what tokens stand for.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from monitor.adapters.block_log import DamagedError
 from monitor.adapters.identity_files import KnownIdentities
-from monitor.adapters.leg_history import HistoryAbsent
+from monitor.adapters.leg_history import HistoryAbsent, first_position, recorded
 from monitor.adapters.sql.store import CaseStore
+from monitor.app.books import Books
+from monitor.app.customer import Customer, customer_at
 from monitor.app.explained import Payment
-from monitor.app.explaining import LOST, Explained, Explainer
+from monitor.app.explaining import LOST, CannotExplain, Explained, Explainer
 from monitor.app.explaining_models import payments_of
 from monitor.app.model_cards import cards_in_use
+from monitor.app.rerun_history import HistoryLost
 from monitor.app.rerun_legs import PartitionFiles, only, partition_files, partition_of, payments_by_partition
 from monitor.app.rerun_legs_models import alert_again
 from monitor.app.rerunning import Evidence
 from monitor.app.streaming.given import RUN_START
+from monitor.app.today import InForce, Today
 from monitor.domain.alert import MODEL, Alert
 
 LEGS = "legs"
@@ -51,6 +56,42 @@ class StreamExplainer(Explainer):
         """Let go of all files."""
         self._identities.close()
         self.store.close()
+
+    @contextmanager
+    def books(self, position: int) -> Iterator[Books]:
+        """The recorded payments of the partition in whose log a position lies.
+
+        Raises:
+            HistoryLost: There is no history of it, or it cannot be read.
+        """
+        try:
+            with self._files(partition_of(position)) as files:
+                yield _books(files)
+        except (HistoryAbsent, DamagedError) as error:
+            raise HistoryLost(str(error)) from error
+
+    @contextmanager
+    def all_books(self) -> Iterator[list[Books]]:
+        """Those of all partitions that are recorded."""
+        with ExitStack() as opened:
+            yield [_books(opened.enter_context(self._files(each))) for each in recorded(self._folder, self._topic)]
+
+    def customer(self, evidence: Evidence, *, now_us: int) -> Customer | None:
+        """As :meth:`Explainer.customer`; the profiles are those that the log of the partition tells of."""
+        try:
+            with self._files(partition_of(int(evidence["position"]))) as files:
+                return customer_at(files.placed(evidence), files.rerunner, now_us=now_us)
+        except (HistoryAbsent, DamagedError) as error:
+            raise HistoryLost(str(error)) from error
+
+    def today(self, prefix: str, in_force: InForce) -> Today:
+        """Not known here yet.
+
+        Raises:
+            CannotExplain: Always.
+        """
+        raise CannotExplain("Alerts of the workers are not judged by the rules of today yet. A replay over the "
+                            "recorded payments tells:  aml replay")  # fmt: skip
 
     def explain_evidence(self, evidence: Evidence) -> Explained:
         """The explanation of an alert by its stored evidence; what is missing is said in ``lost``."""
@@ -95,3 +136,8 @@ class StreamExplainer(Explainer):
 
     def _files(self, partition: int) -> AbstractContextManager[PartitionFiles]:
         return partition_files(self._folder, self._topic, partition, key=self._key, identities=self._identities)
+
+
+def _books(files: PartitionFiles) -> Books:
+    stop = first_position(files.partition) + files.manifest.rows
+    return Books(files.rerunner.history, files.rerunner.tokens, files.texts, stop)

@@ -171,7 +171,7 @@ class Rerunner:
             return Linked(holders={subject}, further=(kind, subject), with_accounts=with_accounts)
         if kind != HOLDER:
             return Linked(further=(kind, subject), with_accounts=with_accounts)
-        row = self._row(position)
+        row = self.row(position)
         role = str(evidence["leg_role"])
         side = role.removesuffix(_JOINT)
         if role.endswith(_JOINT):
@@ -184,7 +184,13 @@ class Rerunner:
         accounts = {account} if with_accounts and account is not None else set()
         return Linked(holders={row[f"{side}_holder"]}, accounts=accounts, with_accounts=with_accounts)
 
-    def _row(self, position: int) -> Row:
+    def row(self, position: int) -> Row:
+        """The payment at a position.
+
+        Raises:
+            HistoryLost: The history does not hold it.
+        """
+
         def is_it(table: pa.Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
             return np.asarray(table.column("position").to_numpy() == position, bool)
 

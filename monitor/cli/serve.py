@@ -15,6 +15,8 @@ from monitor.casework.access import RIGHTS
 from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
 from monitor.cli.explain import explainer_of
 
+COURSE_POINTS_MAX = 60
+"""Payments over which the numbers of a rule are shown."""
 users_app = typer.Typer(
     help="Who may come in to the workbench, and with which role. Every change is in the journal.",
     no_args_is_help=True,
@@ -46,7 +48,8 @@ def serve(
 
     with desk(db) as store:
         clock = _clock(as_of, store)
-        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db)))
+        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
+                             records=lambda: explainer_of(db, None)))  # fmt: skip
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
@@ -59,6 +62,7 @@ def _explain(db: str) -> Callable[[str], Explained]:
 
     def explain(alert_id: str) -> Explained:
         with explainer_of(db, None) as explainer:
+            explainer.points_max = COURSE_POINTS_MAX
             return explainer.explain(alert_id)
 
     return explain

@@ -11,10 +11,11 @@ from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
-from monitor.web import case, explained, people, queue, sign_in
+from monitor.web import case, explained, happened, network, people, queue, sign_in, who
 from monitor.web.desk import Desk
 from monitor.web.door import Forged, NotAllowed, NotIn, guarded, to_the_door
-from monitor.web.pages import failed
+from monitor.web.pages import failed, page
+from monitor.web.recomputing import Busy
 
 
 def make_app(desk: Desk) -> FastAPI:
@@ -22,10 +23,11 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
-    for part in (sign_in, queue, case, explained, people):
+    for part in (sign_in, queue, case, explained, happened, network, who, people):
         app.include_router(part.router)
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
+    app.add_exception_handler(Busy, _busy)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -49,12 +51,23 @@ _WORDS: dict[type[Exception], str] = {
     NotAllowed: "Your role does not include this. Ask an administrator if you need it.",
     Forged: "This page is from an older session. Load it again, and repeat what you did.",
     CaseUnknown: "There is no such case.",
+    Busy: "Much is being computed already. Try again in a moment; nothing is lost.",
     StoreBusy: "The store is busy. Try again in a moment; nothing was changed.",
 }
 
 
 def _not_in(request: Request, _: Exception) -> Response:
     return to_the_door(request)
+
+
+def _busy(request: Request, _: Exception) -> Response:
+    """Said in the place that waits for the answer, with a button to ask again."""
+    is_piece = bool(request.headers.get("HX-Request"))
+    answer = page(request, "busy.html", status=503) if is_piece else failed(request, 503, _WORDS[Busy])
+    answer.headers["Retry-After"] = "5"
+    if is_piece:
+        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "closest .piece", "innerHTML"
+    return answer
 
 
 def _told(status: int) -> Any:

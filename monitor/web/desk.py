@@ -1,16 +1,18 @@
 """What pages work with: the store, the clocks, and who tokens stand for."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from monitor.adapters.sql.desk import Sees
 from monitor.adapters.sql.people import Person
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
-from monitor.app.explaining import Explained
+from monitor.app.explaining import Explained, Explainer
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
+from monitor.web.recomputing import Recomputing
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Desk:
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
         explain: Computes an alert again by its id; ``None`` where there is no history.
+        records: Opens the recorded history; ``None`` where there is none.
+        places: How much may be computed from the history at once.
     """
 
     store: CaseStore
@@ -32,6 +36,8 @@ class Desk:
     now_us: Callable[[], int]
     is_secure: bool = True
     explain: Callable[[str], Explained] | None = None
+    records: Callable[[], AbstractContextManager[Explainer]] | None = None
+    places: Recomputing = field(default_factory=Recomputing)
     attempts: Attempts = field(default_factory=Attempts)
 
 

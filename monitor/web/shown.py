@@ -163,6 +163,15 @@ def minute(time_us: int) -> str:
     return format_time(time_us)[:16].replace("T", " ")
 
 
+def amount_words(amount_minor: int | None, currency: str) -> str:
+    """An amount to be read.
+
+    >>> amount_words(1800000, "USD"), amount_words(None, "EUR")
+    ('18 000.00 USD', 'unknown EUR')
+    """
+    return f"unknown {currency}" if amount_minor is None else format_amount_for_reading(amount_minor, currency)
+
+
 def moves_of(case: Case, role: str) -> list[str]:
     """The moves that a role can make now; ``close`` proposes by itself where a second person is needed."""
     listed = [move for move in MOVES if (case.state, move) in TABLE and move != "propose"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 from monitor.app.explained import Payment
-from monitor.domain.money import format_amount_for_reading
 from monitor.domain.time import parse_time_us
+from monitor.web.shown import amount_words
 
 WIDTH, HEIGHT, MIDDLE = 1000.0, 150.0, 70.0
 MARGIN, RADIUS_MIN, RADIUS_MAX, REACH = 24.0, 3.0, 13.0, 40.0
@@ -67,7 +67,8 @@ def timeline(payments: Sequence[Payment]) -> Timeline:
         share = abs(each.amount_minor or 0) / largest[each.currency]
         up = -1 if each.direction == "in" else 1
         radius = max(RADIUS_MIN, RADIUS_MAX * sqrt(share))
-        words = f"{each.booked_at[:16].replace('T', ' ')} UTC, {each.direction}, {amount_words(each)}"
+        amount = amount_words(each.amount_minor, each.currency)
+        words = f"{each.booked_at[:16].replace('T', ' ')} UTC, {each.direction}, {amount}"
         y = round(MIDDLE + up * (RADIUS_MAX + REACH * sqrt(share)), 1)
         marks.append(Mark(number, x(at), y, round(radius, 1), each.direction, each.is_completing, words))
     steps = range(TICKS) if first != last else (0,)
@@ -79,10 +80,3 @@ def timeline(payments: Sequence[Payment]) -> Timeline:
         if not ticks or tick.x - ticks[-1].x > WIDTH / (TICKS + 2):
             ticks.append(tick)
     return Timeline(tuple(marks), tuple(ticks))
-
-
-def amount_words(payment: Payment) -> str:
-    """The amount of a payment, to be read."""
-    if payment.amount_minor is None:
-        return f"unknown {payment.currency}"
-    return format_amount_for_reading(payment.amount_minor, payment.currency)

@@ -60,7 +60,7 @@ def test_the_case_asks_for_each_of_its_alerts(bench: Workbench):
     case = first(bench)
     text = bench.signed_in("analyst").get(f"/cases/{case.case_id}").text
     assert f'hx-get="/cases/{case.case_id}/alerts/{case.first_alert_id}"' in text
-    assert len(re.findall('hx-get="/cases/C-', text)) == case.alert_count + case.alerts_after_closing
+    assert len(re.findall(r'hx-get="/cases/C-\w+/alerts/A-\w+"', text)) == case.alert_count + case.alerts_after_closing
 
 
 def test_an_alert_of_another_case_is_not_there(bench: Workbench):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.app.activity import IN, OTHER, OUT, OWN, UNDONE
 from monitor.casework.access import RIGHTS
 from monitor.casework.lifecycle import MOVES, in_words
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
-from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
+from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES, STATUSES
 from monitor.web.app import _WORDS
 from monitor.web.pages import THEMES
 from monitor.web.queue import VIEWS
@@ -38,7 +39,7 @@ def from_lists() -> set[str]:
         *(each.replace("_", " ") for each in OUTCOMES), *(meaning for _, meaning in reasons),
         *(code.replace("_", " ") for codes in CLOSE_REASONS.values() for code in codes),
         *(f"view {view}" for view in VIEWS), *(f"move {move}" for move in MOVES if move not in ("close", "propose")),
-        *(move.meaning for move in MOVES.values()), "Nothing waits that you could take.",
+        *(move.meaning for move in MOVES.values()), IN, OUT, OWN, OTHER, UNDONE, *STATUSES[1:], "Nothing waits that you could take.",
     }  # fmt: skip
 
 

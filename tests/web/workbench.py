@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from httpx import Response
 from monitor.adapters.sql.people import add_person
 from monitor.adapters.sql.queue import QueueFilter, list_cases
 from monitor.adapters.sql.store import CaseStore, open_store
-from monitor.app.explaining import Explained
+from monitor.app.explaining import Explained, Explainer
 from monitor.casework.access import RIGHTS
 from monitor.casework.position import RunPosition
 from monitor.domain.case import CASE_STATES, Case
@@ -35,12 +35,13 @@ class Workbench:
     now_us: int = START_US + HOUR_US
     wall_us: int = START_US + HOUR_US
     explain: Callable[[str], Explained] | None = None
+    records: Callable[[], AbstractContextManager[Explainer]] | None = None
     is_secure: bool = True
     clients: dict[str, TestClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         desk = Desk(self.store, lambda token: f"K-{token[:6]}", lambda: self.wall_us, lambda: self.now_us)
-        self.app = make_app(replace(desk, explain=self.explain, is_secure=self.is_secure))
+        self.app = make_app(replace(desk, explain=self.explain, records=self.records, is_secure=self.is_secure))
 
     def client(self) -> TestClient:
         """A browser that nobody has used."""
