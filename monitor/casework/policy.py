@@ -7,6 +7,7 @@ suspicion, which starts at detection (31 CFR 1020.320(b)(3)).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from monitor.casework.checklists import Checklist
 from monitor.domain.time import DAY_US
 from monitor.rulebook.groups import TypologyGroup
 
@@ -27,6 +28,8 @@ class CaseworkPolicy:
     """Closing a case of these severities needs a second person; reporting always does."""
     groups: tuple[TypologyGroup, ...] = ()
     """The typology groups in force, which name the cases that alerts join."""
+    checklists: tuple[Checklist, ...] = ()
+    """What is looked at before a decision; without any, no decision waits."""
 
 
 def due_at_us(judged_at_us: int, severity: str, policy: CaseworkPolicy) -> int:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitor.adapters.sql.desk import Sees
-from monitor.adapters.sql.people import Person
+from monitor.adapters.sql.people import Person, PersonRefused, workers
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
+
+SNOOZE_DAYS = (1, 2, 3, 7, 14, 30)
+"""For how long a page offers to put a case aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +51,10 @@ def sees(person: Person) -> Sees:
 def actor(person: Person) -> Actor:
     """The person as the life cycle knows them. Who has no role in it may not move anything anyway."""
     return Actor(person.name, person.role if person.role in ROLES else "analyst")
+
+
+def check_worker(desk: Desk, name: str) -> None:
+    """Raises :class:`PersonRefused` where nobody of this name works on cases."""
+    with desk.store.reading() as connection:
+        if name not in {person.name for person in workers(connection)}:
+            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")
