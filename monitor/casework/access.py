@@ -18,6 +18,12 @@ RESTRICTED: Final = "restricted"
 """To see everywhere that a report of suspicion is proposed or exists."""
 JOURNAL: Final = "journal"
 """To read the journal."""
+TEAM: Final = "team"
+"""To see what the team does."""
+PLAN: Final = "plan"
+"""To set limits and skills of people, and to review closed cases."""
+DRAW: Final = "draw"
+"""To draw samples of closed cases, reports among them."""
 USERS: Final = "users"
 """To add, lock and change users."""
 OPERATIONS: Final = "operations"
@@ -25,9 +31,9 @@ OPERATIONS: Final = "operations"
 
 RIGHTS: Final[Mapping[str, frozenset[str]]] = {
     "analyst": frozenset({CASES, WORK}),
-    "senior": frozenset({CASES, WORK}),
-    "officer": frozenset({CASES, WORK, RESTRICTED, JOURNAL}),
-    "auditor": frozenset({CASES, RESTRICTED, JOURNAL}),
+    "senior": frozenset({CASES, WORK, TEAM, PLAN}),
+    "officer": frozenset({CASES, WORK, RESTRICTED, JOURNAL, TEAM, PLAN, DRAW}),
+    "auditor": frozenset({CASES, RESTRICTED, JOURNAL, TEAM}),
     "administrator": frozenset({USERS}),
     "operator": frozenset({OPERATIONS}),
 }

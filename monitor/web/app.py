@@ -11,17 +11,7 @@ from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
-from monitor.web import (
-    case,
-    case_beside,
-    explained,
-    people,
-    queue,
-    queue_bulk,
-    queue_hand,
-    queue_views,
-    sign_in,
-)  # fmt: skip
+from monitor.web import case, case_beside, explained, people, queue, queue_bulk, queue_hand, queue_views, sign_in, team
 from monitor.web.desk import Desk
 from monitor.web.door import Forged, NotAllowed, NotIn, guarded, to_the_door
 from monitor.web.pages import failed
@@ -32,7 +22,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
-    for part in (sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, explained, people):
+    for part in (sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, explained, team, people):
         app.include_router(part.router)
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)

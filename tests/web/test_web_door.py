@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from monitor.adapters.sql.ledger import chain_entries
 from monitor.adapters.sql.people import CHAIN, FAILURES_MAX, IDLE_US, LOCKED_US, SESSION_US, change_person
-from monitor.casework.access import CASES, RIGHTS, USERS, WORK
+from monitor.casework.access import CASES, DRAW, PLAN, RIGHTS, TEAM, USERS, WORK
 from monitor.domain.time import MINUTE_US
 from monitor.web.door import HEADERS, REQUESTS_MAX
 from tests.web.workbench import PASSWORD, ROLES, Workbench
@@ -39,6 +39,11 @@ ASKED = {
     ("GET", "/cases/{case_id}/alerts/{alert_id}"): CASES,
     ("POST", "/cases/{case_id}/notes"): WORK,
     ("POST", "/cases/{case_id}/moves/{name}"): WORK,
+    ("GET", "/team"): TEAM,
+    ("POST", "/team/people/{name}"): PLAN,
+    ("POST", "/team/conflicts/{name}"): PLAN,
+    ("POST", "/team/samples"): DRAW,
+    ("POST", "/team/reviews/{case_id}"): PLAN,
     ("GET", "/users"): USERS,
     ("POST", "/users"): USERS,
     ("POST", "/users/{name}"): USERS,

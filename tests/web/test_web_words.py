@@ -11,6 +11,7 @@ from monitor.casework.access import RIGHTS
 from monitor.casework.bulk import BULK_ACTS
 from monitor.casework.handing import SKIP_REASONS
 from monitor.casework.lifecycle import MOVES, in_words
+from monitor.casework.quality import FINDINGS
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
@@ -46,7 +47,7 @@ def from_lists() -> set[str]:
         *(move.meaning for move in MOVES.values()), *NOTHING.values(),
         *(f"bulk {act}" for act in BULK_ACTS), *(f"done {act}" for act in DONE), *SKIP_REASONS.values(),
         *(f"column {name}" for name in COLUMNS), *(f"mine {name}" for name in MyDays.__slots__),
-        "It has the tag already.", "It does not have the tag.",
+        "It has the tag already.", "It does not have the tag.", *FINDINGS.values(),
     }  # fmt: skip
 
 
