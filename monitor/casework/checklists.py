@@ -5,27 +5,11 @@ which of them a decision waits for. An item is ticked by a person, and ticks cou
 join after, the item is open again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from monitor.domain.case import Case
-
-
-@dataclass(frozen=True, slots=True)
-class CheckItem:
-    """One thing to look at. ``words`` is by language tag; ``outcomes`` are those that wait for it."""
-
-    item: str
-    words: Mapping[str, str]
-    outcomes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Checklist:
-    """The items of a typology by its name; ``None``: of every case."""
-
-    typology: str | None
-    items: tuple[CheckItem, ...]
+from monitor.rulebook.checklists import CheckItem, Checklist
 
 
 @dataclass(frozen=True, slots=True)

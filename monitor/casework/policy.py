@@ -7,8 +7,8 @@ suspicion, which starts at detection (31 CFR 1020.320(b)(3)).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.casework.checklists import Checklist
 from monitor.domain.time import DAY_US
+from monitor.rulebook.checklists import Checklist
 from monitor.rulebook.groups import TypologyGroup
 
 DUE_DAYS = {"low": 30, "medium": 15, "high": 5, "critical": 1}

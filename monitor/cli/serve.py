@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +16,10 @@ from monitor.app.explaining import Explained
 from monitor.casework.access import RIGHTS
 from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
 from monitor.cli.explain import explainer_of
+from monitor.rulebook.checklists import CHECKLISTS_NAME, Checklist, load_checklists
+from monitor.rulebook.groups import load_groups
+from monitor.rulebook.load import shipped_rules
+from monitor.rulebook.rule_error import RuleError
 
 users_app = typer.Typer(
     help="Who may come in to the workbench, and with which role. Every change is in the journal.",
@@ -34,6 +40,9 @@ def serve(
         str | None,
         typer.Option("--as-of", metavar="TIME", help="let the clock begin at TIME, or 'latest' alert's time"),
     ] = None,
+    checklists: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what has to be ticked before a decision (default: as shipped)")
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
     ] = False,
@@ -46,12 +55,23 @@ def serve(
 
     with desk(db) as store:
         clock = _clock(as_of, store)
+        store.policy = replace(store.policy, checklists=_checklists(checklists))
         app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db)))
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
         sys.stderr.write(f"The workbench listens on http://{host}:{port}\n")
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def _checklists(file: Path | None) -> tuple[Checklist, ...]:
+    """The checklists of a file; without one, those that travel with the product."""
+    groups, _ = load_groups([shipped_rules()], [], is_run=True)
+    try:
+        return load_checklists(file or shipped_rules() / CHECKLISTS_NAME, [group.name for group in groups.groups])
+    except RuleError as error:
+        fail(str(error), 2)
+        raise
 
 
 def _explain(db: str) -> Callable[[str], Explained]:

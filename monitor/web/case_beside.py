@@ -1,4 +1,4 @@
-"""What stands on the page of a case beside what it is about: tags, and passing it on."""
+"""What stands on the page of a case beside what it is about: tags, the checklist, requests, files, passing it on."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,18 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.acts import write_act
+from monitor.adapters.sql.attachments import attached_to
+from monitor.adapters.sql.checklists import tick, ticks_of
 from monitor.adapters.sql.desk import CaseFile, find_case_id, load
+from monitor.adapters.sql.information import requests_of
 from monitor.adapters.sql.people import Session
 from monitor.adapters.sql.tags import set_tag, tags_of
+from monitor.casework.attachments import KINDS
+from monitor.casework.checklists import holds, items_of
 from monitor.casework.handing import SKIP_REASONS
+from monitor.casework.information import ADDRESSEES, ANSWER_DAYS
+from monitor.casework.lifecycle import Request as Move
+from monitor.casework.priority import due_in_words
 from monitor.casework.tags import tag_of
 from monitor.web.desk import Desk, actor, sees
 from monitor.web.door import genuine
@@ -34,10 +42,36 @@ def change_tag(
     return RedirectResponse(f"/cases/{case.case_id}#tags", status_code=303)
 
 
+@router.post("/cases/{case_id}/checks", dependencies=[Depends(genuine)])
+def check(
+    request: Request, who: CaseWorker, case_id: str, checked: Annotated[list[str] | None, Form()] = None
+) -> Response:
+    """Tick items of the checklist without deciding yet."""
+    desk: Desk = request.app.state.desk
+    with desk.store.writing() as connection:
+        case = load(connection, find_case_id(connection, case_id, sees(who.person)))
+        given = Move("check", actor(who.person), desk.now_us())
+        tick(connection, case, checked or [], given, recorded_at_us=desk.wall_us(),
+             lists=desk.store.policy.checklists)  # fmt: skip
+    return RedirectResponse(f"/cases/{case.case_id}#decide", status_code=303)
+
+
 def beside(request: Request, who: Session, file: CaseFile) -> dict[str, Any]:
     """What the templates beside the case need."""
     desk: Desk = request.app.state.desk
+    case, now_us = file.case, desk.now_us()
     with desk.store.reading() as connection:
-        tags = tags_of(connection, [file.case.case_id]).get(file.case.case_id, [])
-    can_skip = file.case.is_open and file.case.assignee in (None, who.person.name)
-    return {"tags": tags, "skip_reasons": SKIP_REASONS if can_skip else {}}
+        tags = tags_of(connection, [case.case_id]).get(case.case_id, [])
+        ticks = ticks_of(connection, case.case_id)
+        asked = requests_of(connection, case.case_id)
+        files = attached_to(connection, case.case_id)
+    can_skip = case.is_open and case.assignee in (None, who.person.name)
+    return {
+        "tags": tags, "skip_reasons": SKIP_REASONS if can_skip else {},
+        "checklist": [
+            (item, done if (done := ticks.get(item.item)) is not None and holds(done, case) else None)
+            for item in items_of(case, desk.store.policy.checklists)
+        ],
+        "asked": [(each, due_in_words(each.due_at_us, now_us), each.is_overdue(now_us)) for each in asked],
+        "addressees": ADDRESSEES, "answer_days": ANSWER_DAYS, "files": files, "file_kinds": ",".join(KINDS),
+    }  # fmt: skip

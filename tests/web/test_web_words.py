@@ -10,6 +10,7 @@ from monitor.adapters.sql.my_days import MyDays
 from monitor.casework.access import RIGHTS
 from monitor.casework.bulk import BULK_ACTS
 from monitor.casework.handing import SKIP_REASONS
+from monitor.casework.information import ADDRESSEES
 from monitor.casework.lifecycle import MOVES, in_words
 from monitor.casework.quality import FINDINGS
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
@@ -48,6 +49,7 @@ def from_lists() -> set[str]:
         *(f"bulk {act}" for act in BULK_ACTS), *(f"done {act}" for act in DONE), *SKIP_REASONS.values(),
         *(f"column {name}" for name in COLUMNS), *(f"mine {name}" for name in MyDays.__slots__),
         "It has the tag already.", "It does not have the tag.", *FINDINGS.values(),
+        *ADDRESSEES.values(), "answered", "withdrawn",
     }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.ledger import append_entries
 from monitor.adapters.sql.schema_desk import checks
-from monitor.casework.checklists import Checklist, Tick, holds, items_of, open_items
+from monitor.casework.checklists import Tick, holds, items_of, open_items
 from monitor.casework.journal import Draft, canonical_json
 from monitor.casework.lifecycle import MoveRefused, Request
 from monitor.domain.case import Case
+from monitor.rulebook.checklists import Checklist
 
 
 def ticks_of(connection: sa.Connection, case_id: str) -> dict[str, Tick]:

@@ -59,6 +59,16 @@ function skipHere() {
   dialog.showModal();
 }
 
+/* Items of the checklist that the chosen outcome waits for: the browser asks for them before it sends the form. */
+const waiting = () => [...document.querySelectorAll("#close .checklist input:required:not(:checked)")];
+
+function outcomeNeeds(outcome) {
+  for (const box of document.querySelectorAll("#close .checklist input")) {
+    box.required = !box.disabled && box.dataset.outcomes.split(" ").includes(outcome);
+    box.closest("label").classList.toggle("needed", box.required);
+  }
+}
+
 Object.assign(KEYS, {
   x: () => pick(boxOf(here()), !boxOf(here())?.checked),
   X: () => pickTo(boxOf(here()), true),
@@ -66,6 +76,7 @@ Object.assign(KEYS, {
   b: () => document.getElementById("bulk")?.hidden === false && document.getElementById("bulk-act").focus(),
   Escape: () => pickEvery(false),
   u: () => document.getElementById("undo")?.click(),
+  m: () => waiting()[0]?.click(),
   w: skipHere,
   t: () => document.querySelector("input#tag")?.focus(),
 });
@@ -80,6 +91,7 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("change", (event) => {
   if (event.target.id === "bulk-act") actChosen();
+  if (event.target.name === "outcome" && event.target.closest("#close")) outcomeNeeds(event.target.value);
 });
 
 /* Lines that came later are not chosen; what is chosen stays so. */
