@@ -27,6 +27,7 @@ from monitor.app.rerun_models import alert_again
 from monitor.app.rerunning import Evidence, Rerun, Rerunner
 from monitor.app.resolving import open_tokens, stored_token_key
 from monitor.app.store import data_folder
+from monitor.casework.told import PERSON
 from monitor.domain.alert import MODEL, REEVALUATED, Alert, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
@@ -147,6 +148,8 @@ class Explainer:
 
     def explain_evidence(self, evidence: Evidence) -> Explained:
         """The explanation of an alert by its stored evidence."""
+        if evidence["source"]["kind"] == PERSON:
+            raise CannotExplain("A person told it: nothing was measured, and there is nothing to compute again.")
         subject = self.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
         if evidence["source"]["kind"] == MODEL:
             return self._explain_model(evidence, subject)

@@ -13,6 +13,7 @@ import typer
 from monitor.adapters.sql.people import PersonRefused, add_person, change_person, listed
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained
+from monitor.app.resolving import open_namer
 from monitor.casework.access import RIGHTS
 from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
 from monitor.cli.explain import explainer_of
@@ -56,7 +57,8 @@ def serve(
     with desk(db) as store:
         clock = _clock(as_of, store)
         store.policy = replace(store.policy, checklists=_checklists(checklists))
-        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db)))
+        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
+                            token_of=open_namer(db)))  # fmt: skip
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)

@@ -16,12 +16,14 @@ from monitor.web import (
     case,
     case_beside,
     case_papers,
+    case_regroup,
     explained,
     people,
     queue,
     queue_bulk,
     queue_hand,
     queue_views,
+    refer,
     sign_in,
     team,
 )
@@ -35,19 +37,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
-    for part in (
-        sign_in,
-        queue,
-        queue_hand,
-        queue_bulk,
-        queue_views,
-        case,
-        case_beside,
-        case_papers,
-        explained,
-        team,
-        people,
-    ):
+    for part in _PARTS:
         app.include_router(part.router)
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
@@ -67,6 +57,10 @@ def make_app(desk: Desk) -> FastAPI:
     return app
 
 
+_PARTS = (
+    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained, refer,
+    team, people,
+)  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,
     StoreBusy: 503,

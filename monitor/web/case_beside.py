@@ -11,13 +11,16 @@ from monitor.adapters.sql.checklists import tick, ticks_of
 from monitor.adapters.sql.desk import CaseFile, find_case_id, load
 from monitor.adapters.sql.information import requests_of
 from monitor.adapters.sql.people import Session
+from monitor.adapters.sql.regrouping import moves_of_alerts
 from monitor.adapters.sql.tags import set_tag, tags_of
+from monitor.casework.access import WORK, may
 from monitor.casework.attachments import KINDS
 from monitor.casework.checklists import holds, items_of
 from monitor.casework.handing import SKIP_REASONS
 from monitor.casework.information import ADDRESSEES, ANSWER_DAYS
 from monitor.casework.lifecycle import Request as Move
 from monitor.casework.priority import due_in_words
+from monitor.casework.regrouping import STATES as REGROUPED
 from monitor.casework.tags import tag_of
 from monitor.web.desk import Desk, actor, sees
 from monitor.web.door import genuine
@@ -65,6 +68,12 @@ def beside(request: Request, who: Session, file: CaseFile) -> dict[str, Any]:
         ticks = ticks_of(connection, case.case_id)
         asked = requests_of(connection, case.case_id)
         files = attached_to(connection, case.case_id)
+        came = [
+            (each, each.from_case if each.to_case == case.case_id else each.to_case)
+            for each in moves_of_alerts(connection, case.case_id)
+        ]
+        is_seen = sees(who.person)
+        came = [(each, other) for each, other in came if is_seen(load(connection, other))]
     can_skip = case.is_open and case.assignee in (None, who.person.name)
     return {
         "tags": tags, "skip_reasons": SKIP_REASONS if can_skip else {},
@@ -73,5 +82,6 @@ def beside(request: Request, who: Session, file: CaseFile) -> dict[str, Any]:
             for item in items_of(case, desk.store.policy.checklists)
         ],
         "asked": [(each, due_in_words(each.due_at_us, now_us), each.is_overdue(now_us)) for each in asked],
-        "addressees": ADDRESSEES, "answer_days": ANSWER_DAYS, "files": files, "file_kinds": ",".join(KINDS),
+        "addressees": ADDRESSEES, "answer_days": ANSWER_DAYS, "files": files, "came": came,
+        "can_regroup": case.state in REGROUPED and may(who.person.role, WORK), "file_kinds": ",".join(KINDS),
     }  # fmt: skip

@@ -27,6 +27,7 @@ class Desk:
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
         explain: Computes an alert again by its id; ``None`` where there is no history.
+        token_of: From a customer's identifier to its token in hex; ``None`` for one that is not known.
     """
 
     store: CaseStore
@@ -35,6 +36,7 @@ class Desk:
     now_us: Callable[[], int]
     is_secure: bool = True
     explain: Callable[[str], Explained] | None = None
+    token_of: Callable[[str], str | None] = field(default=lambda _: None)
     attempts: Attempts = field(default_factory=Attempts)
 
 

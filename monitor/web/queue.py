@@ -11,7 +11,7 @@ from monitor.adapters.sql.my_days import my_days
 from monitor.adapters.sql.people import Session, journal_look, workers
 from monitor.adapters.sql.queue import ORDERS, QueueFilter, QueueRow, ages, count_cases, list_cases, queue_totals
 from monitor.adapters.sql.tags import tags_in_use, tags_of
-from monitor.casework.access import CASES, USERS, WORK, may
+from monitor.casework.access import CASES, REFER, USERS, WORK, may
 from monitor.casework.bulk import BULK_ACTS, BULK_MAX
 from monitor.casework.handing import SKIP_REASONS
 from monitor.casework.reasons import MOVE_REASONS
@@ -51,7 +51,8 @@ CaseWorker = Annotated[Session, Depends(with_right(WORK))]
 def home(who: InSession) -> Response:
     """Where a person works: the queue, or what their role has."""
     role = who.person.role
-    place = "/queue" if may(role, CASES) else "/users" if may(role, USERS) else "/about"
+    places = {CASES: "/queue", USERS: "/users", REFER: "/refer"}
+    place = next((place for right, place in places.items() if may(role, right)), "/about")
     return RedirectResponse(place, status_code=303)
 
 

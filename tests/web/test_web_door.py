@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from monitor.adapters.sql.ledger import chain_entries
 from monitor.adapters.sql.people import CHAIN, FAILURES_MAX, IDLE_US, LOCKED_US, SESSION_US, change_person
-from monitor.casework.access import CASES, DRAW, PLAN, RIGHTS, TEAM, USERS, WORK
+from monitor.casework.access import CASES, DRAW, PLAN, REFER, RIGHTS, TEAM, USERS, WORK
 from monitor.domain.time import MINUTE_US
 from monitor.web.door import HEADERS, REQUESTS_MAX
 from tests.web.workbench import PASSWORD, ROLES, Workbench
@@ -34,6 +34,10 @@ ASKED = {
     ("POST", "/queue/views/delete"): CASES,
     ("POST", "/queue/{case_id}/skip"): WORK,
     ("POST", "/cases/{case_id}/tags"): WORK,
+    ("POST", "/cases/{case_id}/merge"): WORK,
+    ("POST", "/cases/{case_id}/split"): WORK,
+    ("GET", "/refer"): REFER,
+    ("POST", "/refer"): REFER,
     ("POST", "/cases/{case_id}/checks"): WORK,
     ("POST", "/cases/{case_id}/requests"): WORK,
     ("POST", "/cases/{case_id}/requests/{seq}"): WORK,

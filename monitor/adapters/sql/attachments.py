@@ -1,4 +1,4 @@
-"""Files attached to cases, kept in the store under their SHA-256: equal files once, and with every copy of the store."""
+"""Files attached to cases, kept in the store under their SHA-256: equal files once, in every copy of it."""
 
 from dataclasses import dataclass
 from hashlib import sha256

@@ -172,7 +172,7 @@ def move(
         if request.duplicate_of is not None:
             request = replace(request, duplicate_of=find_case_id(connection, request.duplicate_of, sees))
         if request.move in ("close", "propose", "approve"):
-            _check_seen(connection, case, request.actor.name)
+            check_seen(connection, case, request.actor.name)
         if request.move == "reopen":
             _check_latest(connection, case)
         decision = decide(case, request, store.policy)
@@ -240,7 +240,8 @@ def _seen_by(connection: sa.Connection, case_id: str, viewer: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def _check_seen(connection: sa.Connection, case: Case, name: str) -> None:
+def check_seen(connection: sa.Connection, case: Case, name: str) -> None:
+    """Raises :class:`MoveRefused` where a case has alerts that somebody has not looked at."""
     unseen = case.alert_count + case.alerts_after_closing - _seen_by(connection, case.case_id, name)
     if unseen > 0:
         noun = "1 alert" if unseen == 1 else f"{unseen} alerts"
@@ -251,6 +252,10 @@ def _check_seen(connection: sa.Connection, case: Case, name: str) -> None:
 
 
 def _check_latest(connection: sa.Connection, case: Case) -> None:
+    if case.alert_count + case.alerts_after_closing == 0:
+        raise MoveRefused(
+            f"case {case.case_id} was merged into another, which has its alerts. Split them off there instead."
+        )
     query = sa.select(cases.c.case_id).where(
         cases.c.is_latest,
         cases.c.subject_token == case.subject.token,

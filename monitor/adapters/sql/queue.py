@@ -187,6 +187,12 @@ def _between(age: sa.ColumnElement[int], start: int | None, end: int | None) -> 
     return [*([] if start is None else [age >= start]), *([] if end is None else [age < end])]
 
 
+def currencies(connection: sa.Connection) -> list[str]:
+    """The currencies of cases, the most frequent first."""
+    query = sa.select(cases.c.currency).group_by(cases.c.currency).order_by(sa.func.count().desc(), cases.c.currency)
+    return list(connection.execute(query).scalars())
+
+
 def latest_alert_us(connection: sa.Connection) -> int | None:
     """When the newest alert was judged; ``None`` in an empty store."""
     return connection.execute(sa.select(sa.func.max(alerts.c.judged_at_us))).scalar()

@@ -129,9 +129,10 @@ regroupings = Table(
     "regroupings",
     metadata,
     Column("alert_id", ID, ForeignKey("alerts.alert_id"), primary_key=True),
-    Column("at_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("to_case", ID, ForeignKey("cases.case_id"), primary_key=True),
+    Column("journal_seq", Integer, primary_key=True),
     Column("from_case", ID, ForeignKey("cases.case_id"), nullable=False),
-    Column("to_case", ID, ForeignKey("cases.case_id"), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
     Column("by", Text, nullable=False),
     Column("is_merge", Boolean, nullable=False),
 )

@@ -63,15 +63,16 @@ def upgrade() -> None:
     op.create_table(
         "regroupings",
         sa.Column("alert_id", sa.String(32), nullable=False),
-        sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.Column("from_case", sa.String(32), nullable=False),
         sa.Column("to_case", sa.String(32), nullable=False),
+        sa.Column("journal_seq", sa.Integer(), nullable=False),
+        sa.Column("from_case", sa.String(32), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("is_merge", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.alert_id"], name="fk_regroupings_alert_id"),
-        sa.ForeignKeyConstraint(["from_case"], ["cases.case_id"], name="fk_regroupings_from_case"),
         sa.ForeignKeyConstraint(["to_case"], ["cases.case_id"], name="fk_regroupings_to_case"),
-        sa.PrimaryKeyConstraint("alert_id", "at_us", name="pk_regroupings"),
+        sa.ForeignKeyConstraint(["from_case"], ["cases.case_id"], name="fk_regroupings_from_case"),
+        sa.PrimaryKeyConstraint("alert_id", "to_case", "journal_seq", name="pk_regroupings"),
     )
     op.create_index("ix_regroupings_from_case", "regroupings", ["from_case"])
     op.create_index("ix_regroupings_to_case", "regroupings", ["to_case"])
