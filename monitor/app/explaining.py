@@ -44,6 +44,7 @@ from monitor.app.today import (
     is_of_models,
     of_models,
 )
+from monitor.casework.told import PERSON
 from monitor.domain.alert import MODEL, REEVALUATED, Alert, ParameterInForce, Quantity, alert_id
 from monitor.domain.flow import finding_of
 from monitor.domain.time import format_time
@@ -184,6 +185,8 @@ class Explainer:
 
     def explain_evidence(self, evidence: Evidence) -> Explained:
         """The explanation of an alert by its stored evidence."""
+        if evidence["source"]["kind"] == PERSON:
+            raise CannotExplain("A person told it: nothing was measured, and there is nothing to compute again.")
         subject = self.rerunner.tokens.text(evidence["subject"]["id"]) or evidence["subject"]["id"]
         if evidence["source"]["kind"] == MODEL:
             return self._explain_model(evidence, subject)

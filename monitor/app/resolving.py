@@ -12,7 +12,7 @@ from typing import Protocol
 
 from monitor.adapters.vault import PlainVault
 from monitor.app.store import KEY_VARIABLE, data_folder
-from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind
+from monitor.domain.identifiers import TOKEN_BYTES, IdentifierKind, token_of
 
 
 class Tokens(Protocol):
@@ -83,6 +83,22 @@ def open_resolver(db: str | Path) -> Callable[[str], str | None]:
         return known[0].text(token)
 
     return resolve if (folder / "vault" / "identifiers.blocks").exists() else _resolve_nothing
+
+
+def open_namer(db: str | Path) -> Callable[[str], str | None]:
+    """A function from a customer's identifier to its token in hex, or to ``None`` where no such customer is known here.
+
+    >>> open_namer("postgresql://server/bank")("C1") is None
+    True
+    """
+    folder = data_folder(Path(db)) if "://" not in str(db) else None
+    key, resolve = stored_token_key(folder) if folder else None, open_resolver(db)
+
+    def name(customer: str) -> str | None:
+        token = token_of(key, IdentifierKind.CUSTOMER, customer).hex() if key is not None else None
+        return token if token is not None and resolve(token) is not None else None
+
+    return name
 
 
 def open_tokens(folder: Path, key: bytes) -> KnownTokens:

@@ -18,16 +18,25 @@ RESTRICTED: Final = "restricted"
 """To see everywhere that a report of suspicion is proposed or exists."""
 JOURNAL: Final = "journal"
 """To read the journal."""
+REFER: Final = "refer"
+"""To tell of a customer: open a case by hand, or refer one from a branch."""
+TEAM: Final = "team"
+"""To see what the team does."""
+PLAN: Final = "plan"
+"""To set limits and skills of people, and to review closed cases."""
+DRAW: Final = "draw"
+"""To draw samples of closed cases, reports among them."""
 USERS: Final = "users"
 """To add, lock and change users."""
 OPERATIONS: Final = "operations"
 """To see how the system runs, without personal data."""
 
 RIGHTS: Final[Mapping[str, frozenset[str]]] = {
-    "analyst": frozenset({CASES, WORK}),
-    "senior": frozenset({CASES, WORK}),
-    "officer": frozenset({CASES, WORK, RESTRICTED, JOURNAL}),
-    "auditor": frozenset({CASES, RESTRICTED, JOURNAL}),
+    "branch": frozenset({REFER}),
+    "analyst": frozenset({CASES, WORK, REFER}),
+    "senior": frozenset({CASES, WORK, REFER, TEAM, PLAN}),
+    "officer": frozenset({CASES, WORK, REFER, RESTRICTED, JOURNAL, TEAM, PLAN, DRAW}),
+    "auditor": frozenset({CASES, RESTRICTED, JOURNAL, TEAM}),
     "administrator": frozenset({USERS}),
     "operator": frozenset({OPERATIONS}),
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monitor.domain.time import DAY_US
+from monitor.rulebook.checklists import Checklist
 from monitor.rulebook.groups import TypologyGroup
 
 DUE_DAYS = {"low": 30, "medium": 15, "high": 5, "critical": 1}
@@ -27,6 +28,8 @@ class CaseworkPolicy:
     """Closing a case of these severities needs a second person; reporting always does."""
     groups: tuple[TypologyGroup, ...] = ()
     """The typology groups in force, which name the cases that alerts join."""
+    checklists: tuple[Checklist, ...] = ()
+    """What is looked at before a decision; without any, no decision waits."""
 
 
 def due_at_us(judged_at_us: int, severity: str, policy: CaseworkPolicy) -> int:

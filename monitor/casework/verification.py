@@ -35,6 +35,8 @@ class ChainsRead:
     """Author and time of a note by "chain seq"."""
     members: dict[str, str] = field(default_factory=dict)
     """The case that an alert joined, by alert id; alerts in shadow join none."""
+    moved: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Where people moved an alert last, by alert id: the root of that write, and the case."""
     orders: dict[str, str] = field(default_factory=dict)
     """Digest of an order's body by its id."""
     states: dict[str, str] = field(default_factory=dict)
@@ -74,6 +76,8 @@ def _note_content(entry: Entry, read: ChainsRead) -> None:
         read.evidence[facts["alert"]] = facts["evidence_sha256"]
         if "state" in facts:
             read.members[facts["alert"]] = entry.chain
+    for alert_id in facts.get("moved_alerts", ()):
+        read.moved[alert_id] = max(read.moved.get(alert_id, (0, "")), (entry.root, entry.chain))
     if "revision_sha256" in facts:
         read.revisions[f"{entry.chain} {facts['obligation_revision']}"] = facts["revision_sha256"]
     if "order_sha256" in facts:
@@ -259,7 +263,7 @@ def check_places(
         members: (alert id, case id) of every alert that stands in a case.
         authors: ("chain seq", (author, time)) of every note.
     """
-    left = dict(read.members)
+    left = read.members | {alert_id: chain for alert_id, (_, chain) in read.moved.items()}
     for alert_id, case_id in members:
         recorded = left.pop(alert_id, None)
         if recorded != case_id:

@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +13,14 @@ import typer
 from monitor.adapters.sql.people import PersonRefused, add_person, change_person, listed
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained
+from monitor.app.resolving import open_namer
 from monitor.casework.access import RIGHTS
 from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
 from monitor.cli.explain import explainer_of
+from monitor.rulebook.checklists import CHECKLISTS_NAME, Checklist, load_checklists
+from monitor.rulebook.groups import load_groups
+from monitor.rulebook.load import shipped_rules
+from monitor.rulebook.rule_error import RuleError
 
 COURSE_POINTS_MAX = 60
 """Payments over which the numbers of a rule are shown."""
@@ -36,6 +43,9 @@ def serve(
         str | None,
         typer.Option("--as-of", metavar="TIME", help="let the clock begin at TIME, or 'latest' alert's time"),
     ] = None,
+    checklists: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what has to be ticked before a decision (default: as shipped)")
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
     ] = False,
@@ -48,13 +58,24 @@ def serve(
 
     with desk(db) as store:
         clock = _clock(as_of, store)
+        store.policy = replace(store.policy, checklists=_checklists(checklists))
         app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
-                             records=lambda: explainer_of(db, None)))  # fmt: skip
+                            records=lambda: explainer_of(db, None), token_of=open_namer(db)))  # fmt: skip
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
         sys.stderr.write(f"The workbench listens on http://{host}:{port}\n")
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def _checklists(file: Path | None) -> tuple[Checklist, ...]:
+    """The checklists of a file; without one, those that travel with the product."""
+    groups, _ = load_groups([shipped_rules()], [], is_run=True)
+    try:
+        return load_checklists(file or shipped_rules() / CHECKLISTS_NAME, [group.name for group in groups.groups])
+    except RuleError as error:
+        fail(str(error), 2)
+        raise
 
 
 def _explain(db: str) -> Callable[[str], Explained]:

@@ -13,6 +13,7 @@ from monitor.domain.vocabulary import RULE_STATUSES, SEVERITIES
 from monitor.rulebook import checks, entries, tables
 from monitor.rulebook.approvals import APPROVALS_NAME
 from monitor.rulebook.canonical import rule_digest, rulebook_digest
+from monitor.rulebook.checklists import CHECKLISTS_NAME
 from monitor.rulebook.codes import codes
 from monitor.rulebook.contradictions import refuse_contradictions
 from monitor.rulebook.document import Keyed, Scalar, read_document
@@ -236,6 +237,7 @@ def _rule_files(paths: Sequence[Path]) -> Iterator[Path]:
         for each in inside:
             is_rule = LISTS_FOLDER not in each.relative_to(path).parts[:-1] and each.name not in (
                 APPROVALS_NAME,
+                CHECKLISTS_NAME,
                 GROUPS_NAME,
             )
             if each.resolve() not in seen and is_rule:

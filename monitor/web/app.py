@@ -7,11 +7,29 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
+from monitor.adapters.sql.attachments import AttachmentDamaged
 from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
-from monitor.web import case, explained, happened, network, people, queue, sign_in, who
+from monitor.web import (
+    case,
+    case_beside,
+    case_papers,
+    case_regroup,
+    explained,
+    happened,
+    network,
+    people,
+    queue,
+    queue_bulk,
+    queue_hand,
+    queue_views,
+    refer,
+    sign_in,
+    team,
+    who,
+)
 from monitor.web.desk import Desk
 from monitor.web.door import Forged, NotAllowed, NotIn, guarded, to_the_door
 from monitor.web.pages import failed, page
@@ -23,7 +41,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
-    for part in (sign_in, queue, case, explained, happened, network, who, people):
+    for part in _PARTS:
         app.include_router(part.router)
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
@@ -44,8 +62,13 @@ def make_app(desk: Desk) -> FastAPI:
     return app
 
 
+_PARTS = (
+    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained, happened,
+    network, who, refer, team, people,
+)  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
-    NotAllowed: 403, Forged: 403, CaseUnknown: 404, MoveRefused: 409, PersonRefused: 409, StoreBusy: 503,
+    NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,
+    StoreBusy: 503,
 }  # fmt: skip
 _WORDS: dict[type[Exception], str] = {
     NotAllowed: "Your role does not include this. Ask an administrator if you need it.",

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.desk import add_note, look, move
-from monitor.adapters.sql.people import CHAIN, PersonRefused, Session, workers
+from monitor.adapters.sql.people import CHAIN, Session, workers
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.access import WORK, may
 from monitor.casework.lifecycle import MOVES, four_eyes_required, in_words
@@ -15,14 +15,14 @@ from monitor.casework.priority import priority, reasons
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import OUTCOMES
 from monitor.domain.time import DAY_US
-from monitor.web.desk import Desk, actor, sees
+from monitor.web.case_beside import beside
+from monitor.web.desk import SNOOZE_DAYS, Desk, actor, check_worker, sees
 from monitor.web.door import genuine
 from monitor.web.pages import page
 from monitor.web.queue import CaseReader, CaseWorker
 from monitor.web.shown import entry_words, minute, moves_of, shown, shown_alert
 
 router = APIRouter()
-SNOOZE_DAYS = (1, 2, 3, 7, 14, 30)
 
 
 @router.get("/cases/{case_id}")
@@ -53,27 +53,24 @@ def make_move(
     days: Annotated[int, Form(ge=0, le=365)] = 0,
     duplicate_of: Annotated[str, Form()] = "",
     then: Annotated[str, Form()] = "",
+    version: Annotated[int | None, Form(ge=0)] = None,
+    checked: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Make a move of the life cycle, and go on to the case, the queue, or the next case."""
     desk: Desk = request.app.state.desk
     now_us = desk.now_us()
     if name == "assign":
-        _check_worker(desk, assignee or who.person.name)
+        check_worker(desk, assignee or who.person.name)
     given = Move(
         name, actor(who.person), now_us, note=note.strip() or None, reason=reason or None, outcome=outcome or None,
         assignee=assignee or (who.person.name if name == "assign" else None),
         until_us=now_us + days * DAY_US if days else None, duplicate_of=duplicate_of or None,
     )  # fmt: skip
-    after = move(desk.store, case_id, given, recorded_at_us=desk.wall_us(), sees=sees(who.person))
+    after = move(desk.store, case_id, given, recorded_at_us=desk.wall_us(), sees=sees(who.person), version=version,
+                 checked=checked or [])  # fmt: skip
     is_seen = sees(who.person)(after)
     place = "/queue" if then == "queue" or not is_seen else f"/cases/{after.case_id}"
     return RedirectResponse(place, status_code=303)
-
-
-def _check_worker(desk: Desk, name: str) -> None:
-    with desk.store.reading() as connection:
-        if name not in {person.name for person in workers(connection)}:
-            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")
 
 
 def _page(request: Request, who: Session, case_id: str) -> Response:
@@ -95,6 +92,7 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         "case.html",
         session=who,
         case=case,
+        version=file.version,
         line=line,
         reasons=reasons(case, now_us) if case.is_open else [],
         alerts=[shown_alert(alert) for alert in reversed(file.alerts)],
@@ -111,4 +109,5 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         needs_second={each: four_eyes_required(case, "close", each, desk.store.policy) for each in OUTCOMES},
         minute=minute,
         colleagues=colleagues,
+        **beside(request, who, file),
     )

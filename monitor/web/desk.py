@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from monitor.adapters.sql.desk import Sees
-from monitor.adapters.sql.people import Person
+from monitor.adapters.sql.people import Person, PersonRefused, workers
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained, Explainer
@@ -13,6 +13,9 @@ from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
 from monitor.web.recomputing import Recomputing
+
+SNOOZE_DAYS = (1, 2, 3, 7, 14, 30)
+"""For how long a page offers to put a case aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Desk:
         explain: Computes an alert again by its id; ``None`` where there is no history.
         records: Opens the recorded history; ``None`` where there is none.
         places: How much may be computed from the history at once.
+        token_of: From a customer's identifier to its token in hex; ``None`` for one that is not known.
     """
 
     store: CaseStore
@@ -38,6 +42,7 @@ class Desk:
     explain: Callable[[str], Explained] | None = None
     records: Callable[[], AbstractContextManager[Explainer]] | None = None
     places: Recomputing = field(default_factory=Recomputing)
+    token_of: Callable[[str], str | None] = field(default=lambda _: None)
     attempts: Attempts = field(default_factory=Attempts)
 
 
@@ -54,3 +59,10 @@ def sees(person: Person) -> Sees:
 def actor(person: Person) -> Actor:
     """The person as the life cycle knows them. Who has no role in it may not move anything anyway."""
     return Actor(person.name, person.role if person.role in ROLES else "analyst")
+
+
+def check_worker(desk: Desk, name: str) -> None:
+    """Raises :class:`PersonRefused` where nobody of this name works on cases."""
+    with desk.store.reading() as connection:
+        if name not in {person.name for person in workers(connection)}:
+            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.people import Session, session_of
 from monitor.casework.access import may
+from monitor.casework.attachments import ATTACHMENT_BYTES_MAX
 
 COOKIE = "aml_session"
 REQUESTS_MAX, WINDOW_SECONDS = 30, 60.0
@@ -22,6 +23,8 @@ REQUESTS_MAX, WINDOW_SECONDS = 30, 60.0
 ADDRESSES_MAX = 10_000
 BODY_BYTES_MAX = 1 << 20
 """Most bytes of a form."""
+UPLOAD_BYTES_MAX = ATTACHMENT_BYTES_MAX + (64 << 10)
+"""Most bytes of a form with a file, where one is taken."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -109,7 +112,7 @@ async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Res
     length = request.headers.get("content-length", "0")
     if (
         not length.isdigit()
-        or int(length) > BODY_BYTES_MAX
+        or int(length) > (UPLOAD_BYTES_MAX if request.url.path.endswith("/attachments") else BODY_BYTES_MAX)
         or "chunked" in request.headers.get("transfer-encoding", "")
     ):
         answer = Response("The request is too long.", status_code=413, media_type="text/plain")

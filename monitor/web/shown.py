@@ -47,9 +47,10 @@ class ShownCase:
     earlier_cases: int
     is_open: bool
     is_restricted: bool
+    tags: tuple[str, ...] = ()
 
 
-def shown(row: QueueRow, *, now_us: int, subject: str) -> ShownCase:
+def shown(row: QueueRow, *, now_us: int, subject: str, tags: tuple[str, ...] = ()) -> ShownCase:
     """What a line says of a case."""
     case, number = row.case, round(row.priority * 100)
     left_us = case.due_at_us - now_us
@@ -80,6 +81,7 @@ def shown(row: QueueRow, *, now_us: int, subject: str) -> ShownCase:
         earlier_cases=case.dismissed_cases,
         is_open=case.is_open,
         is_restricted=case.need_to_know == "restricted",
+        tags=tags,
     )
 
 
@@ -181,5 +183,6 @@ def moves_of(case: Case, role: str) -> list[str]:
 def entry_words(entry: Entry) -> str:
     """What an entry of the journal says beside its action."""
     facts = json.loads(entry.payload)
-    named = ("state", "outcome", "reason", "assignee", "alert", "alerts")
+    named = ("state", "outcome", "reason", "assignee", "alert", "alerts", "tag", "item", "undoes", "file", "addressee",
+             "from_case", "to_case")  # fmt: skip
     return ", ".join(f"{name} {str(facts[name]).replace('_', ' ')}" for name in named if facts.get(name) is not None)

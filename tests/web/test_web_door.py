@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from monitor.adapters.sql.ledger import chain_entries
 from monitor.adapters.sql.people import CHAIN, FAILURES_MAX, IDLE_US, LOCKED_US, SESSION_US, change_person
-from monitor.casework.access import CASES, RIGHTS, USERS, WORK
+from monitor.casework.access import CASES, DRAW, PLAN, REFER, RIGHTS, TEAM, USERS, WORK
 from monitor.domain.time import MINUTE_US
 from monitor.web.door import HEADERS, REQUESTS_MAX
 from tests.web.workbench import PASSWORD, ROLES, Workbench
@@ -26,6 +26,23 @@ ASKED = {
     ("GET", "/queue"): CASES,
     ("GET", "/queue/count"): CASES,
     ("POST", "/queue/next"): WORK,
+    ("POST", "/queue/undo"): WORK,
+    ("POST", "/queue/bulk"): WORK,
+    ("POST", "/queue/bulk/preview"): WORK,
+    ("POST", "/queue/columns"): CASES,
+    ("POST", "/queue/views"): CASES,
+    ("POST", "/queue/views/delete"): CASES,
+    ("POST", "/queue/{case_id}/skip"): WORK,
+    ("POST", "/cases/{case_id}/tags"): WORK,
+    ("POST", "/cases/{case_id}/merge"): WORK,
+    ("POST", "/cases/{case_id}/split"): WORK,
+    ("GET", "/refer"): REFER,
+    ("POST", "/refer"): REFER,
+    ("POST", "/cases/{case_id}/checks"): WORK,
+    ("POST", "/cases/{case_id}/requests"): WORK,
+    ("POST", "/cases/{case_id}/requests/{seq}"): WORK,
+    ("POST", "/cases/{case_id}/attachments"): WORK,
+    ("GET", "/cases/{case_id}/attachments/{digest}"): CASES,
     ("POST", "/queue/{case_id}/take"): WORK,
     ("GET", "/cases/{case_id}"): CASES,
     ("GET", "/cases/{case_id}/alerts/{alert_id}"): CASES,
@@ -36,11 +53,19 @@ ASKED = {
     ("GET", "/cases/{case_id}/who"): CASES,
     ("POST", "/cases/{case_id}/notes"): WORK,
     ("POST", "/cases/{case_id}/moves/{name}"): WORK,
+    ("GET", "/team"): TEAM,
+    ("POST", "/team/people/{name}"): PLAN,
+    ("POST", "/team/conflicts/{name}"): PLAN,
+    ("POST", "/team/samples"): DRAW,
+    ("POST", "/team/reviews/{case_id}"): PLAN,
     ("GET", "/users"): USERS,
     ("POST", "/users"): USERS,
     ("POST", "/users/{name}"): USERS,
 }
 """Each way in, and the right that it asks for: the whole table, written by hand."""
+
+PLACES = {"seq": 1, "digest": "0" * 64}
+"""What else stands in addresses."""
 
 
 def routes(bench: Workbench) -> set[tuple[str, str]]:
@@ -69,7 +94,7 @@ def test_each_role_comes_through_the_doors_that_it_has_and_no_others(bench: Work
     for (method, path), right in ASKED.items():
         if path in ("/sign-in", "/sign-out"):
             continue
-        place = path.format(case_id=case, alert_id=alert, name="start" if "moves" in path else "analyst")
+        place = path.format(case_id=case, alert_id=alert, **PLACES, name="start" if "moves" in path else "analyst")
         given = bench.signed_in(role).get(place) if method == "GET" else bench.post(role, place, text="Seen.")
         may_in = right in (ANYONE, SIGNED_IN) or right in RIGHTS[role]
         assert (given.status_code == 403) is not may_in, (method, place, given.status_code)
@@ -81,7 +106,7 @@ def test_who_has_not_come_in_is_sent_to_the_door(bench: Workbench):
     for (method, path), right in ASKED.items():
         if right == ANYONE:
             continue
-        place = path.format(case_id=case, alert_id=alert, name="analyst")
+        place = path.format(case_id=case, alert_id=alert, **PLACES, name="analyst")
         answer = bench.client().request(method, place)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), place
         piece = bench.client().request(method, place, headers={"HX-Request": "true"})
@@ -97,7 +122,7 @@ def test_what_changes_something_needs_the_token_of_the_session(bench: Workbench)
             continue
         who = "administrator" if right == USERS else "officer"
         for token in ("", "0" * 64, other[1], "é"):
-            place = path.format(case_id=case, alert_id=alert, name="analyst" if right == USERS else "start")
+            place = path.format(case_id=case, alert_id=alert, **PLACES, name="analyst" if right == USERS else "start")
             assert bench.signed_in(who).post(place, data={"csrf": token, "text": "x"}).status_code == 403, place
     assert bench.cases()[0].state == "open"
 

@@ -51,7 +51,7 @@ def test_each_filter_of_the_strip_has_as_many_lines_as_it_says(bench: Workbench)
     bench.post("senior", f"/cases/{third}/moves/snooze", reason="awaiting_branch", days=1)
     text = bench.signed_in("officer").get("/queue").text
     counts = dict(re.findall(r'class="count (\w+)"[^>]*>\s*<b>([\d\u202f ]+)</b>', text))
-    assert set(counts) == {"open", "mine", "unassigned", "today", "overdue", "approval", "snoozed", "closed"}
+    assert set(counts) == {"open", "mine", "unassigned", "today", "overdue", "approval", "snoozed", "answers", "closed"}
     for view, count in counts.items():
         assert len(lines(bench, "officer", view=view)) == int(count), view
     assert counts["approval"] == counts["snoozed"] == "1"

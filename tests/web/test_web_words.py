@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 from monitor.app.activity import IN, OTHER, OUT, OWN, UNDONE
+from monitor.adapters.sql.my_days import MyDays
 from monitor.casework.access import RIGHTS
+from monitor.casework.bulk import BULK_ACTS
+from monitor.casework.handing import SKIP_REASONS
+from monitor.casework.information import ADDRESSEES
 from monitor.casework.lifecycle import MOVES, in_words
+from monitor.casework.quality import FINDINGS
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES, STATUSES
 from monitor.web.app import _WORDS
 from monitor.web.pages import THEMES
-from monitor.web.queue import VIEWS
+from monitor.web.queue import DONE, VIEWS
+from monitor.web.queue_hand import NOTHING
+from monitor.web.queue_views import COLUMNS
 from monitor.web.words import LANGUAGES, said, words_of
 
 TEMPLATES = Path(str(files("monitor.web") / "templates"))
@@ -39,7 +46,11 @@ def from_lists() -> set[str]:
         *(each.replace("_", " ") for each in OUTCOMES), *(meaning for _, meaning in reasons),
         *(code.replace("_", " ") for codes in CLOSE_REASONS.values() for code in codes),
         *(f"view {view}" for view in VIEWS), *(f"move {move}" for move in MOVES if move not in ("close", "propose")),
-        *(move.meaning for move in MOVES.values()), IN, OUT, OWN, OTHER, UNDONE, *STATUSES[1:], "Nothing waits that you could take.",
+        *(move.meaning for move in MOVES.values()), IN, OUT, OWN, OTHER, UNDONE, *STATUSES[1:], *NOTHING.values(),
+        *(f"bulk {act}" for act in BULK_ACTS), *(f"done {act}" for act in DONE), *SKIP_REASONS.values(),
+        *(f"column {name}" for name in COLUMNS), *(f"mine {name}" for name in MyDays.__slots__),
+        "It has the tag already.", "It does not have the tag.", *FINDINGS.values(),
+        *ADDRESSEES.values(), "answered", "withdrawn",
     }  # fmt: skip
 
 

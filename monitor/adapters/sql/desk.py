@@ -5,21 +5,27 @@ joined after the actor's last look.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from monitor.adapters.sql.acts import keep_act
+from monitor.adapters.sql.checklists import check_ticked, tick
 from monitor.adapters.sql.commit import update_cases
+from monitor.adapters.sql.conflicts import check_conflicts
 from monitor.adapters.sql.learning import learn
 from monitor.adapters.sql.ledger import append_entries, chain_entries
 from monitor.adapters.sql.rows import case_of
 from monitor.adapters.sql.schema import alerts, case_alerts, case_views, cases, notes
 from monitor.adapters.sql.store import CaseStore
+from monitor.casework.changes import in_words as changes_in_words
+from monitor.casework.changes import since
 from monitor.casework.joining import seen
 from monitor.casework.journal import Draft, Entry, canonical_json
 from monitor.casework.lifecycle import Decision, MoveRefused, Request, decide, note
+from monitor.casework.undoing import UNDOABLE, before
 from monitor.domain.case import Case
 
 PREFIX_MIN = 4
@@ -73,6 +79,11 @@ class CaseFile:
     other_cases: list[Case]
     """Further cases of the subject, newest first."""
     new_alerts: int
+
+    @property
+    def version(self) -> int:
+        """The number of the last entry of its chain: what a decision says that it has seen."""
+        return self.journal[-1].seq if self.journal else 0
 
 
 def find_case_id(connection: sa.Connection, text: str, sees: Sees = everyone) -> str:
@@ -132,24 +143,45 @@ def look(
     return file
 
 
-def move(store: CaseStore, text: str, request: Request, *, recorded_at_us: int, sees: Sees = everyone) -> Case:
+def move(
+    store: CaseStore,
+    text: str,
+    request: Request,
+    *,
+    recorded_at_us: int,
+    sees: Sees = everyone,
+    version: int | None = None,
+    checked: Sequence[str] = (),
+) -> Case:
     """Make a move of the life cycle; returns the case after it.
+
+    With ``version``, that of the page somebody decided on, it is refused when others did something since. ``checked``
+    are items of the checklist that are ticked together with the decision.
 
     Raises:
         CaseUnknown: Nothing or more than one fits ``text``, or ``duplicate_of`` names no case.
-        MoveRefused: The life cycle does not allow it, or the actor has not seen all alerts.
+        MoveRefused: The life cycle does not allow it, the actor has not seen all alerts or is related to the customer,
+            an item of the checklist is open, or the case is no longer as it was shown.
         StoreBusy: Another writer does not finish in time.
     """
     with store.writing() as connection:
         case = load(connection, find_case_id(connection, text, sees))
+        if version is not None:
+            check_version(connection, case, version, request.actor.name)
+        check_conflicts(connection, case, request)
         if request.duplicate_of is not None:
             request = replace(request, duplicate_of=find_case_id(connection, request.duplicate_of, sees))
         if request.move in ("close", "propose", "approve"):
-            _check_seen(connection, case, request.actor.name)
+            check_seen(connection, case, request.actor.name)
         if request.move == "reopen":
             _check_latest(connection, case)
         decision = decide(case, request, store.policy)
-        _write(connection, decision, request, recorded_at_us)
+        if request.move in ("close", "propose"):
+            tick(connection, case, checked, request, recorded_at_us=recorded_at_us, lists=store.policy.checklists)
+            check_ticked(connection, case, request.outcome or "", lists=store.policy.checklists)
+        (seq,) = write_decisions(connection, [(decision, request)], recorded_at_us)
+        if request.move in UNDOABLE:
+            keep_act(connection, request, [before(case, seq)])
         if case.is_open and not decision.case.is_open:
             learn(connection, decision.case, at_us=request.at_us, recorded_at_us=recorded_at_us)
     return decision.case
@@ -166,7 +198,7 @@ def add_note(store: CaseStore, text: str, request: Request, *, recorded_at_us: i
     with store.writing() as connection:
         case = load(connection, find_case_id(connection, text, sees))
         decision = note(case, request)
-        _write(connection, decision, request, recorded_at_us)
+        write_decisions(connection, [(decision, request)], recorded_at_us)
     return decision.case
 
 
@@ -175,18 +207,32 @@ def load(connection: sa.Connection, case_id: str) -> Case:
     return case_of(connection.execute(sa.select(cases).where(cases.c.case_id == case_id)).one())
 
 
-def _write(connection: sa.Connection, decision: Decision, request: Request, recorded_at_us: int) -> None:
-    update_cases(connection, [decision.case])
-    entry = append_entries(connection, [decision.draft], recorded_at_us=recorded_at_us)[0]
-    if request.note is not None:
-        values = {
-            "case_id": decision.case.case_id,
-            "journal_seq": entry.seq,
-            "at_us": request.at_us,
-            "author": request.actor.name,
-            "text": request.note,
-        }
-        connection.execute(notes.insert(), [values])
+def write_decisions(
+    connection: sa.Connection, made: Sequence[tuple[Decision, Request]], recorded_at_us: int
+) -> list[int]:
+    """Write cases as they are after decisions, with their entries and notes; returns each entry's number."""
+    update_cases(connection, [decision.case for decision, _ in made])
+    drafts = [decision.draft for decision, _ in made]
+    entries = append_entries(connection, drafts, recorded_at_us=recorded_at_us)
+    written = [
+        {"case_id": entry.chain, "journal_seq": entry.seq, "at_us": request.at_us, "author": request.actor.name,
+         "text": request.note}
+        for entry, (_, request) in zip(entries, made, strict=True)
+        if request.note is not None
+    ]  # fmt: skip
+    if written:
+        connection.execute(notes.insert(), written)
+    return [entry.seq for entry in entries]
+
+
+def check_version(connection: sa.Connection, case: Case, version: int, name: str) -> None:
+    """Raises :class:`MoveRefused` where others did something to a case since a version of it."""
+    came = since(chain_entries(connection, case.case_id), version, name)
+    if came:
+        raise MoveRefused(
+            f"case {case.case_id} has changed since your page was loaded: {changes_in_words(came)}. "
+            "Nothing was done. Look at it again, then decide."
+        )
 
 
 def _seen_by(connection: sa.Connection, case_id: str, viewer: str) -> int:
@@ -194,7 +240,8 @@ def _seen_by(connection: sa.Connection, case_id: str, viewer: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def _check_seen(connection: sa.Connection, case: Case, name: str) -> None:
+def check_seen(connection: sa.Connection, case: Case, name: str) -> None:
+    """Raises :class:`MoveRefused` where a case has alerts that somebody has not looked at."""
     unseen = case.alert_count + case.alerts_after_closing - _seen_by(connection, case.case_id, name)
     if unseen > 0:
         noun = "1 alert" if unseen == 1 else f"{unseen} alerts"
@@ -205,6 +252,10 @@ def _check_seen(connection: sa.Connection, case: Case, name: str) -> None:
 
 
 def _check_latest(connection: sa.Connection, case: Case) -> None:
+    if case.alert_count + case.alerts_after_closing == 0:
+        raise MoveRefused(
+            f"case {case.case_id} was merged into another, which has its alerts. Split them off there instead."
+        )
     query = sa.select(cases.c.case_id).where(
         cases.c.is_latest,
         cases.c.subject_token == case.subject.token,

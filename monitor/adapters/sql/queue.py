@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from monitor.adapters.sql.rows import case_of
 from monitor.adapters.sql.schema import alerts, case_views, cases
+from monitor.adapters.sql.schema_desk import case_skips, case_tags, conflicts, information_requests
 from monitor.casework.priority import URGENCY_AT_DUE, URGENCY_AT_OPENING
 from monitor.domain.case import Case
 from monitor.domain.time import DAY_US
@@ -43,6 +44,13 @@ class QueueFilter:
     subject_token: str | None = None
     text: str | None = None
     """Words that stand in the headline or the typology, or how a case id begins."""
+    tag: str | None = None
+    answer_overdue: bool = False
+    """With a request for information that should have been answered."""
+    any_typology: Sequence[str] = ()
+    """With at least one of these typologies; without any given, all."""
+    hand_to: "HandTo | None" = None
+    """Only what can be handed out to somebody."""
     wall: "Wall | None" = None
     """Behind which restricted cases are not there for this viewer; ``None``: all cases are."""
 
@@ -52,6 +60,14 @@ class Wall:
     """Who looks without the right to see all reports: of restricted cases their own are there, and no others."""
 
     viewer: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandTo:
+    """To whom cases are handed out: not what they declared a conflict with, nor skipped after ``skipped_after_us``."""
+
+    name: str
+    skipped_after_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,8 @@ class QueueTotals:
     closed: int
     mine: int = 0
     """Open ones that the viewer is to work on; 0 where nobody is named."""
+    answers: int = 0
+    """Open ones with an answer that is overdue."""
 
 
 def priority_expression(now_us: int) -> sa.ColumnElement[float]:
@@ -142,10 +160,37 @@ def queue_totals(
         asleep,
         sa.not_(cases.c.is_open),
         sa.and_(awake, cases.c.assignee == viewer) if viewer is not None else sa.false(),
+        sa.and_(awake, _answer_overdue(now_us)),
     )
     query = sa.select(*(sa.func.count(sa.case((condition, 1))) for condition in counts)).select_from(cases)
-    row = connection.execute(query if wall is None else query.where(_behind(wall))).one()
+    row = connection.execute(query if wall is None else query.where(behind(wall))).one()
     return QueueTotals(*(int(count) for count in row))
+
+
+AGES_US = tuple(days * DAY_US for days in (1, 3, 7, 14, 30))
+"""Where the classes of ages end; the last has no end."""
+
+
+def ages(connection: sa.Connection, wanted: QueueFilter, *, now_us: int) -> tuple[int, ...]:
+    """How many cases of a filter are how old: one count for each of :data:`AGES_US`, and those that are older."""
+    age = now_us - cases.c.opened_at_us
+    starts = (None, *AGES_US)
+    counts = [
+        sa.func.count(sa.case((sa.and_(sa.true(), *_between(age, start, end)), 1)))
+        for start, end in zip(starts, (*AGES_US, None), strict=True)
+    ]
+    row = connection.execute(sa.select(*counts).select_from(cases).where(*_conditions(wanted, now_us))).one()
+    return tuple(int(count) for count in row)
+
+
+def _between(age: sa.ColumnElement[int], start: int | None, end: int | None) -> list[sa.ColumnElement[bool]]:
+    return [*([] if start is None else [age >= start]), *([] if end is None else [age < end])]
+
+
+def currencies(connection: sa.Connection) -> list[str]:
+    """The currencies of cases, the most frequent first."""
+    query = sa.select(cases.c.currency).group_by(cases.c.currency).order_by(sa.func.count().desc(), cases.c.currency)
+    return list(connection.execute(query).scalars())
 
 
 def latest_alert_us(connection: sa.Connection) -> int | None:
@@ -201,8 +246,18 @@ def _conditions(wanted: QueueFilter, now_us: int) -> list[sa.ColumnElement[bool]
         conditions.append(cases.c.severity == wanted.severity)
     if wanted.subject_token is not None:
         conditions.append(cases.c.subject_token == wanted.subject_token)
+    if wanted.tag is not None:
+        tagged = sa.select(case_tags.c.case_id).where(case_tags.c.tag == wanted.tag)
+        conditions.append(cases.c.case_id.in_(tagged))
+    if wanted.answer_overdue:
+        conditions.append(_answer_overdue(now_us))
+    if wanted.any_typology:
+        named = [cases.c.typologies.contains(f'"{word}"', autoescape=True) for word in wanted.any_typology]
+        conditions.append(sa.or_(*named))
+    if wanted.hand_to is not None:
+        conditions += _can_be_handed_to(wanted.hand_to)
     if wanted.wall is not None:
-        conditions.append(_behind(wanted.wall))
+        conditions.append(behind(wanted.wall))
     if wanted.text is not None:
         conditions.append(_has_text(wanted.text))
     # Lists are JSON texts of words without quotes inside, so that '"word"' occurs exactly where it is listed.
@@ -212,8 +267,27 @@ def _conditions(wanted: QueueFilter, now_us: int) -> list[sa.ColumnElement[bool]
     return conditions
 
 
-def _behind(wall: Wall) -> sa.ColumnElement[bool]:
-    """The same as :func:`monitor.casework.access.may_see` says of those without the right; a test compares them."""
+def _answer_overdue(now_us: int) -> sa.ColumnElement[bool]:
+    asked = sa.select(information_requests.c.case_id).where(
+        information_requests.c.ended.is_(None), information_requests.c.due_at_us <= now_us
+    )
+    return cases.c.case_id.in_(asked)
+
+
+def _can_be_handed_to(to: HandTo) -> list[sa.ColumnElement[bool]]:
+    related = sa.exists().where(
+        conflicts.c.name == to.name,
+        conflicts.c.subject_kind == cases.c.subject_kind,
+        conflicts.c.subject_token == cases.c.subject_token,
+    )
+    skipped = sa.select(case_skips.c.case_id).where(
+        case_skips.c.name == to.name, case_skips.c.at_us > to.skipped_after_us
+    )
+    return [sa.not_(related), cases.c.case_id.not_in(skipped)]
+
+
+def behind(wall: Wall) -> sa.ColumnElement[bool]:
+    """What is there behind a wall, as :func:`monitor.casework.access.may_see` has it; a test compares them."""
     by = '"by":' + json.dumps(wall.viewer, ensure_ascii=False)
     mine = sa.or_(cases.c.assignee == wall.viewer, cases.c.proposal.contains(by, autoescape=True))
     return sa.or_(cases.c.need_to_know == "standard", sa.func.coalesce(mine, sa.false()))

@@ -360,3 +360,6 @@ sessions = Table(
     Column("used_at_us", BigInteger, nullable=False),
 )
 Index("ix_sessions_name", sessions.c.name)
+
+# The tables of people's further work register themselves with the same metadata.
+from monitor.adapters.sql import schema_desk as schema_desk  # noqa: E402

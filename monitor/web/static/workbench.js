@@ -1,7 +1,7 @@
 /* Keys of the workbench. Silent while somebody types; each key does what a button does, so that nothing needs them. */
 "use strict";
 
-const typing = (target) => target.closest("input:not([type=radio]), textarea, select, [contenteditable]") !== null;
+const typing = (target) => target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]") !== null;
 const lines = () => [...document.querySelectorAll("#lines tr.line")];
 const here = () => document.querySelector("#lines tr.here");
 
@@ -123,7 +123,7 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens)?.showModal();
   const line = event.target.closest("#lines tr.line");
-  if (line && !event.target.closest("a")) open(line);
+  if (line && !event.target.closest("a, td.pick")) open(line);
   if (event.target.id === "renew") {
     event.preventDefault();
     window.location.reload();
