@@ -78,14 +78,17 @@ def add_command(
     db: Db,
     role: RoleOption,
     full_name: Annotated[str, typer.Option("--full-name", metavar="TEXT", help="how colleagues see it")] = "",
+    service: Annotated[
+        bool, typer.Option("--service", help="a program: it has no password and comes in by keys (aml keys)")
+    ] = False,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Add a user of the workbench."""
-    password = _password(is_piped=password_stdin)
+    """Add a user of the workbench, or a service person of the REST API."""
+    password = None if service else _password(is_piped=password_stdin)
     with _refusals(), desk(db) as store:
         add_person(store, name=name, full_name=full_name, role=role, password=password, by=actor(None, "officer").name,
-                   now_us=wall_clock_us())  # fmt: skip
-    typer.echo(f"{name} may come in as {role}.")
+                   now_us=wall_clock_us(), is_service=service)  # fmt: skip
+    typer.echo(f"{name} may come in as {role}" + (", by keys:  aml keys add." if service else "."))
 
 
 @users_app.command("change", epilog=examples("aml users change ann --role senior --db bank.db"))
