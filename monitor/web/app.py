@@ -6,14 +6,17 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 
 from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
 from monitor.web import case, explained, people, queue, sign_in
+from monitor.web.api.app import make_api
 from monitor.web.desk import Desk
-from monitor.web.door import Forged, NotAllowed, NotIn, guarded, to_the_door
+from monitor.web.door import API, Forged, NotAllowed, NotIn, guarded, to_the_door
+from monitor.web.pace import TooFast
 from monitor.web.pages import failed
 
 
@@ -24,8 +27,10 @@ def make_app(desk: Desk) -> FastAPI:
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
     for part in (sign_in, queue, case, explained, people):
         app.include_router(part.router)
+    app.mount(API.rstrip("/"), make_api(desk))
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
+    app.add_exception_handler(TooFast, _too_fast)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -44,17 +49,26 @@ def make_app(desk: Desk) -> FastAPI:
 
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, MoveRefused: 409, PersonRefused: 409, StoreBusy: 503,
+    DataError: 422,
 }  # fmt: skip
 _WORDS: dict[type[Exception], str] = {
     NotAllowed: "Your role does not include this. Ask an administrator if you need it.",
     Forged: "This page is from an older session. Load it again, and repeat what you did.",
     CaseUnknown: "There is no such case.",
     StoreBusy: "The store is busy. Try again in a moment; nothing was changed.",
+    DataError: "This holds a character that cannot be stored, such as NUL. Leave it out.",
 }
 
 
 def _not_in(request: Request, _: Exception) -> Response:
     return to_the_door(request)
+
+
+def _too_fast(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooFast)
+    answer = failed(request, 429, "Too many requests. Wait a moment, and try again.")
+    answer.headers["Retry-After"] = str(error.seconds)
+    return answer
 
 
 def _told(status: int) -> Any:

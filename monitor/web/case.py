@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.desk import add_note, look, move
-from monitor.adapters.sql.people import CHAIN, PersonRefused, Session, workers
+from monitor.adapters.sql.people import CHAIN, Session, workers
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.access import WORK, may
 from monitor.casework.lifecycle import MOVES, four_eyes_required, in_words
@@ -15,7 +15,7 @@ from monitor.casework.priority import priority, reasons
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import OUTCOMES
 from monitor.domain.time import DAY_US
-from monitor.web.desk import Desk, actor, sees
+from monitor.web.desk import Desk, actor, check_worker, sees
 from monitor.web.door import genuine
 from monitor.web.pages import page
 from monitor.web.queue import CaseReader, CaseWorker
@@ -58,7 +58,7 @@ def make_move(
     desk: Desk = request.app.state.desk
     now_us = desk.now_us()
     if name == "assign":
-        _check_worker(desk, assignee or who.person.name)
+        check_worker(desk.store, assignee or who.person.name)
     given = Move(
         name, actor(who.person), now_us, note=note.strip() or None, reason=reason or None, outcome=outcome or None,
         assignee=assignee or (who.person.name if name == "assign" else None),
@@ -68,12 +68,6 @@ def make_move(
     is_seen = sees(who.person)(after)
     place = "/queue" if then == "queue" or not is_seen else f"/cases/{after.case_id}"
     return RedirectResponse(place, status_code=303)
-
-
-def _check_worker(desk: Desk, name: str) -> None:
-    with desk.store.reading() as connection:
-        if name not in {person.name for person in workers(connection)}:
-            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")
 
 
 def _page(request: Request, who: Session, case_id: str) -> Response:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitor.adapters.sql.desk import Sees
-from monitor.adapters.sql.people import Person
+from monitor.adapters.sql.people import Person, PersonRefused, workers
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
+from monitor.web.pace import Limits, Paces
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Desk:
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
         explain: Computes an alert again by its id; ``None`` where there is no history.
+        attempts: How often addresses have tried to come in of late.
+        paces: How fast keys, persons and addresses may ask.
     """
 
     store: CaseStore
@@ -33,6 +36,7 @@ class Desk:
     is_secure: bool = True
     explain: Callable[[str], Explained] | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    paces: Paces = field(default_factory=lambda: Paces(Limits()))
 
 
 def wall_of(person: Person) -> Wall | None:
@@ -48,3 +52,10 @@ def sees(person: Person) -> Sees:
 def actor(person: Person) -> Actor:
     """The person as the life cycle knows them. Who has no role in it may not move anything anyway."""
     return Actor(person.name, person.role if person.role in ROLES else "analyst")
+
+
+def check_worker(store: CaseStore, name: str) -> None:
+    """Raises :class:`PersonRefused` where nobody of this name works on cases."""
+    with store.reading() as connection:
+        if name not in {person.name for person in workers(connection)}:
+            raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")
