@@ -8,6 +8,7 @@ from monitor.adapters.sql.people import Person, PersonRefused, workers
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained
+from monitor.app.live_run import LiveRun
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
@@ -25,6 +26,8 @@ class Desk:
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
         explain: Computes an alert again by its id; ``None`` where there is no history.
+        live: The run that takes payments in this process; ``None`` where none does.
+        verdict_seconds: How long who hands in a payment is kept waiting for its verdict.
         attempts: How often addresses have tried to come in of late.
         paces: How fast keys, persons and addresses may ask.
     """
@@ -36,6 +39,8 @@ class Desk:
     is_secure: bool = True
     explain: Callable[[str], Explained] | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    live: LiveRun | None = None
+    verdict_seconds: float = 10.0
     paces: Paces = field(default_factory=lambda: Paces(Limits()))
 
 

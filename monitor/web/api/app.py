@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from monitor.web.api import alerts, cases
+from monitor.domain.transaction import Transaction
+from monitor.web.api import alerts, cases, transactions
 from monitor.web.api.bodies import Health
 from monitor.web.api.key import Here
 from monitor.web.api.problems import MEDIA_TYPE, Problem, answer_problems
@@ -34,15 +35,17 @@ def make_api(desk: Desk) -> FastAPI:
         description="Cases, alerts, decisions and payments for other programs. Errors are problem details (RFC 9457).",
     )  # fmt: skip
     api.state.desk = desk
-    for part in (cases, alerts):
+    for part in (cases, alerts, transactions):
         api.include_router(part.router)
     answer_problems(api)
 
     @api.get("/health", response_model=Health, tags=["health"])
     def health(desk: Here) -> Any:
         """Whether the interface and its store answer, and whether payments are taken. It needs no key."""
-        body = {"live": True, "store": _answers(desk), "engine": "none"}
-        return JSONResponse(body, 200 if body["store"] else 503)
+        engine = "none" if desk.live is None else desk.live.state
+        is_well = _answers(desk)
+        body = {"live": True, "store": is_well, "engine": engine}
+        return JSONResponse(body, 200 if is_well and engine != "failed" else 503)
 
     @api.get("/openapi.json", include_in_schema=False)
     def document() -> JSONResponse:
@@ -57,6 +60,8 @@ def openapi(api: FastAPI) -> dict[str, Any]:
     found = api.openapi()
     if "servers" not in found:
         found["servers"] = [{"url": "/v1"}]
+        payment = Transaction.model_json_schema(ref_template="#/components/schemas/{model}")
+        found["components"]["schemas"] |= payment.pop("$defs", {}) | {"Transaction": payment}
         for operations in found["paths"].values():
             for operation in operations.values():
                 for status, answer in operation["responses"].items():

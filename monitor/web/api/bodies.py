@@ -267,8 +267,8 @@ class Verdict(BaseModel):
 class Pending(BaseModel):
     """The verdict takes longer; ask for it at ``ask``."""
 
-    transaction_id: str
-    ask: str
+    transaction_id: str | None
+    ask: str | None = Field(description="Null where the body names no transaction_id that could be read.")
 
 
 class Health(BaseModel):
