@@ -55,10 +55,6 @@ def places(of: Case):
         elif scope != ANYONE:
             filled = path.replace(":path", "").format(case_id=case, alert_id=alert, transaction_id="T1")
             yield method, "/v1" + filled, scope
-                method,
-                "/v1" + path.replace(":path", "").format(case_id=case, alert_id=alert, transaction_id="T1"),
-                scope,
-            )
 
 
 def of_severity(bench: Workbench, severity: str) -> str:
