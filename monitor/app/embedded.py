@@ -15,7 +15,8 @@ loaded and the history from there to the stored position is measured again, with
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,9 @@ from monitor.intake.sources import Source, open_source
 from monitor.intake.tabular import records_at
 
 RUN = "embedded"
+LIVE = "v1/transactions"
+"""In the place of a file: payments that programs hand in one by one (:mod:`monitor.app.live_run`). Such a run has no
+end to go on to, so it may stop anywhere and be followed by any other."""
 COMMIT_SECONDS = 1.0
 COMMIT_RECORDS = 262_144
 SNAPSHOT_RECORDS = 2_000_000
@@ -108,6 +112,14 @@ class Progress:
     is_stopped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of a chunk: who was refused, and of each stretch of accepted rows the batch and what it led to."""
+
+    refusals: list[Refusal]
+    steps: list[tuple[TransactionBatch, Step]]
+
+
 class EmbeddedRun:
     """One run over some sources. Use :func:`run`."""
 
@@ -147,7 +159,8 @@ class EmbeddedRun:
         details = dict(stored.details) if stored else {}
         if stored is None and self.settings.resume:
             raise RunError(f"{self.settings.db}: there is no run to resume. Leave --resume out to start one.")
-        if stored is not None and not stored.finished and not self.settings.resume:
+        is_whole = stored is None or stored.finished or details.get("files") == [LIVE]
+        if stored is not None and not is_whole and not self.settings.resume:
             raise RunError(
                 f"{self.settings.db}: the last run stopped after {stored.log_position} records, before the end of its "
                 "input. Add --resume to go on where it stopped."
@@ -243,12 +256,12 @@ class EmbeddedRun:
         for number, name in enumerate(self.settings.files):
             if number < self.start.file or not is_wanted:
                 continue
-            source = self._open(name)
+            source = self.open(name)
             self.progress.file = name
             offset = self.start.offset if number == self.start.file else 0
             for chunk in source.chunks(SourcePosition(number, offset)):
                 if chunk.lines != b"":
-                    self._judge(source, chunk)
+                    self.judge(source, chunk)
                 if self._is_due():
                     self.commit()
                 reloading.take_changes(self)
@@ -263,7 +276,8 @@ class EmbeddedRun:
         self.save_state()
         return self.progress
 
-    def _open(self, name: str) -> Source:
+    def open(self, name: str) -> Source:
+        """The reader and decoder of a file."""
         entities = frozenset(self.loaded.entities.entities) if self.settings.inputs.entities else None
         return open_source(
             name,
@@ -275,7 +289,8 @@ class EmbeddedRun:
             zone=self.loaded.entities.entities[self.loaded.entities.default].zone,
         )
 
-    def _judge(self, source: Source, chunk: RecordChunk) -> None:
+    def judge(self, source: Source, chunk: RecordChunk) -> Judged:
+        """Judge a chunk; nothing of it is durable before :meth:`commit`."""
         decoded = source.decoder.decode(chunk, first_position=self.position)
         counts = self.progress.counts
         counts["records"] += decoded.records
@@ -286,12 +301,14 @@ class EmbeddedRun:
         if len(decoded.batch):
             self.files.history.append(decoded.batch, self.files.identifiers.tokens)
         self.files.vault.append_texts(decoded.batch.position, decoded.texts, stop=self.position + decoded.records)
-        if chunk.name == STANDARD_INPUT:
+        if chunk.name in (STANDARD_INPUT, LIVE):
             self._spool(chunk, decoded.records)
         undecided, hits = self.engine.undecided.copy(), self.engine.hits.copy()
+        steps = []
         for run, clock_us in self.profiles.runs(decoded.batch, self.clock_us):
             step = self.engine.step(run, self.profiles.table)
             self.clock_us = clock_us
+            steps.append((run, step))
             alerts = self.live.decide(step.alerts, step.snapshots)
             self._count(step, alerts)
             self._count_feed(run, step)
@@ -306,6 +323,7 @@ class EmbeddedRun:
         self.position += decoded.records
         self.progress.records = self.position
         self.after = chunk.after
+        return Judged(refusals, steps)
 
     def _flag_models(self, *, is_start: bool = False) -> None:
         """Say and record that a model is frozen or goes on, once; the rules go on."""
@@ -455,6 +473,13 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
         StoreBusy: Another process is running on the store.
     """
     _look_at(settings)
+    with opened(settings) as embedded:
+        return embedded.go(on_progress)
+
+
+@contextmanager
+def opened(settings: RunSettings) -> Iterator[EmbeddedRun]:
+    """The run of a store, which nobody else can have meanwhile. Raises as :func:`run` does."""
     loaded = load_inputs(settings.inputs)
     if settings.db.exists() and loaded.errors:
         with open_store(settings.db) as store:
@@ -472,7 +497,7 @@ def run(settings: RunSettings, on_progress: Callable[[Progress], bool] = lambda 
         try:
             embedded = EmbeddedRun(settings, store, files, loaded)
             try:
-                return embedded.go(on_progress)
+                yield embedded
             finally:
                 embedded.lines.close()
         finally:

@@ -2,7 +2,7 @@
 
 A role is what a person is to the bank; a right is what a page or an action asks for. The table is the whole rule: what
 is not in it is not allowed. Roles that decide on cases are those of :data:`monitor.domain.case.ROLES`; the others look
-on, keep the users, or run the system. An administrator sees no case and an operator no personal data.
+on, keep the users, run the system, or hand in payments. An administrator sees no case and an operator no personal data.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,8 @@ USERS: Final = "users"
 """To add, lock and change users."""
 OPERATIONS: Final = "operations"
 """To see how the system runs, without personal data."""
+SUBMIT: Final = "submit"
+"""To hand in payments and be told what was found about each."""
 
 RIGHTS: Final[Mapping[str, frozenset[str]]] = {
     "branch": frozenset({REFER}),
@@ -39,8 +41,9 @@ RIGHTS: Final[Mapping[str, frozenset[str]]] = {
     "auditor": frozenset({CASES, RESTRICTED, JOURNAL, TEAM}),
     "administrator": frozenset({USERS}),
     "operator": frozenset({OPERATIONS}),
+    "source": frozenset({SUBMIT}),
 }
-"""By role. An auditor reads all and changes nothing."""
+"""By role. An auditor reads all and changes nothing; a source is a system that hands in payments and sees no case."""
 
 
 def may(role: str, right: str) -> bool:

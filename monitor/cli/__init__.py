@@ -8,6 +8,7 @@ import typer
 from monitor.cli import (
     cases,
     journal,
+    keys,
     lists,
     obligations,
     refused,
@@ -61,6 +62,7 @@ app.command(epilog=REPLAY_EPILOG)(replay)
 app.command(epilog=EVALUATE_EPILOG)(evaluate)
 app.command()(serve)
 app.add_typer(users_app, name="users")
+app.add_typer(keys.app, name="keys")
 app.add_typer(cases.app, name="cases")
 app.add_typer(obligations.app, name="obligations")
 rule_switches.register(rules.app)

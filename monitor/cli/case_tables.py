@@ -12,11 +12,11 @@ from rich.text import Text
 from monitor.adapters.sql.desk import CaseAlert, CaseFile
 from monitor.adapters.sql.learning import Learned
 from monitor.adapters.sql.queue import QueueRow, QueueTotals
+from monitor.app.case_json import Resolve
 from monitor.casework.journal import Entry
 from monitor.casework.learned import DECISIONS_MIN, LIFT_MAX, LIFT_MIN
 from monitor.casework.lifecycle import in_words, moves_from
 from monitor.casework.priority import due_in_words, priority, reasons, time_in_words
-from monitor.cli.desk_session import Resolve
 from monitor.cli.sentence import Sentence
 from monitor.domain.case import Case
 from monitor.domain.money import format_amount_for_reading

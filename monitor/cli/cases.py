@@ -12,10 +12,10 @@ from monitor.adapters.sql.desk import add_note, look, move
 from monitor.adapters.sql.learning import learned_order, switch
 from monitor.adapters.sql.queue import LIMIT_MAX, ORDERS, QueueFilter, count_cases, list_cases, queue_totals
 from monitor.adapters.sql.queue import latest_alert_us as newest_alert_us
+from monitor.app.case_json import case_json, file_json
 from monitor.casework.lifecycle import MOVES, Request, in_words
 from monitor.casework.priority import time_in_words
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
-from monitor.cli.case_json import case_json, file_json
 from monitor.cli.case_tables import print_case, print_learned, print_queue, short_id
 from monitor.cli.desk_session import (
     ACCESS_CHAIN,

@@ -7,7 +7,7 @@ command line is wrong.
 import getpass
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -16,6 +16,7 @@ import typer
 from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.queue import latest_alert_us
 from monitor.adapters.sql.store import CaseStore, StoreError, open_store
+from monitor.app.case_json import Resolve
 from monitor.app.resolving import open_resolver
 from monitor.casework.lifecycle import MoveRefused
 from monitor.domain.case import ROLES, Actor
@@ -23,9 +24,6 @@ from monitor.domain.time import parse_time_us
 
 ACCESS_CHAIN = "access:cli"
 """The journal chain in which this program records who looked at what."""
-
-Resolve = Callable[[str], str]
-"""From a token in hex to what a person may read."""
 
 Db = Annotated[
     str,

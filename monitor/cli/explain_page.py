@@ -3,15 +3,14 @@
 import re
 from typing import Any
 
-from msgspec import to_builtins
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monitor.app.explained import Compared, Part, Payment
+from monitor.app.explained import Part, Payment
 from monitor.app.explaining import Explained
-from monitor.cli.model_page import model_json, print_cards, print_model, print_scores
+from monitor.cli.model_page import print_cards, print_model, print_scores
 from monitor.cli.sentence import Sentence
 from monitor.domain.alert import MODEL, Quantity
 from monitor.domain.money import format_amount_for_reading
@@ -246,47 +245,6 @@ def _print_outcome(console: Console, explained: Explained) -> None:
             console.print(Text(f"  ✗ {line}", style="red"), soft_wrap=True)
     else:
         console.print(Text("Recomputed from history: the same", style="bold green"))
-
-
-def explained_json(explained: Explained) -> dict[str, Any]:
-    """The explanation as plain values. ``recomputed`` is ``same``, ``different`` or ``not possible``."""
-    outcome = "not possible" if explained.lost else "different" if explained.differences else "same"
-    evidence = explained.evidence | {"subject": {**explained.evidence["subject"], "id": explained.subject}}
-    evidence["transactions"] = [each.transaction_id for each in explained.payments] or evidence["transactions"]
-    return {
-        "alert": evidence,
-        "recomputed": outcome,
-        "differences": list(explained.differences),
-        "lost": list(explained.lost),
-        "rule": _rule_json(explained.rule),
-        "model": model_json(explained),
-        "facts": [_fact_json(each) for each in explained.facts],
-        "measures": [
-            {"name": m.name, "stored": to_builtins(m.stored), "again": to_builtins(m.again), "same": m.is_same}
-            for m in explained.measures
-        ],
-        "condition": [to_builtins(part) for part in explained.parts],
-        "payments": [to_builtins(payment) for payment in explained.payments],
-    }
-
-
-def _rule_json(rule: Rule | None) -> dict[str, Any] | None:
-    if rule is None:
-        return None
-    return {
-        "id": rule.id,
-        "title": rule.title,
-        "version": rule.version,
-        "digest": rule.digest,
-        "status": rule.status,
-        "approval": to_builtins(rule.approval) if rule.approval else None,
-        "blind_spots": list(rule.blind_spots),
-        "false_positives": list(rule.false_positives),
-    }
-
-
-def _fact_json(fact: Compared) -> dict[str, Any]:
-    return {"name": fact.name, "stored": fact.stored, "again": fact.again, "same": fact.is_same}
 
 
 def _shown(quantity: Quantity) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from monitor.adapters.sql.desk import find_case_id
 from monitor.adapters.sql.ledger import chain_entries, latest_entries
-from monitor.cli.case_json import entry_json
+from monitor.app.case_json import entry_json
 from monitor.cli.case_tables import print_entries
 from monitor.cli.desk_session import AsJson, Db, desk
 from monitor.domain.time import format_time

@@ -85,12 +85,3 @@ def print_cards(console: Console, explained: Explained) -> None:
             grid = Table.grid(padding=(0, 1))
             grid.add_row(Text("-", style="dim"), Text(words))
             console.print(Padding(grid, (0, 0, 0, 2)))
-
-
-def model_json(explained: Explained) -> dict[str, Any] | None:
-    """The models and their cards, for other programs; ``None`` for an alert of a rule."""
-    if not explained.cards:
-        return None
-    source = explained.evidence["source"]
-    return {"id": source["id"], "version": source["version"], "digest": source["digest"],
-            "cards": [card.model_dump() for card in explained.cards]}  # fmt: skip

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from monitor.app.case_json import Resolve
 from monitor.app.obligation_payments import ReportedPayment
 from monitor.app.reconciling import Reconciliation
 from monitor.casework.reconciliation import Difference
-from monitor.cli.desk_session import Resolve
 from monitor.domain.alert import Quantity
 from monitor.domain.money import format_amount
 from monitor.domain.obligation import Obligation

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitor.app.case_json import Resolve
 from monitor.app.obligation_payments import ReportedPayment
 from monitor.app.reconciling import Reconciliation
 from monitor.casework.reconciliation import EXTRA, MISSING, PAYMENTS, TOTAL, Difference
 from monitor.cli.case_tables import short_id
-from monitor.cli.desk_session import Resolve
 from monitor.domain.alert import Quantity
 from monitor.domain.money import CURRENCY_CODE, format_amount_for_reading, parse_amount_minor
 from monitor.domain.obligation import Obligation

@@ -26,6 +26,16 @@ from monitor.app.store import StoreFilesError
 from monitor.app.watching import WATCH_SECONDS
 from monitor.casework.breaker import LEAST_DEFAULT, SHARE_DEFAULT_PPM, BreakerSettings
 from monitor.cli.model_mode import ModelMode
+from monitor.cli.run_options import (
+    ApprovalsFile,
+    ApproveExamples,
+    EntitiesFile,
+    ListFolders,
+    Models,
+    ProfilesFile,
+    RatesFile,
+    RuleFiles,
+)
 from monitor.domain.feed import FEED, NO_FEED, is_feed
 from monitor.domain.refusal import REMEDIES, Reason
 from monitor.domain.vocabulary import MODELS_SHADOW
@@ -40,13 +50,13 @@ from monitor.rulebook.plan import PlanError
 
 STOPPED = 130
 
-_MISTAKES = (
+MISTAKES = (
     RunError, StoreError, StoreFilesError, DamagedError, ListMissing, SourceDamaged, MappingError, RatesError,
     TableFormatError, YamlFileError, PlanError, ApprovalsError, OSError,
 )  # fmt: skip
 """What a user can mend: shown as one message, without a stack trace."""
 
-_NO_URL = "a run keeps its store in a file, with its data in a folder beside it. Name a file with --db."
+NO_URL = "a run keeps its store in a file, with its data in a folder beside it. Name a file with --db."
 
 _STARTING = "starting; the first start compiles, which takes a minute or two"
 
@@ -79,24 +89,20 @@ def run(
     db: Annotated[Path, typer.Option("--db", envvar="AML_DB", help="the case store; its data lie beside it")] = Path(
         "aml.db"
     ),
-    profiles: Annotated[Path | None, typer.Option(help="customer profiles, JSON lines")] = None,
+    profiles: ProfilesFile = None,
     alerts: Annotated[
         Path | None, typer.Option(help="write each alert as a JSON line, with the source's identifiers")
     ] = None,
-    rules: Annotated[list[Path] | None, typer.Option(help="rule files or folders (default: the shipped rules)")] = None,
-    lists: Annotated[list[Path] | None, typer.Option(help="folders that hold lists/ of named lists")] = None,
-    rates: Annotated[Path | None, typer.Option(help="dated exchange rates, CSV")] = None,
-    entities: Annotated[Path | None, typer.Option(help="booking entities: zone, cut-off, holidays; YAML")] = None,
+    rules: RuleFiles = None,
+    lists: ListFolders = None,
+    rates: RatesFile = None,
+    entities: EntitiesFile = None,
     layout: Annotated[
         str | None, typer.Option("--format", help=f"a layout: {', '.join((*LAYOUTS, *MESSAGE_LAYOUTS))}")
     ] = None,
     mapping: Annotated[Path | None, typer.Option(help="the bank's own columns, YAML; see docs/mapping.md")] = None,
-    approve_examples: Annotated[
-        bool, typer.Option("--approve-examples", help="take the shipped rules' EXAMPLE approval as the bank's own")
-    ] = False,
-    approvals: Annotated[
-        Path | None, typer.Option(help="the bank's own approvals (default: approvals.yaml beside the rules)")
-    ] = None,
+    approve_examples: ApproveExamples = False,
+    approvals: ApprovalsFile = None,
     daily_limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,9 +115,7 @@ def run(
     daily_least: Annotated[
         int, typer.Option("--daily-least", min=1, metavar="N", help="the limit of other rules is at least N")
     ] = LEAST_DEFAULT,
-    models: Annotated[
-        ModelMode, typer.Option(help="anomaly models: not at all, in shadow, or raising alerts; see docs/models.md")
-    ] = ModelMode.SHADOW,
+    models: Models = ModelMode.SHADOW,
     watch: Annotated[
         bool, typer.Option(help="take over changed rules, lists and approvals while running; SIGHUP always does")
     ] = True,
@@ -125,7 +129,7 @@ def run(
     console = Console(stderr=True)
     started = time.monotonic()
     if "://" in str(db) or ":/" in str(db):
-        console.print(Text(f"{db}: {_NO_URL}"), style="red", soft_wrap=True)
+        console.print(Text(f"{db}: {NO_URL}"), style="red", soft_wrap=True)
         raise typer.Exit(1)
     if not is_feed(feed):
         console.print(Text(f"--feed: {feed!r} {NO_FEED}"), style="red", soft_wrap=True)
@@ -149,7 +153,7 @@ def run(
         )
         with stop_requested() as is_stopped, display(console, is_live=progress and console.is_terminal) as show:
             done = run_embedded(settings, lambda state: show(state) and not is_stopped())
-    except _MISTAKES as error:
+    except MISTAKES as error:
         console.print(Text(_in_words(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from None
     print_summary(Console(), done, seconds=time.monotonic() - started, db=db)

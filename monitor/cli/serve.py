@@ -12,11 +12,27 @@ import typer
 
 from monitor.adapters.sql.people import PersonRefused, add_person, change_person, listed
 from monitor.adapters.sql.store import CaseStore
+from monitor.app.case_json import Resolve
+from monitor.app.embedded import RunSettings
 from monitor.app.explaining import Explained
+from monitor.app.inputs import GivenInputs
+from monitor.app.live_run import LiveRun
 from monitor.app.resolving import open_namer
 from monitor.casework.access import RIGHTS
-from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, time_of, wall_clock_us
+from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, short_token, time_of, wall_clock_us
 from monitor.cli.explain import explainer_of
+from monitor.cli.model_mode import ModelMode
+from monitor.cli.run import NO_URL
+from monitor.cli.run_options import (
+    ApprovalsFile,
+    ApproveExamples,
+    EntitiesFile,
+    ListFolders,
+    Models,
+    ProfilesFile,
+    RatesFile,
+    RuleFiles,
+)
 from monitor.rulebook.checklists import CHECKLISTS_NAME, Checklist, load_checklists
 from monitor.rulebook.groups import load_groups
 from monitor.rulebook.load import shipped_rules
@@ -35,6 +51,9 @@ PasswordStdin = Annotated[
 ]
 
 
+NEW_IDENTIFIERS_SECONDS = 10.0
+
+
 def serve(
     db: Db,
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
@@ -49,23 +68,83 @@ def serve(
     plain: Annotated[
         bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="also take payments (POST /v1/transactions): this process owns the run of the "
+            "store; the options below are those of aml run",
+        ),
+    ] = False,
+    profiles: ProfilesFile = None,
+    rules: RuleFiles = None,
+    lists: ListFolders = None,
+    rates: RatesFile = None,
+    entities: EntitiesFile = None,
+    approve_examples: ApproveExamples = False,
+    approvals: ApprovalsFile = None,
+    models: Models = ModelMode.SHADOW,
 ) -> None:
-    """Serve the workbench. Put TLS before it (a reverse proxy), or say --plain on your own machine."""
+    """Serve the workbench and the REST interface. Put TLS before it (a reverse proxy), or say --plain on your machine.
+
+    With --live it also takes payments one by one and answers with the verdict; see docs/api.md.
+    """
     import uvicorn
 
     from monitor.web.app import make_app
     from monitor.web.desk import Desk
 
+    given = GivenInputs(tuple(rules or ()), tuple(lists or ()), rates, entities, approve_examples, approvals,
+                        models=models.value)  # fmt: skip
+    if live and "://" in db:
+        fail(f"{db}: {NO_URL}", 2)
     with desk(db) as store:
         clock = _clock(as_of, store)
         store.policy = replace(store.policy, checklists=_checklists(checklists))
-        app = make_app(Desk(store, resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
-                            records=lambda: explainer_of(db, None), token_of=open_namer(db)))  # fmt: skip
         with store.reading() as connection:
             if not listed(connection):
                 fail(f"{db}: nobody can come in yet. First:  aml users add NAME --role administrator --db {db}", 1)
-        sys.stderr.write(f"The workbench listens on http://{host}:{port}\n")
-        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+        run = None
+        if live:
+            run = LiveRun(RunSettings((), Path(db), inputs=given, profiles=profiles), tell=_tell,
+                          on_failure=lambda: setattr(server, "should_exit", True))  # fmt: skip
+        served = Desk(
+            store, _resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
+            records=lambda: explainer_of(db, None), token_of=open_namer(db), live=run
+        )  # fmt: skip
+        server = uvicorn.Server(
+            uvicorn.Config(make_app(served), host=host, port=port, log_level="warning", access_log=False,
+                           server_header=False)
+        )  # fmt: skip
+        _tell(f"The workbench listens on http://{host}:{port}")
+        if run is not None:
+            run.start()
+        try:
+            server.run()
+        finally:
+            if run is not None:
+                run.stop()
+        if run is not None and run.failure is not None:
+            fail(f"{db}: the run has ended, and so does this process.", 1)
+
+
+def _resolver(db: str) -> Resolve:
+    """From tokens to identifiers; those that a run has added meanwhile are looked for from time to time."""
+    find, at = resolver(db), time.monotonic()
+
+    def resolve(token: str) -> str:
+        nonlocal find, at
+        found = find(token)
+        if found == short_token(token) and time.monotonic() - at > NEW_IDENTIFIERS_SECONDS:
+            find, at = resolver(db), time.monotonic()
+            found = find(token)
+        return found
+
+    return resolve
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 def _checklists(file: Path | None) -> tuple[Checklist, ...]:
@@ -103,14 +182,17 @@ def add_command(
     db: Db,
     role: RoleOption,
     full_name: Annotated[str, typer.Option("--full-name", metavar="TEXT", help="how colleagues see it")] = "",
+    service: Annotated[
+        bool, typer.Option("--service", help="a program: it has no password and comes in by keys (aml keys)")
+    ] = False,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Add a user of the workbench."""
-    password = _password(is_piped=password_stdin)
+    """Add a user of the workbench, or a service person of the REST API."""
+    password = None if service else _password(is_piped=password_stdin)
     with _refusals(), desk(db) as store:
         add_person(store, name=name, full_name=full_name, role=role, password=password, by=actor(None, "officer").name,
-                   now_us=wall_clock_us())  # fmt: skip
-    typer.echo(f"{name} may come in as {role}.")
+                   now_us=wall_clock_us(), is_service=service)  # fmt: skip
+    typer.echo(f"{name} may come in as {role}" + (", by keys:  aml keys add." if service else "."))
 
 
 @users_app.command("change", epilog=examples("aml users change ann --role senior --db bank.db"))

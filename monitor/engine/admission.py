@@ -168,11 +168,15 @@ class Admission:
         legs = Legs(transaction, side, kind, row, account_row, judged_us, before_us, operation, target)
         return Admitted(outcome, is_late, legs, int(tallies[0]), int(tallies[1]), taken_back)
 
+    def positions_of(self, ids: Rows) -> Int64s:
+        """The log positions of the payments with these ids, shape (n, 2); UNKNOWN of those that are not remembered."""
+        positions = np.zeros(len(ids), np.int64)
+        admitting.positions_of(self.remembered, ids, positions)
+        return positions
+
     def knows(self, ids: Rows) -> Bools:
         """Which ids, shape (n, 2), are those of payments that have come here and are remembered."""
-        is_known = np.zeros(len(ids), np.bool_)
-        admitting.find_ids(self.remembered, ids, is_known)
-        return is_known
+        return self.positions_of(ids) != UNKNOWN
 
     @property
     def ids_held(self) -> int:

@@ -6,7 +6,7 @@ What they do, and why, stands in :mod:`monitor.engine.admission`.
 import numpy as np
 import numpy.typing as npt
 
-from monitor.domain.time import DAY_US
+from monitor.domain.time import DAY_US, UNKNOWN
 from monitor.domain.transaction import Int32s, Int64s
 from monitor.domain.vocabulary import STATUSES
 from monitor.engine.compiled import inlined, kernel, prefetch
@@ -345,9 +345,11 @@ def admit(
 
 
 @kernel
-def find_ids(remembered: Remembered, ids: Rows, is_known: Bools) -> None:
+def positions_of(remembered: Remembered, ids: Rows, positions: Int64s) -> None:
+    """Write the log positions of the payments with these ids; UNKNOWN of those that are not remembered."""
     for i in range(len(ids)):
-        is_known[i] = find_row(remembered.rows, remembered.slots, ids[i, 0], ids[i, 1]) >= 0
+        at = find_row(remembered.rows, remembered.slots, ids[i, 0], ids[i, 1])
+        positions[i] = remembered.rows[at, _POSITION] >> _DAY_BITS if at >= 0 else UNKNOWN
 
 
 @kernel

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 
 from monitor.adapters.sql.attachments import AttachmentDamaged
 from monitor.adapters.sql.desk import CaseUnknown
@@ -30,8 +31,10 @@ from monitor.web import (
     team,
     who,
 )
+from monitor.web.api.app import make_api
 from monitor.web.desk import Desk
-from monitor.web.door import Forged, NotAllowed, NotIn, guarded, to_the_door
+from monitor.web.door import API, Forged, NotAllowed, NotIn, guarded, to_the_door
+from monitor.web.pace import TooFast
 from monitor.web.pages import failed, page
 from monitor.web.recomputing import Busy
 
@@ -43,9 +46,11 @@ def make_app(desk: Desk) -> FastAPI:
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
     for part in _PARTS:
         app.include_router(part.router)
+    app.mount(API.rstrip("/"), make_api(desk))
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
     app.add_exception_handler(Busy, _busy)
+    app.add_exception_handler(TooFast, _too_fast)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -63,12 +68,12 @@ def make_app(desk: Desk) -> FastAPI:
 
 
 _PARTS = (
-    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained, happened,
-    network, who, refer, team, people,
+    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained,
+    happened, network, who, refer, team, people,
 )  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,
-    StoreBusy: 503,
+    StoreBusy: 503, DataError: 422,
 }  # fmt: skip
 _WORDS: dict[type[Exception], str] = {
     NotAllowed: "Your role does not include this. Ask an administrator if you need it.",
@@ -76,6 +81,7 @@ _WORDS: dict[type[Exception], str] = {
     CaseUnknown: "There is no such case.",
     Busy: "Much is being computed already. Try again in a moment; nothing is lost.",
     StoreBusy: "The store is busy. Try again in a moment; nothing was changed.",
+    DataError: "This holds a character that cannot be stored, such as NUL. Leave it out.",
 }
 
 
@@ -90,6 +96,13 @@ def _busy(request: Request, _: Exception) -> Response:
     answer.headers["Retry-After"] = "5"
     if is_piece:
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "closest .piece", "innerHTML"
+    return answer
+
+
+def _too_fast(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooFast)
+    answer = failed(request, 429, "Too many requests. Wait a moment, and try again.")
+    answer.headers["Retry-After"] = str(error.seconds)
     return answer
 
 

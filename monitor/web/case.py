@@ -60,7 +60,7 @@ def make_move(
     desk: Desk = request.app.state.desk
     now_us = desk.now_us()
     if name == "assign":
-        check_worker(desk, assignee or who.person.name)
+        check_worker(desk.store, assignee or who.person.name)
     given = Move(
         name, actor(who.person), now_us, note=note.strip() or None, reason=reason or None, outcome=outcome or None,
         assignee=assignee or (who.person.name if name == "assign" else None),

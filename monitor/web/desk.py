@@ -9,9 +9,11 @@ from monitor.adapters.sql.people import Person, PersonRefused, workers
 from monitor.adapters.sql.queue import Wall
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.explaining import Explained, Explainer
+from monitor.app.live_run import LiveRun
 from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
+from monitor.web.pace import Limits, Paces
 from monitor.web.recomputing import Recomputing
 
 SNOOZE_DAYS = (1, 2, 3, 7, 14, 30)
@@ -32,6 +34,10 @@ class Desk:
         records: Opens the recorded history; ``None`` where there is none.
         places: How much may be computed from the history at once.
         token_of: From a customer's identifier to its token in hex; ``None`` for one that is not known.
+        live: The run that takes payments in this process; ``None`` where none does.
+        verdict_seconds: How long who hands in a payment is kept waiting for its verdict.
+        attempts: How often addresses have tried to come in of late.
+        paces: How fast keys, persons and addresses may ask.
     """
 
     store: CaseStore
@@ -44,6 +50,9 @@ class Desk:
     places: Recomputing = field(default_factory=Recomputing)
     token_of: Callable[[str], str | None] = field(default=lambda _: None)
     attempts: Attempts = field(default_factory=Attempts)
+    live: LiveRun | None = None
+    verdict_seconds: float = 10.0
+    paces: Paces = field(default_factory=lambda: Paces(Limits()))
 
 
 def wall_of(person: Person) -> Wall | None:
@@ -61,8 +70,8 @@ def actor(person: Person) -> Actor:
     return Actor(person.name, person.role if person.role in ROLES else "analyst")
 
 
-def check_worker(desk: Desk, name: str) -> None:
+def check_worker(store: CaseStore, name: str) -> None:
     """Raises :class:`PersonRefused` where nobody of this name works on cases."""
-    with desk.store.reading() as connection:
+    with store.reading() as connection:
         if name not in {person.name for person in workers(connection)}:
             raise PersonRefused(f"user {name}: nobody of this name works on cases. Choose one of the list.")

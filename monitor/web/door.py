@@ -16,6 +16,8 @@ from fastapi.responses import RedirectResponse
 from monitor.adapters.sql.people import Session, session_of
 from monitor.casework.access import may
 from monitor.casework.attachments import ATTACHMENT_BYTES_MAX
+from monitor.web.api import problems
+from monitor.web.pace import TooFast
 
 COOKIE = "aml_session"
 REQUESTS_MAX, WINDOW_SECONDS = 30, 60.0
@@ -25,6 +27,8 @@ BODY_BYTES_MAX = 1 << 20
 """Most bytes of a form."""
 UPLOAD_BYTES_MAX = ATTACHMENT_BYTES_MAX + (64 << 10)
 """Most bytes of a form with a file, where one is taken."""
+API = "/v1/"
+"""Where the REST interface begins."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -54,12 +58,13 @@ class Forged(Exception):
 
 
 def session(request: Request) -> Session:
-    """Whoever has come in. Raises :class:`NotIn`."""
+    """Whoever has come in. Raises :class:`NotIn` or :class:`monitor.web.pace.TooFast`."""
     desk = request.app.state.desk
     token = request.cookies.get(COOKIE)
     found = session_of(desk.store, token, now_us=desk.wall_us()) if token else None
     if found is None:
         raise NotIn
+    desk.paces.person.check(found.person.name)
     return found
 
 
@@ -107,19 +112,38 @@ class Attempts:
         return len(recent) < REQUESTS_MAX
 
 
+def address_of(request: Request) -> str:
+    """The address that a request came from; a reverse proxy on this machine says it (X-Forwarded-For)."""
+    return request.client.host if request.client else ""
+
+
 async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Headers on every answer; a body that is too long is refused unread."""
+    """Headers on every answer; who asks too fast is not answered, and a body that is too long is refused unread."""
+    path = request.url.path
+    seconds = 0
+    if not path.startswith("/static/"):
+        seconds = request.app.state.desk.paces.address.seconds_to_wait(address_of(request))
     length = request.headers.get("content-length", "0")
-    if (
-        not length.isdigit()
-        or int(length) > (UPLOAD_BYTES_MAX if request.url.path.endswith("/attachments") else BODY_BYTES_MAX)
-        or "chunked" in request.headers.get("transfer-encoding", "")
-    ):
-        answer = Response("The request is too long.", status_code=413, media_type="text/plain")
+    longest = UPLOAD_BYTES_MAX if path.endswith("/attachments") else BODY_BYTES_MAX
+    is_long = not length.isdigit() or int(length) > longest
+    if seconds:
+        answer = _turned_away(request, TooFast(seconds))
+    elif is_long or "chunked" in request.headers.get("transfer-encoding", ""):
+        answer = _turned_away(request, None)
     else:
         answer = await call_next(request)
     for name, value in HEADERS.items():
         answer.headers[name] = value
-    if not request.url.path.startswith("/static/"):
+    if not path.startswith("/static/"):
         answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _turned_away(request: Request, fast: TooFast | None) -> Response:
+    """The answer before anything is read."""
+    if request.url.path.startswith(API):
+        return problems.too_long(request) if fast is None else problems.too_fast(request, fast.seconds)
+    if fast is None:
+        return Response("The request is too long.", status_code=413, media_type="text/plain")
+    headers = {"Retry-After": str(fast.seconds)}
+    return Response(str(fast), status_code=429, media_type="text/plain", headers=headers)

@@ -84,7 +84,7 @@ def _act(desk: Desk, who: Session, given: Given) -> BulkAct:
     tag = tag_of(given.tag) if given.act in ("tag", "untag") else None
     assignee = (given.assignee or who.person.name) if given.act == "assign" else None
     if assignee is not None:
-        check_worker(desk, assignee)
+        check_worker(desk.store, assignee)
     reason = given.reason or None
     if reason is not None and reason not in MOVE_REASONS.get(given.act, {}):
         reason = None

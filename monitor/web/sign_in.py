@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from monitor.adapters.sql.people import SESSION_US, come_in, leave
-from monitor.web.door import COOKIE, InSession, genuine
+from monitor.web.door import COOKIE, InSession, address_of, genuine
 from monitor.web.pages import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page
 from monitor.web.words import LANGUAGES
 
@@ -25,8 +25,7 @@ def form(request: Request) -> Response:
 def sign_in(request: Request, name: Annotated[str, Form()] = "", password: Annotated[str, Form()] = "") -> Response:
     """Come in with name and password. Why it failed is not told."""
     desk = request.app.state.desk
-    address = request.client.host if request.client else ""
-    if not desk.attempts.allows(address):
+    if not desk.attempts.allows(address_of(request)):
         return page(request, "sign_in.html", status=429, has_failed=True, name=name)
     token = come_in(desk.store, name=name, password=password, now_us=desk.wall_us())
     if token is None:

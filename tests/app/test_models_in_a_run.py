@@ -18,9 +18,10 @@ from monitor.adapters.sql.store import open_store
 from monitor.app.backtest.history import GivenHistory, open_history
 from monitor.app.backtest.replay import ReplayRequest, replay
 from monitor.app.embedded import Progress
+from monitor.app.explained_json import explained_json
 from monitor.app.explaining import Explained, Explainer
 from monitor.casework.orders import DISABLE, Order
-from monitor.cli.explain_page import explained_json, print_explained
+from monitor.cli.explain_page import print_explained
 from monitor.cli.giving_orders import give_order
 from monitor.cli.run import print_summary
 from monitor.domain.time import DAY_US, parse_time_us

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app.activity import IN, OTHER, OUT, OWN, UNDONE
 from monitor.adapters.sql.my_days import MyDays
+from monitor.app.activity import IN, OTHER, OUT, OWN, UNDONE
 from monitor.casework.access import RIGHTS
 from monitor.casework.bulk import BULK_ACTS
 from monitor.casework.handing import SKIP_REASONS

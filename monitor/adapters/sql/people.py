@@ -1,9 +1,11 @@
 """Who works in the workbench, and their sessions, in the case store.
 
 A password is kept as an Argon2id hash, a session as the digest of its token: neither can be used by who reads the
-table. After :data:`FAILURES_MAX` wrong passwords in a row a name is locked for :data:`LOCKED_US`, whether it is the
-right person who tries or not. Who is switched off, or whose role changes, loses all sessions at once. Everything here
-that changes something writes the journal in the same transaction.
+table. A *service person* is a program: it has no password, comes in by keys only
+(:mod:`monitor.adapters.sql.api_keys`) and is given no cases. After :data:`FAILURES_MAX` wrong passwords in a row a name
+is locked for :data:`LOCKED_US`, whether it is the right person who tries or not. Who is switched off, or whose role
+changes, loses all sessions at once. Everything here that changes something writes the journal in the
+same transaction.
 """
 
 import json
@@ -54,6 +56,7 @@ class Person:
     is_active: bool
     locked_until_us: int | None
     settings: dict[str, Any]
+    is_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,10 @@ class Session:
 
 
 def add_person(
-    store: CaseStore, *, name: str, full_name: str, role: str, password: str | None, by: str, now_us: int
-) -> Person:
-    """Add a user; without a password they can come in by single sign-on only.
+    store: CaseStore, *, name: str, full_name: str, role: str, password: str | None, by: str, now_us: int,
+    is_service: bool = False,
+) -> Person:  # fmt: skip
+    """Add a user; without a password they can come in by single sign-on only, a service person by keys only.
 
     Raises:
         PersonRefused: The name is taken or unusable, there is no such role, or the password is too short.
@@ -79,17 +83,21 @@ def add_person(
         )
     if role not in RIGHTS:
         raise PersonRefused(f"user {name}: there is no role {role!r}. One of: {', '.join(RIGHTS)}.")
+    if is_service and password is not None:
+        raise PersonRefused(f"user {name}: a service person has no password. Leave it out, and add a key.")
     hashed = None if password is None else _hashed(name, password)
     row = {
         "name": name, "full_name": full_name or name, "role": role, "password_hash": hashed, "is_active": True,
         "failures": 0, "locked_until_us": None, "settings": "{}", "recorded_at_us": now_us,
+        "is_service": is_service,
     }  # fmt: skip
     with store.writing() as connection:
         if connection.execute(sa.select(people.c.name).where(people.c.name == name)).first() is not None:
             raise PersonRefused(f"user {name}: there is one already. Choose another name, or change that one.")
         connection.execute(people.insert(), [row])
-        _journal(connection, now_us, by, "user_added", user=name, role=role)
-    return Person(name, full_name or name, role, True, None, {})
+        kind = {"is_service": True} if is_service else {}
+        _journal(connection, now_us, by, "user_added", user=name, role=role, **kind)
+    return Person(name, full_name or name, role, True, None, {}, is_service)
 
 
 def change_person(
@@ -114,22 +122,27 @@ def change_person(
     if password is not None:
         changes["password_hash"], told["password"] = _hashed(name, password), "changed"
     with store.writing() as connection:
+        found = connection.execute(sa.select(people.c.is_service).where(people.c.name == name)).scalar()
+        if password is not None and found:
+            raise PersonRefused(f"user {name}: a service person has no password. 'aml keys add' makes a key.")
         done = connection.execute(people.update().where(people.c.name == name).values(**changes))
         if not done.rowcount:
             raise PersonRefused(f"user {name}: there is none. 'aml users list' shows all.")
         connection.execute(sessions.delete().where(sessions.c.name == name))
         _journal(connection, now_us, by, "user_changed", user=name, **told)
-        return _person(connection.execute(sa.select(people).where(people.c.name == name)).one())
+        return person_of(connection.execute(sa.select(people).where(people.c.name == name)).one())
 
 
 def listed(connection: sa.Connection) -> list[Person]:
     """All users by name."""
-    return [_person(row) for row in connection.execute(sa.select(people).order_by(people.c.name))]
+    return [person_of(row) for row in connection.execute(sa.select(people).order_by(people.c.name))]
 
 
 def workers(connection: sa.Connection) -> list[Person]:
-    """Who can be given a case: those who may come in and work on cases, by name."""
-    return [person for person in listed(connection) if person.is_active and may(person.role, WORK)]
+    """Who can be given a case: people, not programs, who may come in and work on cases, by name."""
+    return [
+        person for person in listed(connection) if person.is_active and not person.is_service and may(person.role, WORK)
+    ]
 
 
 def come_in(store: CaseStore, *, name: str, password: str, now_us: int) -> str | None:
@@ -167,7 +180,7 @@ def session_of(store: CaseStore, token: str, *, now_us: int) -> Session | None:
         with store.writing() as connection:
             used = sessions.update().where(sessions.c.token_sha256 == digest).values(used_at_us=now_us)
             connection.execute(used)
-    return Session(_person(row), row.csrf, digest)
+    return Session(person_of(row), row.csrf, digest)
 
 
 def leave(store: CaseStore, session: Session, *, now_us: int) -> None:
@@ -177,10 +190,11 @@ def leave(store: CaseStore, session: Session, *, now_us: int) -> None:
         _journal(connection, now_us, session.person.name, "signed_out")
 
 
-def journal_look(store: CaseStore, person: Person, *, what: str, now_us: int, **facts: Any) -> None:
+def journal_look(store: CaseStore, person: Person, *, what: str, now_us: int, chain: str = CHAIN, **facts: Any) -> None:
     """Record that somebody looked at personal data."""
+    draft = Draft(chain, now_us, person.name, what, canonical_json(facts))
     with store.writing() as connection:
-        _journal(connection, now_us, person.name, what, **facts)
+        append_entries(connection, [draft], recorded_at_us=now_us)
 
 
 def _begin(store: CaseStore, name: str, now_us: int) -> str:
@@ -239,5 +253,7 @@ def _journal(connection: sa.Connection, now_us: int, actor: str, action: str, **
     append_entries(connection, [Draft(CHAIN, now_us, actor, action, canonical_json(facts))], recorded_at_us=now_us)
 
 
-def _person(row: sa.Row[Any]) -> Person:
-    return Person(row.name, row.full_name, row.role, row.is_active, row.locked_until_us, json.loads(row.settings))
+def person_of(row: sa.Row[Any]) -> Person:
+    """The user of a row of the table."""
+    return Person(row.name, row.full_name, row.role, row.is_active, row.locked_until_us, json.loads(row.settings),
+                  row.is_service)  # fmt: skip

@@ -23,6 +23,8 @@ LIMIT_MAX = 10_000
 """Most cases that one list returns."""
 
 ORDERS = ("priority", "due", "opened", "amount", "alerts", "state", "assignee", "segment", "rating", "typology")
+PLACED_ORDERS = ("priority", "due", "opened")
+"""Orders by what every case has, so that a page can begin behind a place."""
 RATINGS_FALLING = ("prohibited", "high", "medium", "low")
 TEXT_WORDS_MAX = 8
 """Most words of a search that count."""
@@ -68,6 +70,15 @@ class HandTo:
 
     name: str
     skipped_after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the queue, for going on behind it: what the order goes by, then what orders equal ones."""
+
+    key: float
+    due_at_us: int
+    case_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +128,12 @@ def list_cases(
     limit: int = 50,
     offset: int = 0,
     is_reversed: bool = False,
+    after: Place | None = None,
 ) -> list[QueueRow]:
     """Cases in order, or in the reverse of it; equal ones by due date, then id, so that it is always the same.
+
+    With ``after``, those behind a place (:func:`place_of`) of the same ``now_us``, in one of :data:`PLACED_ORDERS`:
+    who goes through all pages so sees no case twice and misses none, whatever is decided meanwhile.
 
     Raises:
         ValueError: ``order`` is not in :data:`ORDERS`, or ``limit`` is above :data:`LIMIT_MAX`.
@@ -130,12 +145,18 @@ def list_cases(
     query = (
         sa.select(cases, ranked, sa.func.coalesce(case_views.c.alerts_seen, 0).label("mine_seen"))
         .select_from(cases.outerjoin(case_views, mine))
-        .where(*_conditions(wanted, now_us))
+        .where(*_conditions(wanted, now_us), *([] if after is None else [_behind_place(order, now_us, after)]))
         .order_by(*_order(order, ranked, is_reversed=is_reversed), cases.c.due_at_us, cases.c.case_id)
         .limit(limit)
         .offset(offset)
     )
     return [_row(row) for row in connection.execute(query)]
+
+
+def place_of(row: QueueRow, order: str) -> Place:
+    """The place of a row in one of :data:`PLACED_ORDERS`."""
+    key = {"priority": row.priority, "due": row.case.due_at_us, "opened": row.case.opened_at_us}[order]
+    return Place(key, row.case.due_at_us, row.case.case_id)
 
 
 def count_cases(connection: sa.Connection, wanted: QueueFilter, *, now_us: int) -> int:
@@ -220,6 +241,15 @@ def _order(order: str, ranked: sa.ColumnElement[float], *, is_reversed: bool) ->
     if is_falling is not is_reversed:
         return (column.desc(),)
     return (column.is_(None), column.asc())
+
+
+def _behind_place(order: str, now_us: int, after: Place) -> sa.ColumnElement[bool]:
+    key = {"priority": priority_expression(now_us), "due": cases.c.due_at_us, "opened": cases.c.opened_at_us}[order]
+    equal = sa.or_(
+        cases.c.due_at_us > after.due_at_us,
+        sa.and_(cases.c.due_at_us == after.due_at_us, cases.c.case_id > after.case_id),
+    )
+    return sa.or_(key > after.key if order == "due" else key < after.key, sa.and_(key == after.key, equal))
 
 
 def _asleep(now_us: int) -> sa.ColumnElement[bool]:

@@ -18,6 +18,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
+    false,
     text,
 )
 
@@ -68,6 +70,7 @@ alerts = Table(
 )
 Index("ix_alerts_source_id_judged_at_us", alerts.c.source_id, alerts.c.judged_at_us)
 Index("ix_alerts_subject_token", alerts.c.subject_token)
+Index("ix_alerts_run_position", alerts.c.run, alerts.c.position)
 
 cases = Table(
     "cases",
@@ -348,6 +351,7 @@ people = Table(
     Column("locked_until_us", BigInteger),
     Column("settings", Text, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
+    Column("is_service", Boolean, nullable=False, server_default=false()),
 )
 
 sessions = Table(
@@ -360,6 +364,33 @@ sessions = Table(
     Column("used_at_us", BigInteger, nullable=False),
 )
 Index("ix_sessions_name", sessions.c.name)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", ID, primary_key=True),
+    Column("token_sha256", HASH, nullable=False),
+    Column("name", WORD, ForeignKey("people.name"), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("made_by", WORD, nullable=False),
+    Column("made_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+    Column("revoked_at_us", BigInteger),
+    Column("used_at_us", BigInteger),
+    UniqueConstraint("token_sha256"),
+)
+
+api_answers = Table(
+    "api_answers",
+    metadata,
+    Column("name", WORD, primary_key=True),
+    Column("repeat_key", WORD, primary_key=True),
+    Column("request_sha256", HASH, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+)
+Index("ix_api_answers_recorded_at_us", api_answers.c.recorded_at_us)
 
 # The tables of people's further work register themselves with the same metadata.
 from monitor.adapters.sql import schema_desk as schema_desk  # noqa: E402

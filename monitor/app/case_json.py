@@ -1,17 +1,19 @@
 """Cases as JSON objects for other programs. Fields are added, never renamed."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from monitor.adapters.sql.desk import CaseFile
 from monitor.casework.journal import Entry
 from monitor.casework.priority import priority, reasons, urgency
-from monitor.cli.desk_session import Resolve
 from monitor.domain.case import Case
 from monitor.domain.money import format_amount
 from monitor.domain.time import format_time
 
 Json = dict[str, Any]
+Resolve = Callable[[str], str]
+"""From a token in hex to what a person may read."""
 
 
 def case_json(case: Case, *, now_us: int, resolve: Resolve, new_alerts: int | None = None) -> Json:
