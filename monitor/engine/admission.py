@@ -176,7 +176,8 @@ class Admission:
 
     def knows(self, ids: Rows) -> Bools:
         """Which ids, shape (n, 2), are those of payments that have come here and are remembered."""
-        return self.positions_of(ids) != UNKNOWN
+        is_known: Bools = self.positions_of(ids) != UNKNOWN
+        return is_known
 
     @property
     def ids_held(self) -> int:
