@@ -39,7 +39,8 @@ def from_lists() -> set[str]:
         *(each.replace("_", " ") for each in OUTCOMES), *(meaning for _, meaning in reasons),
         *(code.replace("_", " ") for codes in CLOSE_REASONS.values() for code in codes),
         *(f"view {view}" for view in VIEWS), *(f"move {move}" for move in MOVES if move not in ("close", "propose")),
-        *(move.meaning for move in MOVES.values()), IN, OUT, OWN, OTHER, UNDONE, *STATUSES[1:], "Nothing waits that you could take.",
+        *(move.meaning for move in MOVES.values()), IN, OUT, OWN, OTHER, UNDONE,
+        *STATUSES[1:], "Nothing waits that you could take.",
     }  # fmt: skip
 
 
