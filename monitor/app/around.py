@@ -2,8 +2,8 @@
 
 First come the parties with which the subject itself moves money, then those with which these do. A party of both ways,
 or one that several of the first know, comes before others, since circles and fans are what an investigator looks for.
-Behind a party with very many others (a shop, an employer) nothing is followed: its other payments are everybody's. Money
-between two parties at two hops is not read. What does not fit is left out and counted.
+Behind a party with very many others (a shop, an employer) nothing is followed: its other payments are everybody's.
+Money between two parties at two hops is not read. What does not fit is left out and counted.
 """
 
 from collections import defaultdict
