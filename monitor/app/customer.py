@@ -5,15 +5,19 @@ product does not know a word for is left out of the comparison of fields and sta
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.app.rerun_inputs import InputsThen
 from monitor.app.rerun_profiles import KeptVersion, ProfileVersions
 from monitor.app.rerunning import Evidence, Rerunner
+from monitor.domain.countries import COUNTRIES
 from monitor.domain.identifiers import IdentifierKind
-from monitor.domain.money import CURRENCY_CODE, format_amount_for_reading, parse_amount_minor
+from monitor.domain.money import CURRENCIES, CURRENCY_CODE, format_amount, format_amount_for_reading, parse_amount_minor
+from monitor.domain.time import UNKNOWN, format_time
+from monitor.domain.vocabulary import ACCOUNT_KINDS, CUSTOMER_KINDS, RISK_RATINGS, SCREENINGS
+from monitor.intake.profiles import ProfileRecord
 
 VERSIONS_MAX = 50
 _MONEY = {"declared_income": "income_currency", "expected.monthly_in": "expected.currency",
@@ -148,7 +152,50 @@ def _customer(
 
 
 def _record(kept: KeptVersion | None) -> Mapping[str, Any]:
-    return {} if kept is None else dict(json.loads(kept.profile.original))
+    if kept is None:
+        return {}
+    return dict(json.loads(kept.profile.original)) if kept.profile.original else _coded(kept.profile)
+
+
+def _coded(profile: ProfileRecord) -> Mapping[str, Any]:
+    """The record as far as logs carry it: without names and related parties."""
+
+    def word(words: Sequence[str], code: int) -> str | None:
+        return None if code < 0 else words[code]
+
+    def amount(amount_minor: int, currency: int) -> str | None:
+        return None if amount_minor == UNKNOWN or currency < 0 else format_amount(amount_minor, CURRENCIES[currency])
+
+    def day(time_us: int) -> str | None:
+        return None if time_us == UNKNOWN else format_time(time_us)[:10]
+
+    expected = profile.expected_currency
+    return {
+        "kind": word(CUSTOMER_KINDS, profile.kind),
+        "segment": profile.segment,
+        "occupation": profile.occupation,
+        "industry": profile.industry,
+        "income_currency": word(CURRENCIES, profile.income_currency),
+        "declared_income": amount(profile.income_minor, profile.income_currency),
+        "expected": {
+            "currency": word(CURRENCIES, expected),
+            "monthly_in": amount(profile.expected_in_minor, expected),
+            "monthly_out": amount(profile.expected_out_minor, expected),
+            "monthly_cash": amount(profile.expected_cash_minor, expected),
+        },
+        "residence": word(COUNTRIES, profile.residence),
+        "nationality": word(COUNTRIES, profile.nationality),
+        "risk_rating": word(RISK_RATINGS, profile.risk_rating),
+        "is_pep": None if profile.is_pep < 0 else bool(profile.is_pep),
+        "is_occasional": None if profile.is_occasional < 0 else bool(profile.is_occasional),
+        "screening": word(SCREENINGS, profile.screening),
+        "customer_since": day(profile.customer_since_us),
+        "accounts": [
+            {"account": each.account, "kind": word(ACCOUNT_KINDS, each.kind), "opened_on": day(each.opened_us),
+             "closed_on": day(each.closed_us), "holders": each.holders[1:]}
+            for each in profile.accounts
+        ],
+    }  # fmt: skip
 
 
 def _said(record: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from monitor.adapters.sql.desk import add_note, look, move
+from monitor.adapters.sql.desk import CaseAlert, add_note, look, move
 from monitor.adapters.sql.people import CHAIN, Session, workers
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.access import WORK, may
@@ -13,9 +13,11 @@ from monitor.casework.lifecycle import MOVES, four_eyes_required, in_words
 from monitor.casework.lifecycle import Request as Move
 from monitor.casework.priority import priority, reasons
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
+from monitor.domain.alert import MODEL
 from monitor.domain.case import OUTCOMES
 from monitor.domain.time import DAY_US
 from monitor.web.case_beside import beside
+from monitor.web.charts import Family, families_json, families_of
 from monitor.web.desk import SNOOZE_DAYS, Desk, actor, check_worker, sees
 from monitor.web.door import genuine
 from monitor.web.pages import page
@@ -73,6 +75,12 @@ def make_move(
     return RedirectResponse(place, status_code=303)
 
 
+def _families(alert: CaseAlert) -> tuple[Family, ...]:
+    """What each family of the anomaly models added; nothing for an alert of a rule."""
+    is_of_models = alert.evidence["source"]["kind"] == MODEL
+    return families_of(alert.evidence["measures"]) if is_of_models else ()
+
+
 def _page(request: Request, who: Session, case_id: str) -> Response:
     desk: Desk = request.app.state.desk
     person, now_us = who.person, desk.now_us()
@@ -96,6 +104,8 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         line=line,
         reasons=reasons(case, now_us) if case.is_open else [],
         alerts=[shown_alert(alert) for alert in reversed(file.alerts)],
+        families={alert.alert_id: _families(alert) for alert in file.alerts},
+        drawn=families_json,
         notes=file.notes,
         journal=[(minute(entry.at_us), entry.actor, entry.action, entry_words(entry)) for entry in file.journal],
         others=[(other.case_id, in_words(other.state), other.headline) for other in file.other_cases],

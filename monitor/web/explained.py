@@ -12,8 +12,7 @@ from monitor.app.explained import Part
 from monitor.app.explaining import AlertUnknown, CannotExplain, Explained
 from monitor.app.today import Today
 from monitor.casework.journal import canonical_json
-from monitor.domain.alert import MODEL
-from monitor.web.charts import OPS, course_json, families_json, families_of, path_json, quantile_words, words_of
+from monitor.web.charts import OPS, course_json, path_json, quantile_words, words_of
 from monitor.web.desk import Desk, sees
 from monitor.web.pages import page
 from monitor.web.queue import CaseReader
@@ -52,13 +51,11 @@ def explained(request: Request, who: CaseReader, case_id: str, alert_id: str) ->
     except (AlertUnknown, CannotExplain) as error:
         return told(request, who, error)
     payments = found.payments[-PAYMENTS_MAX:]
-    is_of_model = found.evidence["source"]["kind"] == MODEL
-    families = families_of(found.evidence["measures"]) if is_of_model else ()
     return page(
         request, "explained.html", session=who, found=found, parts=[shown_part(part) for part in found.parts],
         payments=payments, amounts=[amount_words(each.amount_minor, each.currency) for each in payments],
         line=timeline(payments), courses=[(each, course_json(each)) for each in found.courses],
-        families=families, families_drawn=families_json(families), words=words_of, minute=minute,
+        words=words_of, minute=minute,
         path_drawn=path_json(found.path) if found.path else "", step_amount=amount_words, quantile=quantile_words,
     )  # fmt: skip
 
