@@ -17,6 +17,7 @@ from monitor.web import (
     case_beside,
     case_papers,
     case_regroup,
+    evidence,
     explained,
     people,
     queue,
@@ -58,8 +59,8 @@ def make_app(desk: Desk) -> FastAPI:
 
 
 _PARTS = (
-    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained, refer,
-    team, people,
+    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, evidence,
+    explained, refer, team, people,
 )  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,

@@ -80,7 +80,8 @@ def test_what_is_told_of_a_customer_with_an_open_case_joins_it(bench: Workbench)
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"customer": "nobody"}, "No customer"), ({"text": " "}, "Say what was seen"), ({"typology": "x"}, "no typology"),
+        ({"customer": "nobody"}, "No customer"), ({"text": " "}, "Say what was seen"),
+        ({"typology": "x"}, "no typology"),
         ({"severity": "x"}, "no severity"), ({"currency": "ZZZ"}, "no currency"), ({"amount": "1,5"}, "cannot be read"),
         ({"text": "x" * 2001}, "2000 characters"),
     ],
