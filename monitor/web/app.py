@@ -18,6 +18,7 @@ from monitor.web import (
     case_beside,
     case_papers,
     case_regroup,
+    evidence,
     explained,
     happened,
     network,
@@ -68,8 +69,8 @@ def make_app(desk: Desk) -> FastAPI:
 
 
 _PARTS = (
-    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, explained,
-    happened, network, who, refer, team, people,
+    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, evidence,
+    explained, happened, network, who, refer, team, people,
 )  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,

@@ -35,6 +35,7 @@ ASKED = {
     ("POST", "/queue/{case_id}/skip"): WORK,
     ("POST", "/cases/{case_id}/tags"): WORK,
     ("POST", "/cases/{case_id}/merge"): WORK,
+    ("GET", "/cases/{case_id}/evidence.zip"): CASES,
     ("POST", "/cases/{case_id}/split"): WORK,
     ("GET", "/refer"): REFER,
     ("POST", "/refer"): REFER,
