@@ -7,12 +7,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
+from starlette.exceptions import HTTPException
 
 from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
 from monitor.web import case, explained, people, queue, sign_in
+from monitor.web.api import problems
 from monitor.web.api.app import make_api
 from monitor.web.desk import Desk
 from monitor.web.door import API, Forged, NotAllowed, NotIn, guarded, to_the_door
@@ -31,6 +33,7 @@ def make_app(desk: Desk) -> FastAPI:
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
     app.add_exception_handler(TooFast, _too_fast)
+    app.add_exception_handler(HTTPException, _plain)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -60,8 +63,21 @@ _WORDS: dict[type[Exception], str] = {
 }
 
 
+_NO_PAGE = "There is no such page."
+
+
 def _not_in(request: Request, _: Exception) -> Response:
     return to_the_door(request)
+
+
+def _plain(request: Request, error: Exception) -> Response:
+    """No such page, or none that takes this method."""
+    assert isinstance(error, HTTPException)
+    if (request.url.path + "/").startswith(API):
+        return problems.plain(request, error)
+    answer = failed(request, error.status_code, _NO_PAGE)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _too_fast(request: Request, error: Exception) -> Response:
