@@ -1,11 +1,12 @@
 """``aml serve``: the workbench in a browser; ``aml users``: who may come in."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +32,7 @@ from monitor.cli.run_options import (
     RatesFile,
     RuleFiles,
 )
+from monitor.intake.yaml_files import YamlFileError
 
 users_app = typer.Typer(
     help="Who may come in to the workbench, and with which role. Every change is in the journal.",
@@ -42,6 +44,8 @@ PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="read the password from standard input; else it is asked for")
 ]
 
+if TYPE_CHECKING:
+    from monitor.web.single_sign_on import WayIn
 
 NEW_IDENTIFIERS_SECONDS = 10.0
 
@@ -57,6 +61,10 @@ def serve(
     plain: Annotated[
         bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
     ] = False,
+    sso: Annotated[
+        Path | None,
+        typer.Option("--sso", metavar="FILE", help="single sign-on by OpenID Connect; see docs/workbench.md"),
+    ] = None,
     live: Annotated[
         bool,
         typer.Option(
@@ -97,7 +105,8 @@ def serve(
             run = LiveRun(RunSettings((), Path(db), inputs=given, profiles=profiles), tell=_tell,
                           on_failure=lambda: setattr(server, "should_exit", True))  # fmt: skip
         served = Desk(
-            store, _resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db), live=run
+            store, _resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
+            live=run, sso=None if sso is None else _way_in(sso),
         )  # fmt: skip
         server = uvicorn.Server(
             uvicorn.Config(make_app(served), host=host, port=port, log_level="warning", access_log=False,
@@ -113,6 +122,20 @@ def serve(
                 run.stop()
         if run is not None and run.failure is not None:
             fail(f"{db}: the run has ended, and so does this process.", 1)
+
+
+def _way_in(file: Path) -> "WayIn":
+    """The bank's provider of identities, as a file of settings and ``AML_OIDC_SECRET`` have it."""
+    try:
+        from monitor.web.oidc import SingleSignOn, load_oidc
+    except ImportError:
+        fail("--sso: single sign-on needs further packages. Install them:  pip install 'aml-monitor[sso]'", 2)
+        raise
+    try:
+        return SingleSignOn(load_oidc(file, os.environ.get("AML_OIDC_SECRET")))
+    except (YamlFileError, OSError) as error:
+        fail(str(error), 2)
+        raise
 
 
 def _resolver(db: str) -> Resolve:

@@ -4,6 +4,7 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
@@ -13,7 +14,7 @@ from monitor.adapters.sql.desk import CaseUnknown
 from monitor.adapters.sql.people import PersonRefused
 from monitor.adapters.sql.store import StoreBusy
 from monitor.casework.lifecycle import MoveRefused
-from monitor.web import case, explained, people, queue, sign_in
+from monitor.web import case, explained, people, queue, sign_in, single_sign_on
 from monitor.web.api import problems
 from monitor.web.api.app import make_api
 from monitor.web.desk import Desk
@@ -27,13 +28,14 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
-    for part in (sign_in, queue, case, explained, people):
+    for part in (sign_in, single_sign_on, queue, case, explained, people):
         app.include_router(part.router)
     app.mount(API.rstrip("/"), make_api(desk))
     app.middleware("http")(guarded)
     app.add_exception_handler(NotIn, _not_in)
     app.add_exception_handler(TooFast, _too_fast)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _invalid)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -64,6 +66,7 @@ _WORDS: dict[type[Exception], str] = {
 
 
 _NO_PAGE = "There is no such page."
+_INVALID = "A field holds what it cannot hold. Go back and correct it; nothing was changed."
 
 
 def _not_in(request: Request, _: Exception) -> Response:
@@ -78,6 +81,11 @@ def _plain(request: Request, error: Exception) -> Response:
     answer = failed(request, error.status_code, _NO_PAGE)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _invalid(request: Request, _: Exception) -> Response:
+    """A field that is not of its form; what it held is not repeated."""
+    return failed(request, 422, _INVALID)
 
 
 def _too_fast(request: Request, error: Exception) -> Response:

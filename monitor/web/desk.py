@@ -13,6 +13,7 @@ from monitor.casework.access import RESTRICTED, may, may_see
 from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
 from monitor.web.pace import Limits, Paces
+from monitor.web.single_sign_on import WayIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Desk:
         now_us: The time by which cases age and acts are dated, µs UTC; another one where past data are looked at.
         is_secure: Whether browsers reach it by TLS only; cookies are then for TLS only.
         explain: Computes an alert again by its id; ``None`` where there is no history.
+        sso: The bank's provider of identities; ``None`` where all users are local.
         live: The run that takes payments in this process; ``None`` where none does.
         verdict_seconds: How long who hands in a payment is kept waiting for its verdict.
         attempts: How often addresses have tried to come in of late.
@@ -40,6 +42,7 @@ class Desk:
     explain: Callable[[str], Explained] | None = None
     attempts: Attempts = field(default_factory=Attempts)
     live: LiveRun | None = None
+    sso: WayIn | None = None
     verdict_seconds: float = 10.0
     paces: Paces = field(default_factory=lambda: Paces(Limits()))
 

@@ -11,7 +11,7 @@ from monitor.casework.lifecycle import MOVES, in_words
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES
-from monitor.web.app import _NO_PAGE, _WORDS
+from monitor.web.app import _INVALID, _NO_PAGE, _WORDS
 from monitor.web.pages import THEMES
 from monitor.web.queue import VIEWS
 from monitor.web.words import LANGUAGES, said, words_of
@@ -39,7 +39,7 @@ def from_lists() -> set[str]:
         *(code.replace("_", " ") for codes in CLOSE_REASONS.values() for code in codes),
         *(f"view {view}" for view in VIEWS), *(f"move {move}" for move in MOVES if move not in ("close", "propose")),
         *(move.meaning for move in MOVES.values()), "Nothing waits that you could take.",
-        _NO_PAGE, "Too many requests. Wait a moment, and try again.",
+        _INVALID, _NO_PAGE, "Too many requests. Wait a moment, and try again.",
     }  # fmt: skip
 
 
