@@ -1,12 +1,13 @@
 """``aml serve``: the workbench in a browser; ``aml users``: who may come in."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,6 +34,7 @@ from monitor.cli.run_options import (
     RatesFile,
     RuleFiles,
 )
+from monitor.intake.yaml_files import YamlFileError
 from monitor.rulebook.checklists import CHECKLISTS_NAME, Checklist, load_checklists
 from monitor.rulebook.groups import load_groups
 from monitor.rulebook.load import shipped_rules
@@ -50,6 +52,8 @@ PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="read the password from standard input; else it is asked for")
 ]
 
+if TYPE_CHECKING:
+    from monitor.web.single_sign_on import WayIn
 
 NEW_IDENTIFIERS_SECONDS = 10.0
 
@@ -68,6 +72,10 @@ def serve(
     plain: Annotated[
         bool, typer.Option("--plain", help="without TLS before it: cookies also go over plain HTTP. For a laptop only.")
     ] = False,
+    sso: Annotated[
+        Path | None,
+        typer.Option("--sso", metavar="FILE", help="single sign-on by OpenID Connect; see docs/workbench.md"),
+    ] = None,
     live: Annotated[
         bool,
         typer.Option(
@@ -110,7 +118,8 @@ def serve(
                           on_failure=lambda: setattr(server, "should_exit", True))  # fmt: skip
         served = Desk(
             store, _resolver(db), wall_clock_us, clock, is_secure=not plain, explain=_explain(db),
-            records=lambda: explainer_of(db, None), token_of=open_namer(db), live=run
+            records=lambda: explainer_of(db, None), token_of=open_namer(db), live=run,
+            sso=None if sso is None else _way_in(sso),
         )  # fmt: skip
         server = uvicorn.Server(
             uvicorn.Config(make_app(served), host=host, port=port, log_level="warning", access_log=False,
@@ -126,6 +135,20 @@ def serve(
                 run.stop()
         if run is not None and run.failure is not None:
             fail(f"{db}: the run has ended, and so does this process.", 1)
+
+
+def _way_in(file: Path) -> "WayIn":
+    """The bank's provider of identities, as a file of settings and ``AML_OIDC_SECRET`` have it."""
+    try:
+        from monitor.web.oidc import SingleSignOn, load_oidc
+    except ImportError:
+        fail("--sso: single sign-on needs further packages. Install them:  pip install 'aml-monitor[sso]'", 2)
+        raise
+    try:
+        return SingleSignOn(load_oidc(file, os.environ.get("AML_OIDC_SECRET")))
+    except (YamlFileError, OSError) as error:
+        fail(str(error), 2)
+        raise
 
 
 def _resolver(db: str) -> Resolve:

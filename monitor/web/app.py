@@ -4,9 +4,11 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
+from starlette.exceptions import HTTPException
 
 from monitor.adapters.sql.attachments import AttachmentDamaged
 from monitor.adapters.sql.desk import CaseUnknown
@@ -29,9 +31,11 @@ from monitor.web import (
     queue_views,
     refer,
     sign_in,
+    single_sign_on,
     team,
     who,
 )
+from monitor.web.api import problems
 from monitor.web.api.app import make_api
 from monitor.web.desk import Desk
 from monitor.web.door import API, Forged, NotAllowed, NotIn, guarded, to_the_door
@@ -52,6 +56,8 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(NotIn, _not_in)
     app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(TooFast, _too_fast)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _invalid)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))
 
@@ -69,8 +75,8 @@ def make_app(desk: Desk) -> FastAPI:
 
 
 _PARTS = (
-    sign_in, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup, evidence,
-    explained, happened, network, who, refer, team, people,
+    sign_in, single_sign_on, queue, queue_hand, queue_bulk, queue_views, case, case_beside, case_papers, case_regroup,
+    evidence, explained, happened, network, who, refer, team, people,
 )  # fmt: skip
 _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403, Forged: 403, CaseUnknown: 404, AttachmentDamaged: 500, MoveRefused: 409, PersonRefused: 409,
@@ -86,6 +92,10 @@ _WORDS: dict[type[Exception], str] = {
 }
 
 
+_NO_PAGE = "There is no such page."
+_INVALID = "A field holds what it cannot hold. Go back and correct it; nothing was changed."
+
+
 def _not_in(request: Request, _: Exception) -> Response:
     return to_the_door(request)
 
@@ -98,6 +108,21 @@ def _busy(request: Request, _: Exception) -> Response:
     if is_piece:
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "closest .piece", "innerHTML"
     return answer
+
+
+def _plain(request: Request, error: Exception) -> Response:
+    """No such page, or none that takes this method."""
+    assert isinstance(error, HTTPException)
+    if (request.url.path + "/").startswith(API):
+        return problems.plain(request, error)
+    answer = failed(request, error.status_code, _NO_PAGE)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _invalid(request: Request, _: Exception) -> Response:
+    """A field that is not of its form; what it held is not repeated."""
+    return failed(request, 422, _INVALID)
 
 
 def _too_fast(request: Request, error: Exception) -> Response:

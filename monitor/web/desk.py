@@ -15,6 +15,7 @@ from monitor.domain.case import ROLES, Actor
 from monitor.web.door import Attempts
 from monitor.web.pace import Limits, Paces
 from monitor.web.recomputing import Recomputing
+from monitor.web.single_sign_on import WayIn
 
 SNOOZE_DAYS = (1, 2, 3, 7, 14, 30)
 """For how long a page offers to put a case aside."""
@@ -34,6 +35,7 @@ class Desk:
         records: Opens the recorded history; ``None`` where there is none.
         places: How much may be computed from the history at once.
         token_of: From a customer's identifier to its token in hex; ``None`` for one that is not known.
+        sso: The bank's provider of identities; ``None`` where all users are local.
         live: The run that takes payments in this process; ``None`` where none does.
         verdict_seconds: How long who hands in a payment is kept waiting for its verdict.
         attempts: How often addresses have tried to come in of late.
@@ -51,6 +53,7 @@ class Desk:
     token_of: Callable[[str], str | None] = field(default=lambda _: None)
     attempts: Attempts = field(default_factory=Attempts)
     live: LiveRun | None = None
+    sso: WayIn | None = None
     verdict_seconds: float = 10.0
     paces: Paces = field(default_factory=lambda: Paces(Limits()))
 

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Form, Header, Request, Response
 from fastapi.responses import RedirectResponse
 
-from monitor.adapters.sql.people import Session, session_of
+from monitor.adapters.sql.people import SESSION_US, Session, session_of
 from monitor.casework.access import may
 from monitor.casework.attachments import ATTACHMENT_BYTES_MAX
 from monitor.web.api import problems
@@ -86,6 +86,13 @@ def genuine(who: InSession, csrf: Annotated[str, Form()] = "", x_csrf_token: Ann
     """A request that changes something bears the token of its session. Raises :class:`Forged`."""
     if not hmac.compare_digest((x_csrf_token or csrf).encode(), who.csrf.encode()):
         raise Forged
+
+
+def set_session(answer: Response, token: str, *, is_secure: bool) -> None:
+    """Give a browser the cookie of a session: for this site alone, and not for scripts."""
+    answer.set_cookie(
+        COOKIE, token, max_age=SESSION_US // 1_000_000, httponly=True, secure=is_secure, samesite="strict"
+    )  # fmt: skip
 
 
 def to_the_door(request: Request) -> Response:

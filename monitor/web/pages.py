@@ -45,7 +45,9 @@ def page(
     def can(right: str) -> bool:
         return session is not None and may(session.person.role, right)
 
+    sso = request.app.state.desk.sso
     around = {
+        "has_sso": sso is not None, "has_local_users": sso is None or sso.has_local_users,
         "_": put, "can": can, "language": language, "languages": LANGUAGES, "session": session, "themes": THEMES,
         "theme": theme if theme in THEMES else "auto", "path": request.url.path, "query_with": _query_with(request),
     }  # fmt: skip

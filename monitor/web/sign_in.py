@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from monitor.adapters.sql.people import SESSION_US, come_in, leave
-from monitor.web.door import COOKIE, InSession, address_of, genuine
+from monitor.adapters.sql.people import come_in, leave
+from monitor.web.door import COOKIE, InSession, address_of, genuine, set_session
 from monitor.web.pages import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page
 from monitor.web.words import LANGUAGES
 
@@ -25,15 +25,15 @@ def form(request: Request) -> Response:
 def sign_in(request: Request, name: Annotated[str, Form()] = "", password: Annotated[str, Form()] = "") -> Response:
     """Come in with name and password. Why it failed is not told."""
     desk = request.app.state.desk
+    if desk.sso is not None and not desk.sso.has_local_users:
+        return page(request, "sign_in.html", status=403, has_failed=True, name="")
     if not desk.attempts.allows(address_of(request)):
         return page(request, "sign_in.html", status=429, has_failed=True, name=name)
     token = come_in(desk.store, name=name, password=password, now_us=desk.wall_us())
     if token is None:
         return page(request, "sign_in.html", status=401, has_failed=True, name=name)
     answer = RedirectResponse("/", status_code=303)
-    answer.set_cookie(
-        COOKIE, token, max_age=SESSION_US // 1_000_000, httponly=True, secure=desk.is_secure, samesite="strict"
-    )
+    set_session(answer, token, is_secure=desk.is_secure)
     return answer
 
 

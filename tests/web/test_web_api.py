@@ -420,12 +420,19 @@ def test_what_is_not_of_the_form_is_refused_with_its_place(bench: Workbench, rob
         assert answer.json()["faults"][0]["place"].split(".")[0] in ("body", "path")
 
 
+def test_a_filter_with_a_slip_is_refused_and_lets_nothing_through(robots: Robots):
+    answer = robots.add("robot", "senior").get("/v1/cases", params={"severty": "high"})
+    assert fault(answer) == (422, "invalid")
+    assert answer.json()["place"] == "query.severty"
+
+
 def test_an_address_that_there_is_not_and_a_body_that_is_too_long_are_problems_too(robots: Robots):
     robot = robots.add("robot", "senior")
-    assert fault(robot.get("/v1/none"))[0] == 404
+    assert fault(robot.get("/v1/none"))[0] == fault(robot.get("/v1"))[0] == 404
     assert fault(robot.delete("/v1/cases"))[0] == 405
     assert fault(robot.post("/v1/cases/C-AAAA/notes", content=b"x" * (1 << 20 | 1))) == (413, "too-long")
     assert fault(robot.post("/v1/cases/C-AAAA/notes", content=b"{")) == (422, "invalid")
+    assert fault(robot.post("/v1/cases/C-AAAA/notes", content=b"\xff")) == (400, "unreadable")
 
 
 def test_the_document_names_every_operation_with_its_problems(bench: Workbench):

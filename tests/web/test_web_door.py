@@ -19,6 +19,8 @@ ASKED = {
     ("GET", "/robots.txt"): ANYONE,
     ("GET", "/sign-in"): ANYONE,
     ("POST", "/sign-in"): ANYONE,
+    ("GET", "/sign-in/sso"): ANYONE,
+    ("GET", "/sign-in/sso/back"): ANYONE,
     ("GET", "/choose"): ANYONE,
     ("POST", "/sign-out"): SIGNED_IN,
     ("GET", "/"): SIGNED_IN,

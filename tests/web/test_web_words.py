@@ -17,7 +17,7 @@ from monitor.casework.quality import FINDINGS
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES, STATUSES
-from monitor.web.app import _WORDS
+from monitor.web.app import _INVALID, _NO_PAGE, _WORDS
 from monitor.web.pages import THEMES
 from monitor.web.queue import DONE, VIEWS
 from monitor.web.queue_hand import NOTHING
@@ -51,6 +51,7 @@ def from_lists() -> set[str]:
         *(f"column {name}" for name in COLUMNS), *(f"mine {name}" for name in MyDays.__slots__),
         "It has the tag already.", "It does not have the tag.", *FINDINGS.values(),
         *ADDRESSEES.values(), "answered", "withdrawn",
+        _INVALID, _NO_PAGE, "Too many requests. Wait a moment, and try again.",
     }  # fmt: skip
 
 

@@ -27,6 +27,8 @@ from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
 
 CHAIN = "access:web"
 """The journal chain of the workbench: who came, who failed, who looked at what, who changed users."""
+SSO = "single sign-on"
+"""Who makes and changes users of an identity provider."""
 FAILURES_MAX = 5
 LOCKED_US = 15 * MINUTE_US
 IDLE_US = 30 * MINUTE_US
@@ -164,6 +166,50 @@ def come_in(store: CaseStore, *, name: str, password: str, now_us: int) -> str |
     with store.writing() as connection:
         _count_failure(connection, name, now_us, counts=not is_locked)
     return None
+
+
+def come_in_by_sso(store: CaseStore, *, subject: str, name: str, full_name: str, role: str, now_us: int) -> str:
+    """The token of a new session of whom an identity provider vouches for; role and person follow the provider.
+
+    Whoever comes first under a name is that person from then on, by ``subject``; a name is not enough.
+
+    Args:
+        store: The case store.
+        subject: Issuer and subject of the provider, which no two people share.
+        name: The name to go by here, for who comes for the first time.
+        full_name: How colleagues see it.
+        role: What the provider's claim stands for.
+        now_us: The clock on the wall, µs UTC.
+
+    Raises:
+        PersonRefused: They are switched off, or the name is that of another person, a local user or a program.
+    """
+    with store.reading() as connection:
+        row = connection.execute(sa.select(people).where(people.c.sso_subject == subject)).one_or_none()
+        named = connection.execute(sa.select(people).where(people.c.name == name)).one_or_none()
+    if row is None and named is None:
+        add_person(store, name=name, full_name=full_name, role=role, password=None, by=SSO, now_us=now_us)
+    elif row is None:
+        assert named is not None
+        if named.password_hash is not None or named.is_service or named.sso_subject is not None:
+            raise PersonRefused(f"user {name}: this is a local user, a program or another person. Rename one of them.")
+        row = named
+    if row is not None and not row.is_active:
+        raise PersonRefused(f"user {row.name}: switched off. An administrator can let them in again.")
+    known = name if row is None else row.name
+    if row is not None and row.role != role:
+        change_person(store, known, by=SSO, now_us=now_us, role=role)
+    if row is None or row.sso_subject is None:
+        with store.writing() as connection:
+            connection.execute(people.update().where(people.c.name == known).values(sso_subject=subject))
+            _journal(connection, now_us, SSO, "user_bound", user=known, subject=subject)
+    return _begin(store, known, now_us)
+
+
+def journal_sso_failed(store: CaseStore, *, why: str, now_us: int) -> None:
+    """Record that single sign-on failed, and why, in a word."""
+    with store.writing() as connection:
+        _journal(connection, now_us, "unknown", "sign_in_failed", how=SSO, why=why)
 
 
 def session_of(store: CaseStore, token: str, *, now_us: int) -> Session | None:

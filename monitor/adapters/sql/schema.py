@@ -352,7 +352,9 @@ people = Table(
     Column("settings", Text, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     Column("is_service", Boolean, nullable=False, server_default=false()),
+    Column("sso_subject", Text),
 )
+Index("ix_people_sso_subject", people.c.sso_subject, unique=True)
 
 sessions = Table(
     "sessions",

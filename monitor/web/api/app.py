@@ -3,17 +3,18 @@
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 
 from monitor.domain.transaction import Transaction
 from monitor.web.api import alerts, cases, transactions
 from monitor.web.api.bodies import Health
 from monitor.web.api.key import Here
-from monitor.web.api.problems import MEDIA_TYPE, Problem, answer_problems
+from monitor.web.api.problems import MEDIA_TYPE, Problem, answer_problems, known_parameters
 from monitor.web.desk import Desk
 
 _FAILURES = {
+    400: "The body cannot be read.",
     401: "No key, or one that is not in force.",
     403: "Key or role does not allow it.",
     404: "Nothing of this id is there.",
@@ -32,6 +33,7 @@ def make_api(desk: Desk) -> FastAPI:
     }
     api = FastAPI(
         title="AML monitor", version="1", docs_url=None, redoc_url=None, openapi_url=None, responses=failures,
+        dependencies=[Depends(known_parameters)],
         description="Cases, alerts, decisions and payments for other programs. Errors are problem details (RFC 9457).",
     )  # fmt: skip
     api.state.desk = desk

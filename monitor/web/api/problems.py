@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -100,6 +101,8 @@ _KINDS: dict[type[Exception], Kind] = {
     ),
 }  # fmt: skip
 _PLAIN = {
+    400: Kind(400, "unreadable", "The request cannot be read", "The body is no JSON in UTF-8.",
+              "Send JSON in UTF-8 with the header Content-Type: application/json."),
     404: Kind(404, "no-such-address", "There is no such address", "The interface has no such operation.",
               "See /v1/openapi.json."),
     405: Kind(405, "method-not-allowed", "The address does not take this method",
@@ -159,7 +162,7 @@ def answer_problems(api: FastAPI) -> None:
         api.add_exception_handler(error, _handler(kind))
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(HTTPException, _plain)
+    api.add_exception_handler(HTTPException, plain)
     api.add_exception_handler(TooFast, _too_fast)
 
 
@@ -181,13 +184,26 @@ def _refused(request: Request, error: Exception) -> Response:
     return problem(request, error.kind, error.fact, place=error.place, headers=headers, **error.more)
 
 
+def known_parameters(request: Request) -> None:
+    """Raises :class:`Refused` for a parameter that the operation has not: a filter with a slip lets all through."""
+    unknown = sorted(set(request.query_params) - _parameters(request.scope["route"].dependant))
+    if unknown:
+        raise Refused(_INVALID, f"There is no parameter {unknown[0]!r}.", place=f"query.{unknown[0]}")
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """The names of the query parameters of an operation and of all that it depends on."""
+    return {each.alias for each in dependant.query_params}.union(*map(_parameters, dependant.dependencies))
+
+
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [Fault(place=".".join(map(str, each["loc"])), fact=each["msg"]) for each in error.errors()]
     return problem(request, _INVALID, f"{faults[0].place}: {faults[0].fact}.", place=faults[0].place, faults=faults)
 
 
-def _plain(request: Request, error: Exception) -> Response:
+def plain(request: Request, error: Exception) -> Response:
+    """What the framework itself answers: no such address, another method, a body that cannot be read."""
     assert isinstance(error, HTTPException)
     kind = _PLAIN.get(error.status_code, Kind(error.status_code, "refused", "Refused", "", ""))
     return problem(request, kind, str(error.detail), headers=dict(error.headers or {}))

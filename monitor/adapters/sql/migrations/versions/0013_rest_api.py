@@ -1,4 +1,4 @@
-"""Keys of the REST API, answers kept for repeated requests, service persons, and alerts by payment."""
+"""Keys of the REST API, answers kept for repeated requests, service persons, single sign-on, alerts by payment."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,8 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Bring the schema forward."""
     op.add_column("people", sa.Column("is_service", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("people", sa.Column("sso_subject", sa.Text(), nullable=True))
+    op.create_index("ix_people_sso_subject", "people", ["sso_subject"], unique=True)
     op.create_index("ix_alerts_run_position", "alerts", ["run", "position"])
     op.create_table(
         "api_keys",
