@@ -24,11 +24,11 @@ HOSTILE = {
     "end of a field": f"{MARK}</textarea></title><svg/onload=alert(1)>",
     "template": MARK + "{{7*191}}${7*191}#{7*191}<%= 7*191 %>{%raw%}",
     "header": f"{MARK}\r\nSet-Cookie: evil=1\r\n\r\n<html>",
-    "formula": f"=cmd|' /C calc'!A0{MARK}",
+    "formula": f"=cmd|' /C calc'!A0{MARK} A1",
     "null byte": f"{MARK}\x00after",
     "right to left": f"\u202e{MARK}\u2066\u200b\ufeff",
     "long": MARK + "é" * 30_000,
-    "path": f"../../../../etc/passwd{MARK}",
+    "path": f"../../../../etc/passwd/{MARK}/end",
     "script": f"javascript:alert('{MARK}')",
 }
 RAW = ("<script>alert", "<img src=x", "<svg/onload", f"{MARK}'", f'{MARK}">', f"{MARK}</textarea></title>")
@@ -119,7 +119,7 @@ def test_hostile_text_in_any_field_of_a_form_stays_text(unhurried: Workbench, wh
                 if "csrf" in given:
                     given["csrf"] = token
                 if form.method.lower() == "get":
-                    answer = client.get(form.action or place, params=given)
+                    answer = client.get(form.action or place, params={key: text[:2_000] for key, text in given.items()})
                 else:
                     answer = client.post(form.action or place, data=given)
                 what = f"{kind} in {name} of {form.action}"
