@@ -101,7 +101,7 @@ def customer_at(evidence: Evidence, rerunner: Rerunner, *, now_us: int) -> Custo
     known = [] if newest is None else _read(newest, name)
     known = [each for each in known if each.recorded_at_us <= now_us]
     now = known[-1] if known else None
-    return _customer(name, then, now, known, rerunner)
+    return _customer(_readable(name, rerunner), then, now, known, rerunner)
 
 
 def _holder(evidence: Evidence, rerunner: Rerunner) -> bytes | None:
@@ -145,7 +145,7 @@ def _customer(
         then=None if then is None else (then.version, then.recorded_at_us),
         now=None if now is None else (now.version, now.recorded_at_us),
         fields=tuple(Field(each, told[0].get(each), told[1].get(each), _source(sources.get(each))) for each in names),
-        accounts=tuple(_account(each) for each in after.get("accounts") or ()),
+        accounts=tuple(_account(each, rerunner) for each in after.get("accounts") or ()),
         related=tuple(_related(each, rerunner) for each in after.get("related") or ()),
         versions=tuple((each.version, each.recorded_at_us) for each in known[-VERSIONS_MAX:]),
     )
@@ -231,10 +231,18 @@ def _source(given: Mapping[str, Any] | None) -> str | None:
     return None if not given else f"{given['source']}, {given['on']}"
 
 
-def _account(given: Mapping[str, Any]) -> Account:
+def _readable(name: str, rerunner: Rerunner) -> str:
+    """A name as people know it: logs of workers name customers and accounts by their tokens."""
+    try:
+        return rerunner.tokens.text(name) or name
+    except ValueError:
+        return name
+
+
+def _account(given: Mapping[str, Any], rerunner: Rerunner) -> Account:
     return Account(
-        str(given["account"]), given.get("kind"), given.get("opened_on"), given.get("closed_on"),
-        tuple(given.get("holders") or ()),
+        _readable(str(given["account"]), rerunner), given.get("kind"), given.get("opened_on"), given.get("closed_on"),
+        tuple(_readable(each, rerunner) for each in given.get("holders") or ()),
     )  # fmt: skip
 
 

@@ -5,13 +5,11 @@ recorded history with the inputs as they were. Every number is shown twice, and 
 anomaly models is raised again by fresh models over that history.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from monitor.adapters.block_log import DamagedError
 from monitor.adapters.input_archive import InputNotKept
@@ -19,6 +17,19 @@ from monitor.adapters.sql.store import CaseStore, open_store
 from monitor.adapters.vault import PlainVault, Texts
 from monitor.app.backtest.problem import BacktestError
 from monitor.app.books import Books
+from monitor.app.comparing import (
+    as_stored,
+    differences_of,
+    measures_of,
+    negated,
+    parameters_of,
+    positions_of,
+    rating_of,
+    row_words,
+    truth_of,
+    word,
+    words_named,
+)
 from monitor.app.courses import Course, Peer, courses, peers, quantity_of
 from monitor.app.customer import Customer, customer_at
 from monitor.app.embedded import RUN
@@ -45,17 +56,12 @@ from monitor.app.today import (
     of_models,
 )
 from monitor.casework.told import PERSON
-from monitor.domain.alert import MODEL, REEVALUATED, Alert, ParameterInForce, Quantity, alert_id
-from monitor.domain.flow import finding_of
+from monitor.domain.alert import MODEL, REEVALUATED, Alert, Quantity, alert_id
 from monitor.domain.time import format_time
 from monitor.domain.units import Kind
-from monitor.domain.vocabulary import RISK_RATINGS
-from monitor.engine.findings import TRANSACTIONS_MAX
-from monitor.engine.sentences import fill, quantity_of_parts
-from monitor.rulebook.duty import duty_terms
-from monitor.rulebook.reference import PlainLeg, Value
-from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Name, Node, Rule
-from monitor.rulebook.walk import walk
+from monitor.engine.sentences import fill
+from monitor.rulebook.reference import PlainLeg
+from monitor.rulebook.rule import Call, Compare, Literal, Logic, Membership, Node, Rule
 from monitor.rulebook.worded import in_words
 
 LOST = (InputNotKept, HistoryLost, DamagedError, BacktestError)
@@ -244,7 +250,7 @@ class Explainer:
             facts, measures = facts_again(evidence, self._model_again(evidence))
         except LOST as error:
             return Explained(evidence, subject, None, lost=(str(error),), cards=cards)
-        differences = tuple(_differences(facts, measures))
+        differences = tuple(differences_of(facts, measures))
         return Explained(evidence, subject, None, facts, measures, (), payments, differences, cards=cards)
 
     def _model_again(self, evidence: Evidence) -> Alert | None:
@@ -252,9 +258,9 @@ class Explainer:
         return alert_again(self.db, evidence)
 
     def _compare(self, evidence: Evidence, subject: str, again: Rerun) -> Explained:
-        measures = tuple(_measures(evidence, again))
+        measures = tuple(measures_of(evidence, again))
         facts = tuple(self._facts(evidence, again, {each.name: each.again for each in measures}))
-        differences = _differences(facts, measures)
+        differences = differences_of(facts, measures)
         parts = tuple(self._parts(again, again.recomputed.rule.when, 0))
         payments = tuple(self._payments(evidence, again))
         return Explained(
@@ -268,9 +274,9 @@ class Explainer:
     def _facts(self, evidence: Evidence, again: Rerun, measures: dict[str, Quantity]) -> list[Compared]:
         verdict, leg, row = again.recomputed.verdict, again.recomputed.leg, again.rows[int(evidence["position"])]
         source, profile = evidence["source"], again.profile
-        parameters = _parameters(again)
-        positions = _positions(again)
-        sentence = fill(again.rule.alert.text, measures, parameters, _words(again))
+        parameters = parameters_of(again)
+        positions = positions_of(again)
+        sentence = fill(again.rule.alert.text, measures, parameters, words_named(again))
         identity = alert_id(
             rule=again.rule.id, digest=again.rule.digest, subject_token=again.subject,
             transaction=(row["id_hi"], row["id_lo"]), leg_role=evidence["leg_role"],
@@ -286,11 +292,11 @@ class Explainer:
             Compared("judged at", evidence["judged_at"], format_time(leg.judged_us)),
             Compared("amount", f"{evidence['amount_minor']} {evidence['currency']}",
                      f"{leg.transaction.amount_minor} {leg.transaction.currency}"),
-            Compared("profile version", _word(evidence["profile_version"]),
-                     _word(profile.version if profile else None)),
-            Compared("segment", _word(evidence["segment"]), _word(profile.segment if profile else None)),
-            Compared("risk rating", _word(evidence["risk_rating"]), _word(_rating(again))),
-            Compared("bank snapshot", _word(evidence["bank_snapshot"]), _word(again.bank_snapshot)),
+            Compared("profile version", word(evidence["profile_version"]),
+                     word(profile.version if profile else None)),
+            Compared("segment", word(evidence["segment"]), word(profile.segment if profile else None)),
+            Compared("risk rating", word(evidence["risk_rating"]), word(rating_of(again))),
+            Compared("bank snapshot", word(evidence["bank_snapshot"]), word(again.bank_snapshot)),
             Compared("transactions", " ".join(evidence["transactions"]), " ".join(map(str, positions))),
         ]  # fmt: skip
         marks = set(evidence["marks"])
@@ -301,18 +307,18 @@ class Explainer:
             # Payments that had left a window since are not named behind it (ADR 0036).
             found = [each for each in found if each.name != "transactions"]
         for name in sorted({*stored, *parameters}):
-            again_row = _row_words(_as_stored(parameters[name])) if name in parameters else "none in force"
-            found.append(Compared(name, _row_words(stored[name]) if name in stored else "none in force", again_row))
+            again_row = row_words(as_stored(parameters[name])) if name in parameters else "none in force"
+            found.append(Compared(name, row_words(stored[name]) if name in stored else "none in force", again_row))
         return found
 
     # Condition ----------------------------------------------------------------------------------------
 
     def _parts(self, again: Rerun, node: Node, depth: int) -> list[Part]:
-        truth = _truth(again.recomputed.value(node))
+        truth = truth_of(again.recomputed.value(node))
         if isinstance(node, Logic):
             below = [part for child in node.parts for part in self._parts(again, child, depth + 1)]
             if node.op == "not" and len(below) == 1:
-                below[0] = _negated(below[0], node, truth, depth)
+                below[0] = negated(below[0], node, truth, depth)
                 return below
             head = Part(depth, in_words(node, inner=True), node.text, truth, node.op)
             return [head, *below]
@@ -350,7 +356,7 @@ class Explainer:
 
     def _payments(self, evidence: Evidence, again: Rerun) -> list[Payment]:
         behind = again.recomputed.behind()
-        wanted = {*map(int, evidence["transactions"]), *_positions(again)}
+        wanted = {*map(int, evidence["transactions"]), *positions_of(again)}
         own = again.recomputed.leg
         legs = [
             leg
@@ -379,95 +385,3 @@ class Explainer:
             is_completing=leg.position == own.position,
             windows=tuple(name for name, positions in behind.items() if leg.position in positions),
         )
-
-
-def _differences(facts: Sequence[Compared], measures: Sequence[ComparedMeasure]) -> list[str]:
-    """What comes out otherwise, in words."""
-    return [
-        *(f"{each.name}: stored {each.stored}, again {each.again}" for each in facts if not each.is_same),
-        *(f"{each.name}: stored {_plain(each.stored)}, again {_plain(each.again)}"
-          for each in measures if not each.is_same),
-    ]  # fmt: skip
-
-
-def _measures(evidence: Evidence, again: Rerun) -> list[ComparedMeasure]:
-    """The alert's numbers, and those that come out again, by name."""
-    rule, verdict = again.recomputed.rule, again.recomputed.verdict
-    found: dict[str, Quantity] = {
-        f"{window.name}.{measure.name}": quantity_of(verdict.measures[f"{window.name}.{measure.name}"], measure.unit)
-        for window in rule.windows.values()
-        for measure in window.measures
-    }
-    for node in walk(rule.when):
-        if node.text in evidence["measures"] and node.text not in found:
-            found[node.text] = quantity_of(again.recomputed.value(node), node.unit)
-    missing = Quantity(None, "", "absent")
-    stored = {name: Quantity(q["value"], q["unit"], q["bound"]) for name, q in evidence["measures"].items()}
-    names = list(dict.fromkeys([*stored, *found]))
-    return [ComparedMeasure(name, stored.get(name, missing), found.get(name, missing)) for name in names]
-
-
-def _parameters(again: Rerun) -> dict[str, ParameterInForce]:
-    found = {}
-    for name, row in again.recomputed.verdict.parameters.items():
-        if row is not None:
-            unit, value = again.rule.parameters[name].unit, row.value
-            text = value if isinstance(value, str) else quantity_of_parts(Decimal(value).as_integer_ratio(), unit).value
-            since = format_time(row.from_us)[:10]
-            found[name] = ParameterInForce(text or "", str(unit), row.cite, since, row.segment, row.jurisdiction)
-    return found
-
-
-def _as_stored(row: ParameterInForce) -> dict[str, str | None]:
-    """A parameter's row as the stored evidence has it."""
-    return {name: getattr(row, name) for name in ParameterInForce.__struct_fields__}
-
-
-def _row_words(row: dict[str, str | None]) -> str:
-    scope = ", ".join(each for each in (row["segment"], row["jurisdiction"]) if each) or "general"
-    return f"{row['value']} {row['unit']} ({row['cite']}, since {row['since']}, {scope})"
-
-
-def _words(again: Rerun) -> dict[str, Quantity]:
-    """Words that the sentence may name."""
-    return {
-        node.text: quantity_of(again.recomputed.value(node), node.unit)
-        for node in walk(again.recomputed.rule.when)
-        if isinstance(node, Name) and node.unit.kind is Kind.CATEGORY
-    }
-
-
-def _positions(again: Rerun) -> list[int]:
-    """The payments behind the alert: those in the rule's windows and the completing one, the newest of them."""
-    leg, duty, behind = again.recomputed.leg, duty_terms(again.rule), again.recomputed.behind()
-    own = duty.by_way[duty.way(is_credit=leg.role == "credit")].windows if duty else behind
-    inside = {position for name in own for position in behind[name]}
-    findings = {finding_of(name) for name in flow_names(again.rule)} - {-1}
-    if findings:
-        traced = again.recomputed.run.history.traced[leg.position]
-        inside |= {position for finding in findings for position in traced.paths.get(finding, ())}
-    return sorted({*inside, leg.position})[-TRANSACTIONS_MAX:]
-
-
-def _negated(part: Part, node: Node, truth: str, depth: int) -> Part:
-    words, text = in_words(node, inner=True), node.text
-    return Part(depth, words, text, truth, None, part.actual, None, part.threshold)
-
-
-def _truth(value: Value) -> str:
-    return "unknown" if value.is_unknown else str(value.value).lower()
-
-
-def _rating(again: Rerun) -> str | None:
-    rating = again.profile.risk_rating if again.profile else -1
-    return RISK_RATINGS[rating] if rating >= 0 else None
-
-
-def _word(value: Any) -> str:
-    return "none" if value is None else str(value)
-
-
-def _plain(quantity: Quantity) -> str:
-    if quantity.value is None:
-        return quantity.bound
-    return f"{'at least ' if quantity.bound == 'at_least' else ''}{quantity.value} {quantity.unit}"

@@ -11,7 +11,7 @@ from monitor.app.courses import peers
 from monitor.app.customer import Customer
 from monitor.app.explaining import Explainer
 from monitor.app.rerunning import Evidence, Rerun
-from monitor.app.today import GONE, HIDDEN, NO, UNDECIDED, YES, Today
+from monitor.app.today import GONE, HIDDEN, NO, UNDECIDED, YES, Today, by_inputs_of_now
 from monitor.domain.time import TIME_MAX_US, parse_time_us
 from monitor.rulebook.load import load_lists, read_rule
 from monitor.rulebook.reference import BankSnapshot, PlainInputs, PlainSide, PlainTransaction, ReferenceEngine, legs_of
@@ -105,6 +105,18 @@ def test_what_lacks_a_value_is_undecided_and_names_it(copy: RoughBank):
     goes_on(copy)
     found = today(copy, "AML-BEH-004")
     assert (found.answer, "profile.is_pep" in found.why[0]) == (UNDECIDED, True)
+
+
+def test_of_the_bank_only_what_was_measured_before_the_payment_is_known(bank: RoughBank):
+    with Explainer(bank.db) as records:
+        evidence = evidence_of(records, "AML-BEH-009")
+        kept = by_inputs_of_now(evidence, records.rerunner).noted
+        measured = [each for each in records.rerunner.noted if each.kind == "bank_snapshot"]
+        before = [each for each in measured if each.position <= evidence["position"]]
+        assert [each for each in kept if each.kind == "bank_snapshot"] == before
+        assert 0 < len(before) < len(measured)
+        others = [each for each in records.rerunner.noted if each.kind != "bank_snapshot"]
+        assert [each for each in kept if each.kind != "bank_snapshot"] == others
 
 
 def test_the_answer_depends_on_all_that_is_in_force(copy: RoughBank):
