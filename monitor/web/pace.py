@@ -20,8 +20,8 @@ class Limits:
     per_address: int = 1200
     per_person: int = 600
     per_key: int = 1200
-    payments_per_key: int = 60_000
-    """Requests with payments are counted apart."""
+    payments: int = 60_000
+    """Of a key and of an address. Requests with payments are counted apart from others."""
 
 
 class TooFast(Exception):
@@ -71,4 +71,5 @@ class Paces:
 
     def __init__(self, limits: Limits) -> None:
         self.address, self.person = Pace(limits.per_address), Pace(limits.per_person)
-        self.key, self.payments = Pace(limits.per_key), Pace(limits.payments_per_key)
+        self.key = Pace(limits.per_key)
+        self.payments_of_key, self.payments_of_address = Pace(limits.payments), Pace(limits.payments)

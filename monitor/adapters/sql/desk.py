@@ -30,6 +30,7 @@ from monitor.domain.case import Case
 
 PREFIX_MIN = 4
 """Fewest characters behind ``C-`` that name a case."""
+ID_CHARACTERS_MAX = 64
 FITTING_MAX = 64
 """Most cases that are looked at to find the one meant."""
 
@@ -93,6 +94,8 @@ def find_case_id(connection: sa.Connection, text: str, sees: Sees = everyone) ->
         CaseUnknown: Nothing fits that who asks may see, or several cases do.
     """
     wanted = text.strip().upper()
+    if len(wanted) > ID_CHARACTERS_MAX:
+        raise CaseUnknown(f"there is no case {text[:20]}...: an id has at most {ID_CHARACTERS_MAX} characters.")
     if wanted.startswith("A-"):
         query = sa.select(cases).join_from(case_alerts, cases).where(case_alerts.c.alert_id == wanted)
         found = [case for row in connection.execute(query) if sees(case := case_of(row))]

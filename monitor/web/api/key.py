@@ -67,5 +67,5 @@ def let_in(desk: Desk, who: Caller, scope: str) -> Caller:
         raise Refused(NOT_ALLOWED, f"The key has no scope '{scope}'.")
     if not may(who.person.role, RIGHT_OF[scope]):
         raise Refused(NOT_ALLOWED, f"The role {who.person.role} does not include the scope '{scope}'.")
-    (desk.paces.payments if scope == TRANSACTIONS else desk.paces.key).check(who.key.key_id)
+    (desk.paces.payments_of_key if scope == TRANSACTIONS else desk.paces.key).check(who.key.key_id)
     return who
