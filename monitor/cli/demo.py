@@ -7,9 +7,12 @@ import csv
 import json
 import secrets
 import shutil
+import socket
 import time
+import webbrowser
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -29,25 +32,31 @@ from monitor.cli.case_tables import print_queue
 from monitor.cli.desk_session import resolver, wall_clock_us
 from monitor.cli.explain_page import print_explained
 from monitor.cli.run import STOPPED, display, print_summary, stop_requested
+from monitor.cli.serve import serve
 from monitor.domain.vocabulary import MODELS_LIVE
 
 CUSTOMERS, DAYS, SEED, START = 1_500, 75, 20_260_406, date(2026, 4, 6)
 """The bank of the demo. No test and no figure uses this seed."""
 SHOWN = 8
 FOLDER = Path("demo-data")
+PORT = 8080
 
 
 def demo(
     out: Annotated[
         Path, typer.Option(help="where the bank and the case store go; an earlier demo there is replaced")
     ] = FOLDER,
+    is_opened: Annotated[
+        bool | None,
+        typer.Option("--open/--no-open", help="open the workbench in a browser at the end; by default in a terminal"),
+    ] = None,
 ) -> None:
-    """Watch the main job: a simulated bank streams in, alerts come out, cases wait in a queue.
+    """Watch the main job: a simulated bank streams in, alerts come out, cases wait in a queue, and people work on them.
 
     \b
     examples:
-      aml demo                    in the folder demo-data
-      aml demo --out /tmp/demo
+      aml demo                    in the folder demo-data; Ctrl-C ends the workbench
+      aml demo --out /tmp/demo --no-open
 
     \b
     exit status:
@@ -79,10 +88,13 @@ def demo(
     _show_queue(console, out / "bank.db")
     console.print(Text("\n4. Every alert says why", style="bold"))
     _show_alert(console, out)
-    console.print(Text("\n5. People work on them in a browser", style="bold"))
-    console.print(_workbench_words(out, _let_in(out)), soft_wrap=True)
+    password = _let_in(out)
     console.print(Text("\nTry next", style="bold"))
     console.print(_next_commands(out), soft_wrap=True)
+    console.print(Text("\n5. People work on them in a browser", style="bold"))
+    console.print(_workbench_words(out, password), soft_wrap=True)
+    if is_opened or (is_opened is None and console.is_terminal):
+        open_workbench(out / "bank.db", port=free_port(PORT))
 
 
 def _clear(out: Path) -> None:
@@ -176,9 +188,38 @@ def _let_in(out: Path) -> str:
     return password
 
 
+def open_workbench(db: Path, *, port: int) -> None:
+    """Serve the workbench until Ctrl-C, and open it in a browser once it answers."""
+    address = f"http://127.0.0.1:{port}"
+    Thread(target=_open_when_it_answers, args=(port, f"{address}/"), daemon=True).start()
+    serve(db=str(db), port=port, as_of="latest", plain=True)
+
+
+def free_port(wanted: int) -> int:
+    """A port of this machine that nobody listens on: the wanted one if it is free."""
+    for port in (wanted, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    raise OSError("no port is free")
+
+
+def _open_when_it_answers(port: int, address: str) -> None:
+    for _ in range(600):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                webbrowser.open(address)
+                return
+        time.sleep(0.1)
+
+
 def _workbench_words(out: Path, password: str) -> str:
     return (
-        f"  aml serve --db {out / 'bank.db'} --as-of latest --plain      then open http://127.0.0.1:8080\n"
+        f"  aml serve --db {out / 'bank.db'} --as-of latest --plain      then open http://127.0.0.1:{PORT}\n"
         f"  Sign in as {', '.join(RIGHTS)}; the password of each is {password}"
     )
 

@@ -1,11 +1,19 @@
 """The demo starts afresh and leaves alone what is not its own."""
 
+import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from monitor.cli import app
+from monitor.cli.demo import free_port
+from tests.web.workbench import with_people
 
 
 def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path: Path):
@@ -36,3 +44,37 @@ def test_the_demo_shows_a_queue_and_an_alert_that_is_recomputed_and_begins_anew(
         "Try next",
     ):
         assert words in done.output
+
+
+def test_the_workbench_opens_in_a_browser_once_it_answers_and_ends_by_ctrl_c(tmp_path: Path):
+    db, told = tmp_path / "bank.db", tmp_path / "told"
+    db.write_bytes(with_people())
+    program = (
+        "import pathlib, sys, webbrowser\n"
+        "from monitor.cli.demo import free_port, open_workbench\n"
+        "db, told = map(pathlib.Path, sys.argv[1:])\n"
+        "webbrowser.open = lambda address: told.write_text(address)\n"
+        "open_workbench(db, port=free_port(0))\n"
+    )
+    serving = subprocess.Popen([sys.executable, "-c", program, str(db), str(told)])
+    try:
+        until = time.monotonic() + 120
+        while not told.exists() or not told.read_text():
+            assert serving.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        page = httpx.get(told.read_text(), follow_redirects=True)
+        assert page.status_code == 200
+        assert 'name="password"' in page.text
+    finally:
+        serving.send_signal(signal.SIGINT)
+        serving.wait(60)
+
+
+def test_where_the_port_is_taken_another_one_is_found():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) not in (0, port)
+    assert free_port(port) == port
