@@ -20,8 +20,12 @@ from monitor.casework.quality import Decided
 from monitor.domain.case import OUTCOMES, Case
 from monitor.domain.time import DAY_US, MINUTE_US
 
-CASES_MAX, ACTS_MAX, SKIPS_MAX = 50_000, 500_000, 50
-"""Most decided cases, acts and skips that a page counts; the newest."""
+CASES_MAX = 50_000
+"""Most decided cases that a page counts; the newest."""
+ACTS_MAX = 500_000
+"""Most acts that a page estimates minutes from."""
+SKIPS_MAX = 50
+"""Most skips that a page lists; the newest."""
 _DECIDING = ("close", "propose", "approve")
 
 
