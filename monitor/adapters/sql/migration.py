@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0013"
+HEAD: Final = "0011"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
 
 
