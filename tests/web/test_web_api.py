@@ -15,10 +15,12 @@ from monitor.casework.lifecycle import MOVES
 from monitor.casework.scopes import RIGHT_OF, SCOPES, ScopesRefused, scope_of
 from monitor.domain.case import Case
 from monitor.domain.time import DAY_US
+from monitor.rulebook.checklists import read_checklists
 from monitor.web.app import make_app
 from monitor.web.desk import Desk
 from monitor.web.door import REQUESTS_MAX
 from monitor.web.pace import Limits, Paces
+from tests.rulebook.test_checklists import GOOD
 from tests.web.robots import Robots, fault, scopes_for
 from tests.web.test_web_door import walk
 from tests.web.workbench import ROLES, Workbench, workbench
@@ -169,6 +171,27 @@ def test_a_grave_case_waits_for_a_second_person(bench: Workbench, robots: Robots
     assert fault(second.post(f"/v1/cases/{case}/moves/approve", json={})) == (409, "move-refused")
     second.get(f"/v1/cases/{case}")
     assert second.post(f"/v1/cases/{case}/moves/approve", json={}).json()["case"]["state"] == "closed_false_positive"
+
+
+def test_a_decision_waits_for_the_checklist_and_for_a_version_that_is_the_latest(bench: Workbench, robots: Robots):
+    bench.store.policy = replace(bench.store.policy, checklists=read_checklists(GOOD, "c.yaml", ["Money mule"]))
+    case = of_severity(bench, "medium")
+    robot = robots.add("robot", "senior")
+    shown = robot.get(f"/v1/cases/{case}").json()
+    assert shown["checklist"] == [
+        {"item": "seen", "text": "It was seen.", "outcomes": ["false_positive"], "checked_by": None}
+    ]
+    place = f"/v1/cases/{case}/moves/close"
+    refused = robot.post(place, json=CLOSING)
+    assert fault(refused) == (409, "move-refused")
+    assert "It was seen." in refused.text
+    bench.post("senior", f"/cases/{case}/notes", text="Wait.")
+    given = CLOSING | {"checked": ["seen"]}
+    assert fault(robot.post(place, json=given | {"version": shown["version"]})) == (409, "move-refused")
+    latest = robot.get(f"/v1/cases/{case}").json()["version"]
+    after = robot.post(place, json=given | {"version": latest}).json()["case"]
+    assert after["state"] == "closed_false_positive"
+    assert robot.get(f"/v1/cases/{case}").json()["checklist"][0]["checked_by"] == "robot"
 
 
 def test_who_proposed_under_a_key_with_other_scopes_before_cannot_approve(bench: Workbench, robots: Robots):

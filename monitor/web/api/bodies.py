@@ -54,6 +54,15 @@ class MoveGiven(Given):
     assignee: Word | None = Field(None, description="Of assign: the user who is given the case.")
     until: Moment | None = Field(None, description="Of snooze: when the case wakes.")
     duplicate_of: Word | None = Field(None, description="Of the outcome duplicate: the case that decides.")
+    version: int | None = Field(
+        None,
+        ge=0,
+        le=2**53,
+        description="Refuse the move if others did something to the case since this version of it.",
+    )
+    checked: list[Word] = Field(
+        [], max_length=100, description="Of close and propose: items of the checklist that are ticked with it."
+    )
 
 
 class Subject(BaseModel):
@@ -187,9 +196,20 @@ class AlertBody(BaseModel):
     is_new: bool = Field(description="It joined since this service person last looked.")
 
 
+class CheckItem(BaseModel):
+    """An item of the checklist of a case."""
+
+    item: str
+    text: str
+    outcomes: list[str] = Field(description="The outcomes that wait for it.")
+    checked_by: str | None = Field(description="Who ticked it since the newest alert; null while it is open.")
+
+
 class CaseWhole(CaseSummary):
     """A case with all that is in it."""
 
+    version: int = Field(description="For `version` of a move.")
+    checklist: list[CheckItem]
     former_case: str | None
     moves: list[str] = Field(description="The moves that the life cycle and the role allow now.")
     alerts_list: list[AlertBody]

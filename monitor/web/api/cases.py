@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from monitor.adapters.sql.api_keys import API_CHAIN, Caller
+from monitor.adapters.sql.checklists import ticks_of
 from monitor.adapters.sql.desk import CaseFile, CaseUnknown, add_note, find_case_id, look, move
 from monitor.adapters.sql.people import journal_look
 from monitor.adapters.sql.queue import PLACED_ORDERS, QueueFilter, list_cases, place_of
@@ -13,6 +14,7 @@ from monitor.adapters.sql.repeats import Answer
 from monitor.adapters.sql.store import CaseStore
 from monitor.app.case_json import Json, case_json, entry_json, file_json
 from monitor.casework.access import WORK, may
+from monitor.casework.checklists import holds, items_of
 from monitor.casework.lifecycle import MOVES
 from monitor.casework.lifecycle import Request as Move
 from monitor.casework.scopes import READ, WORKING, scope_of
@@ -148,6 +150,7 @@ def make_move(
 ) -> Response:
     """Make a move of the life cycle: assign, snooze, close, approve and so on.
 
+    What the checklist of the case asks for is ticked before, or together with it (`checked`).
     A `close` that needs a second person becomes a proposal; another person approves it. Whoever closes, proposes or
     approves has read the case after its newest alert.
     """
@@ -161,7 +164,8 @@ def make_move(
     def act(store: CaseStore) -> Answer:
         if given.assignee is not None:
             check_worker(store, given.assignee)
-        after = move(store, case_id, asked, recorded_at_us=desk.wall_us(), sees=sees(who.person))
+        after = move(store, case_id, asked, recorded_at_us=desk.wall_us(), sees=sees(who.person),
+                     version=given.version, checked=given.checked)  # fmt: skip
         is_there = sees(who.person)(after)
         body = _summary(case_json(after, now_us=now_us, resolve=desk.resolve)) if is_there else None
         return Answer(200, {"case_id": after.case_id, "case": body})
@@ -181,7 +185,21 @@ def _whole(desk: Desk, who: Caller, file: CaseFile) -> Json:
     there = {other.case_id for other in file.other_cases}
     moves = moves_of(file.case, who.person.role) if may(who.person.role, WORK) else []
     former = file.case.former_case_id if file.case.former_case_id in there else None
-    return body | {"former_case": former, "alerts_list": _alerts(desk, file), "moves": moves}
+    return body | {
+        "version": file.version, "checklist": _checklist(desk, file), "former_case": former,
+        "alerts_list": _alerts(desk, file), "moves": moves,
+    }  # fmt: skip
+
+
+def _checklist(desk: Desk, file: CaseFile) -> list[Json]:
+    """The items of the checklist of a case, and who has ticked them."""
+    with desk.store.reading() as connection:
+        ticks = ticks_of(connection, file.case.case_id)
+    return [
+        {"item": each.item, "text": each.words["en"], "outcomes": sorted(each.outcomes),
+         "checked_by": done.by if (done := ticks.get(each.item)) is not None and holds(done, file.case) else None}
+        for each in items_of(file.case, desk.store.policy.checklists)
+    ]  # fmt: skip
 
 
 def _summary(body: Json) -> Json:
