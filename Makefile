@@ -20,7 +20,7 @@ COMPOSE := docker compose --file deploy/compose.yaml
 # A file of tests stays on one worker, so that what it prepares is prepared once; in the order of tests/conftest.py.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test quick check format rules bench bench-stream evaluate lock clean up down logs
+.PHONY: help install demo test quick check format rules bench bench-stream bench-web evaluate lock clean up down logs
 
 help:  ## this list
 	@echo "make COMMAND; each sets up what it needs"
@@ -76,6 +76,9 @@ bench: install  ## speed, as ratios to baselines of the same run
 
 bench-stream: install  ## rates and delays of the workers on Kafka  (QUICK=1)
 	@$(BIN)/python -m tests.bench.stream.stream_bench $(if $(QUICK),--quick)
+
+bench-web: install  ## pages of the workbench on 100,000 cases
+	@$(BIN)/python -m tests.bench.web_pages
 
 evaluate: install  ## detection on labelled streams           (DATA=folder TRACKS="U S" METHODS= OUT=evaluation)
 	@[ -n "$(DATA)" ] || { echo "Name a folder of labelled streams:  make evaluate DATA=folder   (docs/evaluating.md has the columns)"; exit 2; }
