@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from monitor.adapters.sql.desk import CaseUnknown, find_case_id
+from monitor.adapters.sql.earlier import NOTHING_BEFORE, earlier_of
 from monitor.adapters.sql.my_days import my_days
 from monitor.adapters.sql.people import Session, journal_look, workers
 from monitor.adapters.sql.queue import ORDERS, QueueFilter, QueueRow, ages, count_cases, list_cases, queue_totals
@@ -90,7 +91,7 @@ def queue(
             connection, wanted, now_us=now_us, viewer=person.name, order=order, limit=ROWS, offset=offset,
             is_reversed=not falling,
         )  # fmt: skip
-        lines = _shown(desk, connection, rows, now_us)
+        lines = _shown(desk, connection, who, rows, now_us)
         around = _around(connection, who, wanted, now_us) if is_first else {}
     journal_look(desk.store, person, what="queue_viewed", now_us=desk.wall_us(), view=view, offset=offset,
                  cases=len(lines))  # fmt: skip
@@ -130,7 +131,7 @@ def line_of(desk: Desk, who: Session, case_id: str) -> ShownCase:
     with desk.store.reading() as connection:
         wanted = QueueFilter(states=CASE_STATES, text=case_id, wall=wall_of(who.person))
         rows = list_cases(connection, wanted, now_us=now_us, viewer=who.person.name, limit=1)
-        (line,) = _shown(desk, connection, rows, now_us)
+        (line,) = _shown(desk, connection, who, rows, now_us)
     return line
 
 
@@ -140,11 +141,12 @@ def rows_of(request: Request, who: Session, lines: list[ShownCase], next_offset:
                 columns=columns_of(who.person))  # fmt: skip
 
 
-def _shown(desk: Desk, connection: Connection, rows: list[QueueRow], now_us: int) -> list[ShownCase]:
+def _shown(desk: Desk, connection: Connection, who: Session, rows: list[QueueRow], now_us: int) -> list[ShownCase]:
     tags = tags_of(connection, [row.case.case_id for row in rows])
+    earlier = earlier_of(connection, [row.case for row in rows], wall_of(who.person))
     return [
         shown(row, now_us=now_us, subject=desk.resolve(row.case.subject.token),
-              tags=tuple(tags.get(row.case.case_id, ())))
+              tags=tuple(tags.get(row.case.case_id, ())), earlier=earlier.get(row.case.case_id, NOTHING_BEFORE))
         for row in rows
     ]  # fmt: skip
 

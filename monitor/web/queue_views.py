@@ -17,7 +17,7 @@ router = APIRouter()
 NAME_MAX = 60
 TEXT_MAX = 200
 COLUMNS = (
-    "amount", "customer", "segment", "rating", "alerts", "opened", "due", "assignee", "state", "tags",
+    "amount", "customer", "segment", "rating", "alerts", "earlier", "opened", "due", "assignee", "state", "tags",
 )  # fmt: skip
 """Columns that can be left out; priority and what it is about always stand there."""
 QUERY_KEYS = ("view", "order", "falling", "severity", "tag", "q")

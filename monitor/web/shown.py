@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.adapters.sql.desk import CaseAlert
+from monitor.adapters.sql.earlier import NOTHING_BEFORE, Earlier
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.journal import Entry
 from monitor.casework.lifecycle import MOVES, TABLE, in_words
@@ -48,9 +49,13 @@ class ShownCase:
     is_open: bool
     is_restricted: bool
     tags: tuple[str, ...] = ()
+    earlier: Earlier = NOTHING_BEFORE
+    """What there was about the subject before, as far as the viewer may know."""
 
 
-def shown(row: QueueRow, *, now_us: int, subject: str, tags: tuple[str, ...] = ()) -> ShownCase:
+def shown(
+    row: QueueRow, *, now_us: int, subject: str, tags: tuple[str, ...] = (), earlier: Earlier = NOTHING_BEFORE
+) -> ShownCase:
     """What a line says of a case."""
     case, number = row.case, round(row.priority * 100)
     left_us = case.due_at_us - now_us
@@ -82,6 +87,7 @@ def shown(row: QueueRow, *, now_us: int, subject: str, tags: tuple[str, ...] = (
         is_open=case.is_open,
         is_restricted=case.need_to_know == "restricted",
         tags=tags,
+        earlier=earlier,
     )
 
 

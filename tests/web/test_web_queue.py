@@ -4,10 +4,14 @@ import re
 
 import pytest
 
-from monitor.adapters.sql.queue import ORDERS, QueueFilter, list_cases
+from monitor.adapters.sql.earlier import Earlier, earlier_of
+from monitor.adapters.sql.people import add_person
+from monitor.adapters.sql.queue import ORDERS, QueueFilter, Wall, list_cases
+from monitor.casework.position import RunPosition
 from monitor.domain.time import DAY_US
 from monitor.web.queue import ROWS
-from tests.web.workbench import Workbench, workbench
+from tests.casework.alert_building import START_US, stored
+from tests.web.workbench import PASSWORD, Workbench, workbench
 
 LINE = re.compile(r'data-case="(C-[A-Z2-7]+)"')
 
@@ -110,3 +114,27 @@ def test_what_is_new_is_counted_without_moving_a_line(bench: Workbench):
     client = bench.signed_in("analyst")
     assert "2" in client.get("/queue/count", params={"known": 1}).text
     assert client.get("/queue/count", params={"known": 3}).text.strip() == ""
+
+
+def test_what_was_before_is_counted_by_subject_and_a_report_only_for_who_may_know(bench: Workbench):
+    """The first customer is reported, and has a further case then."""
+    first = bench.cases()[0]
+    add_person(
+        bench.store, name="officer2", full_name="", role="officer", password=PASSWORD, by="test", now_us=START_US
+    )
+    number = next(n for n in range(3) if stored(n, customer=f"customer {n}").alert.subject.token == first.subject.token)
+    propose(bench, "officer", first.case_id)
+    bench.signed_in("officer2").get(f"/cases/{first.case_id}")
+    assert bench.post("officer2", f"/cases/{first.case_id}/moves/approve").status_code == 303
+    bench.store.commit_batch(
+        [stored(70, customer=f"customer {number}")], RunPosition("r", 0, 0, 99, 0), recorded_at_us=9
+    )
+    (new,) = [case for case in bench.cases() if case.subject == first.subject and case.case_id != first.case_id]
+    for who, wall, wanted in (
+        ("officer", None, Earlier(1, 1, 1)), ("analyst", Wall("analyst"), None), ("auditor", None, Earlier(1, 1, 1)),
+    ):  # fmt: skip
+        with bench.store.reading() as connection:
+            assert earlier_of(connection, bench.cases(), wall).get(new.case_id) == wanted
+        text = bench.signed_in(who).get("/queue").text
+        line = text[text.index(f'data-case="{new.case_id}"') :].split("</tr>")[0]
+        assert ("1 reported" in line, "before:" in line) == (wanted is not None,) * 2, who
