@@ -46,7 +46,7 @@ from monitor.web.recomputing import Busy
 
 def make_app(desk: Desk) -> FastAPI:
     """The application over an open store."""
-    app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(title="aml workbench", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=str(files("monitor.web") / "static")), name="static")
     for part in _PARTS:
