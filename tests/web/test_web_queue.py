@@ -138,3 +138,23 @@ def test_what_was_before_is_counted_by_subject_and_a_report_only_for_who_may_kno
         text = bench.signed_in(who).get("/queue").text
         line = text[text.index(f'data-case="{new.case_id}"') :].split("</tr>")[0]
         assert ("1 reported" in line, "before:" in line) == (wanted is not None,) * 2, who
+
+
+def test_a_later_case_behind_the_wall_is_not_named_where_a_former_one_cannot_be_reopened(bench: Workbench):
+    first = next(case for case in bench.cases() if case.severity == "medium")
+    number = next(n for n in range(3) if stored(n, customer=f"customer {n}").alert.subject.token == first.subject.token)
+    bench.signed_in("analyst").get(f"/cases/{first.case_id}")
+    closed = {"outcome": "explained", "reason": "seasonal", "note": "Checked."}
+    assert bench.post("analyst", f"/cases/{first.case_id}/moves/close", **closed).status_code == 303
+    more = stored(71, customer=f"customer {number}")
+    bench.store.commit_batch([more], RunPosition("r", 0, 0, 99, 0), recorded_at_us=9)
+    (later,) = [case for case in bench.cases() if case.subject == first.subject and case.case_id != first.case_id]
+    again = {"reason": "new_information", "note": "A letter."}
+    seen = bench.post("senior", f"/cases/{first.case_id}/moves/reopen", **again)
+    assert (seen.status_code, later.case_id in seen.text) == (409, True)
+    propose(bench, "officer", later.case_id)
+    hidden = bench.post("senior", f"/cases/{first.case_id}/moves/reopen", **again)
+    assert hidden.status_code == 409
+    assert "stays closed" in hidden.text
+    assert "later" not in hidden.text.replace("translate", "")
+    assert later.case_id not in hidden.text

@@ -177,7 +177,7 @@ def move(
         if request.move in ("close", "propose", "approve"):
             check_seen(connection, case, request.actor.name)
         if request.move == "reopen":
-            _check_latest(connection, case)
+            _check_latest(connection, case, sees)
         decision = decide(case, request, store.policy)
         if request.move in ("close", "propose"):
             tick(connection, case, checked, request, recorded_at_us=recorded_at_us, lists=store.policy.checklists)
@@ -254,7 +254,7 @@ def check_seen(connection: sa.Connection, case: Case, name: str) -> None:
         )
 
 
-def _check_latest(connection: sa.Connection, case: Case) -> None:
+def _check_latest(connection: sa.Connection, case: Case, sees: Sees) -> None:
     if case.alert_count + case.alerts_after_closing == 0:
         raise MoveRefused(
             f"case {case.case_id} was merged into another, which has its alerts. Split them off there instead."
@@ -265,6 +265,10 @@ def _check_latest(connection: sa.Connection, case: Case) -> None:
         cases.c.subject_kind == case.subject.kind,
     )
     latest = connection.execute(query).scalar_one()
+    if latest != case.case_id and not sees(load(connection, latest)):
+        raise MoveRefused(
+            f"case {case.case_id} stays closed. If something new has come up, tell of the customer, or ask an officer."
+        )
     if latest != case.case_id:
         raise MoveRefused(
             f"case {case.case_id}: its subject has a later case, {latest}, and one open case at a time. "
