@@ -28,6 +28,7 @@ queue is one expression in SQL: stored x stored x a linear function of now.
 from collections.abc import Iterable
 from typing import Final
 
+from monitor.casework.wording import Told, english, told
 from monitor.domain.case import Case, CaseTypology
 from monitor.domain.time import DAY_US, HOUR_US, MINUTE_US
 
@@ -146,21 +147,50 @@ def due_in_words(due_at_us: int, now_us: int) -> str:
     return "in " + time_in_words(due_at_us - now_us)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+SENTENCES = (
+    RISK := "Risk {share}: strongest alert is {severity}, {fired}, {rating}.",
+    RULE_FIRED := "1 rule fired",
+    RULES_FIRED := "{n} rules fired",
+    RATED := "customer rated {rating}",
+    UNRATED := "customer without a rating",
+    URGENT := "Urgency {share}: {left}.",
+    DUE := "due {left}",
+    NOVEL := "Novelty {share}: {seen}.",
+    DISMISSED_ONE := "{seen}; the same was dismissed in 1 earlier case",
+    DISMISSED := "{seen}; the same was dismissed in {n} earlier cases",
+    UNSEEN := "nobody has looked yet",
+    NEW_NAMES := "new since the last look: {names}",
+    NEW_ALERT := "1 alert since the last look",
+    NEW_ALERTS := "{n} alerts since the last look",
+    NOTHING_NEW := "nothing new since the last look",
+)
+"""All sentences of a priority, for whoever says them in another language."""
 
 
 def reasons(case: Case, now_us: int) -> list[str]:
     """The priority in words, one sentence for each of its three parts, and one for the typology."""
-    rating = f"customer rated {case.risk_rating}" if case.risk_rating else "customer without a rating"
-    fired = _count(len(case.rules), "rule")
-    risk_words = f"Risk {case.risk:.2f}: strongest alert is {case.severity}, {fired} fired, {rating}."
-    share = urgency(case.opened_at_us, case.due_at_us, now_us)
-    left = due_in_words(case.due_at_us, now_us)
-    urgency_words = f"Urgency {share:.2f}: {left if left.startswith('overdue') else 'due ' + left}."
-    named = [typology_words(case.typology)] if case.typology is not None else []
-    learned = [lift_words(case.lift)] if case.lift is not None else []
-    return [risk_words, *learned, urgency_words, f"Novelty {case.novelty:.2f}: {_novelty_words(case)}.", *named]
+    return [english(each) for each in reasons_told(case, now_us)]
+
+
+def reasons_told(case: Case, now_us: int) -> list[Told]:
+    """The same as sentences apart from their values."""
+    rating = told(RATED, rating=case.risk_rating) if case.risk_rating else told(UNRATED)
+    fired = _counted(len(case.rules), RULE_FIRED, RULES_FIRED)
+    share, left = urgency(case.opened_at_us, case.due_at_us, now_us), due_in_words(case.due_at_us, now_us)
+    due = left if left.startswith("overdue") else told(DUE, left=left)
+    named = [told(typology_words(case.typology))] if case.typology is not None else []
+    learned = [told(lift_words(case.lift))] if case.lift is not None else []
+    return [
+        told(RISK, share=f"{case.risk:.2f}", severity=case.severity, fired=fired, rating=rating),
+        *learned,
+        told(URGENT, share=f"{share:.2f}", left=due),
+        told(NOVEL, share=f"{case.novelty:.2f}", seen=_novelty(case)),
+        *named,
+    ]
+
+
+def _counted(number: int, one: str, more: str) -> Told:
+    return told(one) if number == 1 else told(more, n=number)
 
 
 def lift_words(lift: float) -> str:
@@ -188,17 +218,18 @@ def typology_words(typology: CaseTypology) -> str:
     return f"Typology {typology.name} {typology.score:.2f}: {gave}."
 
 
-def _novelty_words(case: Case) -> str:
+def _novelty(case: Case) -> Told:
     unseen = case.alert_count - case.alerts_seen
     new = sorted(set(case.typologies) - set(case.typologies_seen))
     if case.alerts_seen == 0:
-        words = "nobody has looked yet"
+        words = told(UNSEEN)
     elif new:
-        words = "new since the last look: " + ", ".join(name.replace("_", " ") for name in new)
+        words = told(NEW_NAMES, names=", ".join(name.replace("_", " ") for name in new))
     elif unseen:
-        words = f"{_count(unseen, 'alert')} since the last look"
+        words = _counted(unseen, NEW_ALERT, NEW_ALERTS)
     else:
-        words = "nothing new since the last look"
+        words = told(NOTHING_NEW)
     if case.dismissed_cases and set(case.typologies) <= set(case.dismissed_typologies):
-        words += f"; the same was dismissed in {_count(case.dismissed_cases, 'earlier case')}"
+        text = DISMISSED_ONE if case.dismissed_cases == 1 else DISMISSED
+        return told(text, seen=words, n=case.dismissed_cases)
     return words

@@ -11,7 +11,7 @@ from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.access import WORK, may
 from monitor.casework.lifecycle import MOVES, four_eyes_required, in_words
 from monitor.casework.lifecycle import Request as Move
-from monitor.casework.priority import priority, reasons
+from monitor.casework.priority import priority, reasons_told
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.alert import MODEL
 from monitor.domain.case import OUTCOMES
@@ -102,7 +102,7 @@ def _page(request: Request, who: Session, case_id: str) -> Response:
         case=case,
         version=file.version,
         line=line,
-        reasons=reasons(case, now_us) if case.is_open else [],
+        reasons=reasons_told(case, now_us) if case.is_open else [],
         alerts=[shown_alert(alert) for alert in reversed(file.alerts)],
         families={alert.alert_id: _families(alert) for alert in file.alerts},
         drawn=families_json,

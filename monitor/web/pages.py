@@ -1,5 +1,6 @@
 """Pages: templates with the words of a language, and what every page shows around its own."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor.adapters.sql.people import Session
 from monitor.casework.access import may
-from monitor.web.words import LANGUAGES, said
+from monitor.casework.wording import Told
+from monitor.web.words import LANGUAGES, said, spelled, told_in
 
 THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE, THEME_COOKIE = "aml_language", "aml_theme"
@@ -42,13 +44,20 @@ def page(
     def put(text: str, **given: object) -> str:
         return said(language, text, **given)
 
+    def tell(sentences: Sequence[Told]) -> list[str]:
+        return [told_in(language, each) for each in sentences]
+
+    def time(words: str) -> str:
+        return spelled(language, words)
+
     def can(right: str) -> bool:
         return session is not None and may(session.person.role, right)
 
     sso = request.app.state.desk.sso
     around = {
         "has_sso": sso is not None, "has_local_users": sso is None or sso.has_local_users,
-        "_": put, "can": can, "language": language, "languages": LANGUAGES, "session": session, "themes": THEMES,
+        "_": put, "tell": tell, "time": time, "can": can, "language": language, "languages": LANGUAGES, "session": session,
+        "themes": THEMES,
         "theme": theme if theme in THEMES else "auto", "path": request.url.path, "query_with": _query_with(request),
     }  # fmt: skip
     return HTMLResponse(_templates.get_template(template).render(around | values), status_code=status)

@@ -9,7 +9,8 @@ from monitor.adapters.sql.earlier import NOTHING_BEFORE, Earlier
 from monitor.adapters.sql.queue import QueueRow
 from monitor.casework.journal import Entry
 from monitor.casework.lifecycle import MOVES, TABLE, in_words
-from monitor.casework.priority import due_in_words, reasons, time_in_words
+from monitor.casework.priority import due_in_words, reasons_told, time_in_words
+from monitor.casework.wording import Told
 from monitor.domain.case import Case
 from monitor.domain.money import format_amount_for_reading
 from monitor.domain.time import DAY_US, format_time
@@ -26,12 +27,14 @@ class ShownCase:
     short_id: str
     priority: int
     priority_class: str
-    reasons: list[str]
+    reasons: list[Told]
     subject: str
     subject_kind: str
     segment: str | None
     rating: str | None
     what: str
+    further: int
+    """How many typologies it has beside, where no group of rules names them all."""
     headline: str
     severity: str
     amount: str
@@ -64,12 +67,13 @@ def shown(
         short_id=case.case_id[:10],
         priority=number,
         priority_class="pressing" if number >= PRESSING else "soon" if number >= SOON else "calm",
-        reasons=reasons(case, now_us),
+        reasons=reasons_told(case, now_us),
         subject=subject,
         subject_kind=case.subject.kind.replace("_", " "),
         segment=case.segment.replace("_", " ") if case.segment else None,
         rating=case.risk_rating,
-        what=_what(case),
+        what=case.typology.name if case.typology else case.typologies[0].replace("_", " ").capitalize(),
+        further=0 if case.typology else len(case.typologies) - 1,
         headline=case.headline,
         severity=case.severity,
         amount=_amount(case),
@@ -89,13 +93,6 @@ def shown(
         tags=tags,
         earlier=earlier,
     )
-
-
-def _what(case: Case) -> str:
-    """The typology in words, with how many alerts there are of it."""
-    name = case.typology.name if case.typology else case.typologies[0].replace("_", " ").capitalize()
-    further = len(case.typologies) - 1
-    return f"{name} +{further}" if further and not case.typology else name
 
 
 def _amount(case: Case) -> str:

@@ -13,16 +13,22 @@ from monitor.casework.bulk import BULK_ACTS
 from monitor.casework.handing import SKIP_REASONS
 from monitor.casework.information import ADDRESSEES
 from monitor.casework.lifecycle import MOVES, in_words
+from monitor.casework.priority import SENTENCES, reasons, reasons_told
 from monitor.casework.quality import FINDINGS
 from monitor.casework.reasons import CLOSE_REASONS, MOVE_REASONS
 from monitor.domain.case import CASE_STATES, OUTCOMES
+from monitor.domain.time import DAY_US
 from monitor.domain.vocabulary import RISK_RATINGS, SEVERITIES, STATUSES
+from monitor.rulebook.groups import load_groups
+from monitor.rulebook.load import load_rules, shipped_rules
 from monitor.web.app import _INVALID, _NO_PAGE, _WORDS
 from monitor.web.pages import THEMES
 from monitor.web.queue import DONE, VIEWS
 from monitor.web.queue_hand import NOTHING
 from monitor.web.queue_views import COLUMNS
-from monitor.web.words import LANGUAGES, said, words_of
+from monitor.web.words import LANGUAGES, TIMES, said, spelled, told_in, words_of
+from tests.casework.alert_building import START_US
+from tests.casework.test_priority import a_case
 
 TEMPLATES = Path(str(files("monitor.web") / "templates"))
 _SAID = re.compile(r"""_\(("([^"]+)"|'([^']+)')[,)]""")
@@ -51,8 +57,24 @@ def from_lists() -> set[str]:
         *(f"column {name}" for name in COLUMNS), *(f"mine {name}" for name in MyDays.__slots__),
         "It has the tag already.", "It does not have the tag.", *FINDINGS.values(),
         *ADDRESSEES.values(), "answered", "withdrawn",
-        _INVALID, _NO_PAGE, "Too many requests. Wait a moment, and try again.",
+        *SENTENCES, *TIMES, *typologies(), _INVALID, _NO_PAGE, "Too many requests. Wait a moment, and try again.",
     }  # fmt: skip
+
+
+def typologies() -> set[str]:
+    """What a case can be called: the groups of the shipped rules, and the typologies of each."""
+    groups, _ = load_groups([shipped_rules()], [], is_run=True)
+    rules, _ = load_rules([shipped_rules()])
+    return {group.name for group in groups.groups} | {rule.typology.replace("_", " ").capitalize() for rule in rules}
+
+
+def test_a_priority_and_its_times_are_said_in_the_language():
+    case = a_case(dismissed_cases=2, dismissed_typologies=("structuring",))
+    assert [told_in("en", each) for each in reasons_told(case, START_US)] == reasons(case, START_US)
+    chinese = [told_in("zh-Hans", each) for each in reasons_told(case, START_US + 40 * DAY_US)]
+    assert not [each for each in chinese if re.search("[a-z]{2}", each)]
+    assert "逾期" in chinese[1]
+    assert spelled("zh-Hans", "in 2d 4h") == "剩余 2天4小时"
 
 
 def test_there_are_words_to_look_for():
