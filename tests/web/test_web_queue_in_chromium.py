@@ -104,7 +104,7 @@ def test_what_comes_in_meanwhile_moves_no_line_and_unchooses_none(browser: Brows
 def test_a_skip_from_the_queue_takes_a_reason(browser: Browser, bench: Workbench, address: str):
     with person(browser, address) as ann:
         ann.sign_in("analyst")
-        ann.page.keyboard.press("w")
+        ann.page.keyboard.press("z")
         expect(ann.page.locator("#skip")).to_be_visible()
         ann.picture("skip")
         ann.page.locator("#skip button.main").click()
@@ -163,6 +163,7 @@ def work(olga, address: str, one: str, two: str, deed: Path) -> None:
     page.goto(f"{address}/cases/{one}")
     page.fill("#tag", "trust")
     page.keyboard.press("Enter")
+    page.click("#tab-history")
     page.click("#move-ask summary")
     page.fill("#move-ask textarea", "Which goods were paid?")
     page.click("#move-ask button")

@@ -18,6 +18,18 @@ function showTab(tab, { focus = false } = {}) {
   if (focus) tab.focus({ preventScroll: true });
 }
 
+/* An address that leads to a place inside a panel opens that panel. */
+function showPlace() {
+  const place = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null;
+  const panel = place?.closest("[role=tabpanel][hidden]");
+  if (!panel) return;
+  showTab(document.getElementById(panel.getAttribute("aria-labelledby")));
+  place.scrollIntoView();
+}
+
+document.addEventListener("DOMContentLoaded", showPlace);
+window.addEventListener("hashchange", showPlace);
+
 document.addEventListener("click", (event) => {
   const tab = event.target.closest("[role=tab]");
   if (tab) showTab(tab);
