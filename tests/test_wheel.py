@@ -22,7 +22,7 @@ def ran(*command: object, cwd: Path, **environment: str) -> str:
         env=names | environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1_800,  # a busy machine takes long to compile all kernels
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -27,7 +27,7 @@ def undisturbed(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tup
     assert child.stdout is not None
     child.stdout.readline()
     started = time.monotonic()
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=900)
     assert child.returncode == 0, errors
     ended = result(folder)
     assert ended["counters"]["alerts_new"] > 10
@@ -43,7 +43,7 @@ def kill_somewhere(source: Source, folder: Path, rng: random.Random, seconds: fl
     """Run until killed at a random moment; whether the run had not come to its end before."""
     if rng.random() < 0.5:
         child = start_child(source, folder, kill_at=rng.randint(1, 250), reload=reload)
-        child.communicate(timeout=300)
+        child.communicate(timeout=900)
         assert child.returncode in (0, -9)
     else:
         child = start_child(source, folder, reload=reload)
@@ -51,7 +51,7 @@ def kill_somewhere(source: Source, folder: Path, rng: random.Random, seconds: fl
         child.stdout.readline()
         time.sleep(rng.uniform(0, seconds))
         child.kill()
-        child.communicate(timeout=300)
+        child.communicate(timeout=900)
     return child.returncode == -9
 
 
@@ -65,7 +65,7 @@ def crash_and_resume(
             break
     assert killed >= kills // 2, f"seed {seed}: only {killed} kills came before the end"
     child = start_child(source, folder, reload=reload)
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=900)
     assert child.returncode == 0, f"seed {seed}: {errors}"
     return result(folder)
 
@@ -84,7 +84,7 @@ def reloaded(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """What an undisturbed run ends with whose rules and lists change in the middle."""
     folder = tmp_path_factory.mktemp("reloaded")
     child = start_child(source, folder, reload=RELOAD)
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=900)
     assert child.returncode == 0, errors
     ended = result(folder)
     assert ended["counters"]["inputs_changed"] == 1
@@ -105,10 +105,10 @@ def test_a_run_killed_around_a_reload_ends_as_if_it_had_not_been(
         assert crash_and_resume(source, tmp_path, seed, 3, 1.0, RELOAD) == reloaded
         return
     child = start_child(source, tmp_path, reload=RELOAD, kill_after_reload=kill_at)
-    child.communicate(timeout=300)
+    child.communicate(timeout=900)
     assert child.returncode == -9
     child = start_child(source, tmp_path, reload=RELOAD)
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=900)
     assert child.returncode == 0, errors
     assert result(tmp_path) == reloaded
 

@@ -30,7 +30,7 @@ def undisturbed(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tup
     assert child.stdout is not None
     child.stdout.readline()
     started = time.monotonic()
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=900)
     assert child.returncode == 0, errors
     ended = result(folder)
     assert ended["counters"]["alerts_new"] > 5
@@ -73,7 +73,7 @@ def fed(
         child.stdout.readline()
         time.sleep(kill_after)
         child.kill()
-    status = child.wait(timeout=300)
+    status = child.wait(timeout=900)
     feeder.join()
     assert child.stderr is not None
     assert status in (0, -9), child.stderr.read()

@@ -109,9 +109,9 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(source: Source, tmp_path: Path)
     while not (folder / "alerts.jsonl").exists() and child.poll() is None:
         time.sleep(0.002)
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=120)
+    _, errors = child.communicate(timeout=600)
     assert child.returncode in (0, 130), errors
-    again = subprocess.run([*command, "--resume"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, timeout=120)
+    again = subprocess.run([*command, "--resume"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, timeout=600)
     assert again.returncode == 0, again.stderr
     run_here(source, tmp_path / "whole")
     assert result(folder) == result(tmp_path / "whole")
