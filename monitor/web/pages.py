@@ -56,8 +56,8 @@ def page(
     sso = request.app.state.desk.sso
     around = {
         "has_sso": sso is not None, "has_local_users": sso is None or sso.has_local_users,
-        "_": put, "tell": tell, "time": time, "can": can, "language": language, "languages": LANGUAGES, "session": session,
-        "themes": THEMES,
+        "_": put, "tell": tell, "time": time, "can": can, "language": language, "languages": LANGUAGES,
+        "session": session, "themes": THEMES,
         "theme": theme if theme in THEMES else "auto", "path": request.url.path, "query_with": _query_with(request),
     }  # fmt: skip
     return HTMLResponse(_templates.get_template(template).render(around | values), status_code=status)

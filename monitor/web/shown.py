@@ -48,7 +48,6 @@ class ShownCase:
     state_words: str
     alerts: int
     new_alerts: int
-    earlier_cases: int
     is_open: bool
     is_restricted: bool
     tags: tuple[str, ...] = ()
@@ -87,7 +86,6 @@ def shown(
         state_words=in_words(case.state),
         alerts=case.alert_count + case.alerts_after_closing,
         new_alerts=row.new_alerts,
-        earlier_cases=case.dismissed_cases,
         is_open=case.is_open,
         is_restricted=case.need_to_know == "restricted",
         tags=tags,
