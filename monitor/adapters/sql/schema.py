@@ -130,6 +130,7 @@ Index(
 )
 Index("ix_cases_is_open_due_at_us", cases.c.is_open, cases.c.due_at_us)
 Index("ix_cases_assignee", cases.c.assignee)
+Index("ix_cases_subject_token", cases.c.subject_token)
 
 case_alerts = Table(
     "case_alerts",

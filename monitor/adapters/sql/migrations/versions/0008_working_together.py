@@ -13,6 +13,7 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Bring the schema forward."""
+    op.create_index("ix_cases_subject_token", "cases", ["subject_token"])
     op.create_table(
         "case_tags",
         sa.Column("case_id", sa.String(32), nullable=False),
