@@ -22,11 +22,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import log10
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from river.drift import PageHinkley
 
 from models.combination import Combination, take_parts
 from models.contract import (
@@ -45,6 +44,9 @@ from models.days import runs_of_days
 from models.drift import LATEST_DAYS, REFERENCE_DAYS, SHIFTED, Condition, Drift, Guard, Watch
 from models.new_edges import NewEdges
 from models.sketch import edges
+
+if TYPE_CHECKING:
+    from river.drift import PageHinkley
 
 HALF_LIFE_DAYS = 365
 """After so many days what was counted weighs half."""
@@ -316,8 +318,10 @@ class Ensemble:
         return [*(str(number) for number in range(len(self._members))), "combination", "watch"]
 
 
-def _detector() -> PageHinkley:
+def _detector() -> "PageHinkley":
     """A shift of a signal's mean tail by a tenth of a decade or more that lasts shows within weeks."""
+    from river.drift import PageHinkley  # river takes seconds to import, and commands without models need none of it
+
     return PageHinkley(min_instances=28, delta=0.05, threshold=2.0)
 
 

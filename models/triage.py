@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from river import linear_model, optim, preprocessing
 
 from models import structural_state
 from models.budget import order
@@ -82,6 +81,8 @@ class Triage:
     ) -> None:  # fmt: skip
         if not 0.0 <= explored_share < 1.0:
             raise ModelError(f"{self.id}: explored_share is {explored_share}; it must be within 0 and 1.")
+        from river import linear_model, optim, preprocessing  # takes seconds, which the queue without it need not wait
+
         self.inputs = tuple(features)
         self.parts = tuple(Part(each.name, each.family or Family.FLOW, each.unit) for each in features)
         self._names = tuple(each.name for each in features)

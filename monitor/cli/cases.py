@@ -28,11 +28,11 @@ from monitor.cli.desk_session import (
     actor,
     desk,
     examples,
-    fail,
     resolver,
     time_of,
     wall_clock_us,
 )
+from monitor.cli.ending import fail
 from monitor.domain.case import CASE_STATES, OUTCOMES
 from monitor.domain.time import DAY_US, parse_duration_us, parse_time_us
 from monitor.domain.vocabulary import SEVERITIES

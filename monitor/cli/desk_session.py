@@ -5,7 +5,6 @@ command line is wrong.
 """
 
 import getpass
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from monitor.adapters.sql.store import CaseStore, StoreError, open_store
 from monitor.app.case_json import Resolve
 from monitor.app.resolving import open_resolver
 from monitor.casework.lifecycle import MoveRefused
+from monitor.cli.ending import fail
 from monitor.domain.case import ROLES, Actor
 from monitor.domain.time import parse_time_us
 
@@ -69,12 +69,6 @@ def desk(db: str) -> Iterator[CaseStore]:
         fail(str(error), 1)
     except StoreError as error:
         fail(str(error), 2)
-
-
-def fail(message: str, status: int) -> None:
-    """Say what is wrong on stderr and end."""
-    sys.stderr.write(message + "\n")
-    raise typer.Exit(status)
 
 
 def actor(user: str | None, role: str) -> Actor:

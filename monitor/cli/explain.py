@@ -14,7 +14,7 @@ from monitor.app.explained_json import explained_json
 from monitor.app.explaining import AlertUnknown, CannotExplain, Explained, Explainer
 from monitor.app.settings import SettingsError, load_settings
 from monitor.app.store import data_folder
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.explain_page import print_explained
 from monitor.cli.stream import SettingsFile
 from monitor.intake.yaml_files import YamlFileError

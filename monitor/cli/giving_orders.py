@@ -19,7 +19,8 @@ from monitor.app.settings import SettingsError, load_settings
 from monitor.app.store import data_folder
 from monitor.app.streaming.given import RUN_START, given_inputs
 from monitor.casework.orders import SUSPICION, Order, OrderRefused, check
-from monitor.cli.desk_session import fail, wall_clock_us
+from monitor.cli.desk_session import wall_clock_us
+from monitor.cli.ending import fail
 from monitor.domain.identifiers import IdentifierKind, token_of
 from monitor.domain.time import parse_time_us
 from monitor.domain.vocabulary import ANOMALY

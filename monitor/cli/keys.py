@@ -8,7 +8,8 @@ import typer
 
 from monitor.adapters.sql.api_keys import DAYS_MAX, KeyRefused, add_key, listed_keys, revoke_key
 from monitor.casework.scopes import SCOPES, ScopesRefused
-from monitor.cli.desk_session import Db, actor, desk, examples, fail, wall_clock_us
+from monitor.cli.desk_session import Db, actor, desk, examples, wall_clock_us
+from monitor.cli.ending import fail
 from monitor.domain.time import format_time
 
 app = typer.Typer(

@@ -15,7 +15,8 @@ from monitor.adapters.sql.store import StoreError
 from monitor.app.embedded import RUN
 from monitor.app.looking_back import NoLookback, look_back
 from monitor.app.store import StoreFilesError
-from monitor.cli.desk_session import AsJson, Db, desk, examples, fail
+from monitor.cli.desk_session import AsJson, Db, desk, examples
+from monitor.cli.ending import fail
 from monitor.cli.giving_orders import day_us
 from monitor.domain.time import UNKNOWN
 

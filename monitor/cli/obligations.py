@@ -22,7 +22,8 @@ from monitor.adapters.sql.store import StoreError
 from monitor.app.obligation_payments import reported_payments
 from monitor.app.reconciling import CannotReconcile, Reconciler
 from monitor.app.rerun_history import HistoryLost
-from monitor.cli.desk_session import AsJson, AsUser, Db, actor, desk, fail, resolver, wall_clock_us
+from monitor.cli.desk_session import AsJson, AsUser, Db, actor, desk, resolver, wall_clock_us
+from monitor.cli.ending import fail
 from monitor.cli.obligation_json import difference_json, obligation_json, reconciliation_json
 from monitor.cli.obligation_tables import print_obligation, print_obligations, print_reconciliation
 from monitor.domain.obligation import STATES

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from monitor.adapters.quarantine import QUARANTINE_FILE, Quarantine, RefusedRecord
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.refused_lines import record_lines
 from monitor.cli.refused_topic import list_topic, retry_topic
 from monitor.cli.stream import SettingsFile

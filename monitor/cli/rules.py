@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from monitor.cli import rule_switches
 from monitor.cli.rule_files import (
     FAILED,
     PASSED,
@@ -212,3 +213,6 @@ def _print_json_lines(results: list[TestResult], mutants: list[MutantResult], ne
         print(json.dumps({"rule": excuse.rule_id, "excuse_of": excuse.name, "file": excuse.place.file,
                           "line": excuse.place.line, "fact": excuse.fact, "passed": False},
                          ensure_ascii=False))  # fmt: skip
+
+
+rule_switches.register(app)

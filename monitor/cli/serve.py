@@ -20,7 +20,8 @@ from monitor.app.inputs import GivenInputs
 from monitor.app.live_run import LiveRun
 from monitor.app.resolving import open_namer
 from monitor.casework.access import RIGHTS
-from monitor.cli.desk_session import Db, actor, desk, examples, fail, resolver, short_token, time_of, wall_clock_us
+from monitor.cli.desk_session import Db, actor, desk, examples, resolver, short_token, time_of, wall_clock_us
+from monitor.cli.ending import fail
 from monitor.cli.explain import explainer_of
 from monitor.cli.model_mode import ModelMode
 from monitor.cli.run import NO_URL

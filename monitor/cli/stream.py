@@ -14,7 +14,7 @@ from rich.table import Table
 
 from monitor.adapters.snapshot_objects import ObjectStoreError
 from monitor.app.settings import Settings, SettingsError, load_settings, shown
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.domain.feed import FEED, NO_FEED, is_feed
 from monitor.intake.lines import STANDARD_INPUT, SourceDamaged, read_lines
 from monitor.intake.profiles import profile_lines

@@ -17,7 +17,8 @@ from monitor.app.case_json import Resolve
 from monitor.app.embedded import RUN
 from monitor.app.streaming.given import RUN_START
 from monitor.casework.orders import END, SAMPLE_SHARE_DEFAULT, SUPPRESS, Order, sample_ppm
-from monitor.cli.desk_session import AsJson, Db, desk, examples, fail, resolver, wall_clock_us
+from monitor.cli.desk_session import AsJson, Db, desk, examples, resolver, wall_clock_us
+from monitor.cli.ending import fail
 from monitor.cli.giving_orders import TAKEN_UP, day_us, give_order, subject_token
 from monitor.domain.money import format_amount_for_reading
 from monitor.domain.time import format_time

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.adapters.sql.feed_totals import read_control_totals, read_totals, write_control_totals
-from monitor.cli.desk_session import AsJson, Db, desk, fail, wall_clock_us
+from monitor.cli.desk_session import AsJson, Db, desk, wall_clock_us
+from monitor.cli.ending import fail
 from monitor.domain.feed import Compared, FeedTotal, added, compare
 from monitor.domain.money import format_amount_for_reading
 from monitor.domain.time import format_time

@@ -1,12 +1,33 @@
 """``aml worker``: the processes of the streaming shell, one command each."""
 
-import typer
+from monitor.cli.lazy import Place, group
 
-from monitor.cli import stream, worker_cases, worker_history, worker_intake, worker_profiles, worker_score
+WORKERS = {
+    "intake": Place(
+        "monitor.cli.worker_intake:intake",
+        "Decode topic transactions: payments into legs, what is wrong into refused, new identifiers into identities.",
+        "monitor.cli.worker_intake:EXIT_STATUS",
+    ),
+    "score": Place(
+        "monitor.cli.worker_score:score",
+        "Judge the partitions that are assigned to this worker, and go on until stopped.",
+        "monitor.cli.stream:EXIT_STATUS",
+    ),
+    "cases": Place(
+        "monitor.cli.worker_cases:cases",
+        "Store alerts and cases, each once, and go on until stopped.",
+        "monitor.cli.worker_cases:EXIT_STATUS",
+    ),
+    "history": Place(
+        "monitor.cli.worker_history:history",
+        "Record the partitions that are assigned to this worker, and go on until stopped.",
+        "monitor.cli.stream:EXIT_STATUS",
+    ),
+    "profiles": Place(
+        "monitor.cli.worker_profiles:profiles",
+        "Keep profile versions in Redis and announce them to the scoring workers; ends on SIGTERM or Ctrl-C.",
+        "monitor.cli.stream:EXIT_STATUS",
+    ),
+}
 
-app = typer.Typer(help="Workers of the streaming shell.", no_args_is_help=True, rich_markup_mode=None)
-app.command("intake", epilog=worker_intake.EXIT_STATUS)(worker_intake.intake)
-app.command("score", epilog=stream.EXIT_STATUS)(worker_score.score)
-app.command("cases", epilog=worker_cases.EXIT_STATUS)(worker_cases.cases)
-app.command("history", epilog=stream.EXIT_STATUS)(worker_history.history)
-app.command("profiles", epilog=stream.EXIT_STATUS)(worker_profiles.profiles)
+app = group(WORKERS, help="Workers of the streaming shell.")

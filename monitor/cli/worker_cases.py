@@ -7,7 +7,7 @@ import typer
 
 from monitor.app.inputs import ApprovalsError
 from monitor.app.settings import SettingsError, load_settings
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.stream import SettingsFile
 from monitor.intake.rates import RatesError
 from monitor.intake.yaml_files import YamlFileError

@@ -1,6 +1,6 @@
 """``aml worker history``: the log of legs into files, so that its alerts can be explained later."""
 
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.stream import SettingsFile, read_settings, told
 from monitor.cli.worker_cases import Instance
 

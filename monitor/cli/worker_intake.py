@@ -6,7 +6,7 @@ import sys
 import typer
 
 from monitor.app.inputs import ApprovalsError
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.stream import SettingsFile, read_settings, told
 from monitor.intake.rates import RatesError
 

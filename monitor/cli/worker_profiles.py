@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.desk_session import fail
+from monitor.cli.ending import fail
 from monitor.cli.stream import SettingsFile, read_settings, told
 
 
