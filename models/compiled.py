@@ -20,6 +20,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from models.made_once import make_once
+
 _CHECKED = os.environ.get("AML_KERNEL_CHECKS") == "1"
 _intrinsic: Any = intrinsic
 _njit: Any = numba.njit
@@ -41,7 +43,7 @@ def kernel(function: Any, digest: Callable[[], str] = source_digest) -> Any:
         function
     )
     if not _CHECKED:
-        compiled._cache._cache_file._source_stamp = digest()
+        make_once(compiled, digest())
     return compiled
 
 

@@ -19,6 +19,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 
+from models.made_once import make_once
+
 PADDING_BYTES = 64
 """Readable bytes behind the last one of a buffer that a kernel reads."""
 
@@ -63,7 +65,7 @@ def kernel(function: Any) -> Any:
     a kernel contains the kernels that it calls and constants of other files. So the stamp is that of all of them.
     """
     compiled: Any = njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")(function)
-    compiled._cache._cache_file._source_stamp = source_digest()
+    make_once(compiled, source_digest())
     return compiled
 
 

@@ -117,6 +117,15 @@ def test_an_offset_changes_at_its_microsecond() -> None:
     assert hours.tolist() == [-5, -4]
 
 
+@pytest.mark.parametrize("zone", ["America/Recife", "Asia/Hebron", "Africa/El_Aaiun"])
+def test_zones_whose_changes_are_nearest_to_each_other_have_their_offset_on_each_day(zone: str):
+    days = np.arange(0, 25_000)
+    moments = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=int(day)) for day in days]
+    wanted = [moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in moments]
+    found = offsets_us(zone, days * 24 * HOUR_US)
+    assert [timedelta(microseconds=int(each)) for each in found] == wanted
+
+
 def test_of_two_threads_that_begin_together_one_finds_the_transitions_of_a_zone():
     _transitions.cache_clear()
     begin, time_us = Barrier(2), np.array([0], np.int64)
