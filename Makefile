@@ -20,7 +20,7 @@ COMPOSE := docker compose --file deploy/compose.yaml
 # A file of tests stays on one worker, so that what it prepares is prepared once; in the order of tests/conftest.py.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test quick check format rules bench bench-stream bench-web evaluate lock clean up down logs
+.PHONY: help install demo kernels test quick check format rules bench bench-stream bench-web evaluate lock clean up down logs
 
 help:  ## this list
 	@echo "make COMMAND; each sets up what it needs"
@@ -48,8 +48,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: install  ## a simulated bank streams in; alerts come out; cases wait in a queue
 	@$(BIN)/aml demo
 
-test: install  ## the whole suite                              (JOBS=2)
-	@$(PYTEST) --doctest-modules tests monitor models
+kernels: install  ## compile what the machine runs, before many processes need it
+	@sh deploy/image/compile-kernels.sh $(CURDIR)/$(BIN)/aml > .venv/kernels.log 2>&1 || { cat .venv/kernels.log; exit 1; }
+
+test: kernels  ## the whole suite                              (JOBS=2)
+	@$(PYTEST) --durations 20 --doctest-modules tests monitor models
 
 quick: install  ## tests that need no server and little time    (T=tests/engine)
 	@$(PYTEST) -m "not slow and not kafka and not redis and not postgres and not prometheus and not s3 and not browser" $(T)

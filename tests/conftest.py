@@ -7,9 +7,10 @@ test is skipped.
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 import pytest
@@ -94,13 +95,40 @@ def promtool() -> str:
         return prometheus.promtool()
 
 
-_LONG = ("slow", "kafka", "postgres", "prometheus", "browser")
+_SERVERS = ("kafka", "postgres", "prometheus", "browser")
+
+
+def _minutes(item: pytest.Item) -> float:
+    """About how long a test takes on a slow machine: what its mark says, ``slow(minutes=3)``, or what is usual."""
+    slow = item.get_closest_marker("slow")
+    if slow is not None:
+        return float(slow.kwargs.get("minutes", 0.3))
+    return 0.05 if any(item.get_closest_marker(mark) for mark in _SERVERS) else 0.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first, the one with most before all: none is left over at the end for one worker."""
-    long = Counter(item.path for item in items if any(item.get_closest_marker(mark) for mark in _LONG))
-    items.sort(key=lambda item: -long[item.path])
+    """The file that takes longest first: none is left over at the end for one worker."""
+    minutes: dict[Path, float] = defaultdict(float)
+    for item in items:
+        minutes[item.path] += _minutes(item)
+    items.sort(key=lambda item: -minutes[item.path])
+
+
+class _FailuresAtOnce:
+    """Says what failed when it fails: a run that is ended before its end has said it then."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.write_line(f"\nfailed: {report.nodeid}\n{report.longreprtext[-2_000:]}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(_FailuresAtOnce(reporter))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,7 +19,7 @@ def commands() -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=3)
 def test_every_runnable_command_of_the_readme_succeeds(tmp_path: Path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     ran = 0

@@ -1,6 +1,7 @@
 """The wheel works from any directory: rules, lists and migrations travel inside it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -57,9 +58,19 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages,) = place.glob("lib/python*/site-packages")
     pip = (sys.executable, "-m", "pip", "--python", place / "bin" / "python")
     ran(*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", wheel, cwd=place)
+    copy_kernels(packages)
     # Entries that a .pth file names come last; an editable install's own .pth file is not read from there.
     (packages / "dependencies.pth").write_text("\n".join(DEPENDENCIES) + "\n")
     return place / "bin" / "aml"
+
+
+def copy_kernels(packages: Path) -> None:
+    """Give the installed program what was compiled here: the stamp is that of the sources, which are the same."""
+    for package in ("monitor", "models"):
+        for kernel in (ROOT / package).rglob("*.nb[ci]"):
+            place = packages / kernel.relative_to(ROOT)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copy2(kernel, place)
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_a_run_killed_around_a_reload_ends_as_if_it_had_not_been(
     assert result(tmp_path) == reloaded
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 @pytest.mark.parametrize("store", range(3))
 def test_runs_killed_at_thirty_random_moments_end_as_if_they_had_not_been(
     source: Source, undisturbed: tuple[dict[str, Any], float], tmp_path: Path, store: int

@@ -14,7 +14,7 @@ import pytest
 from monitor.adapters.vault import PlainVault
 from tests.app.embedded_stores import Source, result, simulated, start_child
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=1.5)
 
 
 @pytest.fixture(scope="module")

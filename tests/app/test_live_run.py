@@ -220,7 +220,7 @@ for line in sys.stdin.buffer:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_killed_at_any_moment_what_was_answered_stays_and_the_rest_can_be_sent_again(bank: ChangingBank):
     seed = random.randrange(2**32)
     print(f"seed {seed}")

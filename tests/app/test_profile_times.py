@@ -15,6 +15,7 @@ from monitor.app.inputs import GivenInputs
 from monitor.domain.time import HOUR_US, format_time, parse_time_us
 from monitor.intake.lines import read_lines
 from tests.app.rough_bank import THREE, rule_text
+from tests.strategies.searching import further
 
 START_US = parse_time_us("2026-05-04T00:00:00Z")
 EVERY_LEG = {
@@ -151,7 +152,7 @@ def test_every_payment_sees_the_version_that_was_recorded_by_the_clock_of_the_lo
 
 
 @pytest.mark.slow
-@settings(max_examples=150, print_blob=True)
+@settings(max_examples=further(30), print_blob=True)
 @ANY_STREAM
 def test_many_more_streams_see_the_version_recorded_by_the_clock(
     versions: list[Version], payments: list[Payment], cuts: list[int], chunk_bytes: int, stop_after: int

@@ -118,7 +118,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
     return Bank(tmp_path_factory.mktemp("bank"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_every_alert_of_the_plain_run_is_one_by_definition_and_none_is_missing(bank: Bank):
     plain = bank.plain()
     found = list(plain.run(bank.lines))

@@ -26,7 +26,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path: Path):
     assert (tmp_path / "bank.db").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_the_demo_shows_a_queue_and_an_alert_that_is_recomputed_and_begins_anew(tmp_path: Path):
     out = tmp_path / "demo"
     out.mkdir()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,7 @@ from deploy.servers.kafka import KafkaServer, Security
 from monitor.adapters.kafka.topics import read_topics
 from monitor.app.settings import load_settings
 from tests.app.embedded_stores import simulated
-from tests.conftest import StartServer
+from tests.conftest import needed
 from tests.deploying.composed import DEPLOY, ROOT
 
 pytestmark = pytest.mark.kafka
@@ -74,15 +75,22 @@ def broker_name(operation: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).upper()
 
 
-@pytest.fixture
-def broker(own_server: StartServer) -> KafkaServer:
-    """A broker where users have the rights of the table, and who comes by the plain listener has all."""
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker with its topics. Users have the rights of the table, and who comes by the plain listener has all."""
     security = Security(mechanism="PLAIN", users={user: f"of-{user}" for user in USERS})
     settings = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
     }
-    server = own_server(KafkaServer, security=security, settings=settings)
+    with needed(), KafkaServer(security=security, settings=settings) as server:
+        give_rights(server)
+        done(server, "aml-topics", "topics", "create", log=tmp_path_factory.mktemp("topics") / "topics.log")
+        yield server
+
+
+def give_rights(server: KafkaServer) -> None:
+    """Give every user what the table gives."""
     bindings = [
         AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*",
                    AclOperation[broker_name(operation)], AclPermissionType.ALLOW)
@@ -94,7 +102,6 @@ def broker(own_server: StartServer) -> KafkaServer:
     admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": "0"})
     for made in admin.create_acls(bindings).values():
         made.result(30)
-    return server
 
 
 def environment(broker: KafkaServer, user: str) -> dict[str, str]:
@@ -148,9 +155,8 @@ def with_what_they_bring(given: Rights, name: str) -> set[str]:
     return found | ({"DESCRIBE"} if found & {"READ", "WRITE"} else set())
 
 
-def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer, tmp_path: Path):
+def test_a_user_can_do_what_the_page_says_and_no_more(broker: KafkaServer):
     assert {"aml-topics", "aml-lag", *(f"aml-{name}" for name in WORKERS)} == USERS.keys()
-    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
     groups = {name for _, given in USERS.values() for names in given.values() for name in names} | {"another"}
     for user, (on_topics, on_groups) in USERS.items():
         admin = AdminClient({**client(broker, user), "log_level": "0"})
@@ -171,7 +177,6 @@ def surroundings(redis_url: str, folder: Path) -> dict[str, str]:
 @pytest.mark.redis
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_is_given_partitions_as_its_user(broker: KafkaServer, redis_url: str, tmp_path: Path, name: str):
-    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
     log = tmp_path / "worker.log"
     worker = aml(broker, f"aml-{name}", "worker", name, log=log, **surroundings(redis_url, tmp_path))
     admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": "0"})
@@ -190,9 +195,8 @@ def test_a_worker_is_given_partitions_as_its_user(broker: KafkaServer, redis_url
 
 
 @pytest.mark.redis
-@pytest.mark.slow
+@pytest.mark.slow(minutes=3)
 def test_a_bank_goes_through_all_workers_with_these_rights_alone(broker: KafkaServer, redis_url: str, tmp_path: Path):
-    done(broker, "aml-topics", "topics", "create", log=tmp_path / "topics.log")
     bank = simulated(tmp_path, customers=150, days=20, seed=9)
     given = surroundings(redis_url, tmp_path) | {
         "AML_INPUTS_APPROVE_EXAMPLES": "true", "AML_INPUTS_MODELS": "off", "AML_INPUTS_RATES": str(bank.rates),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from monitor.engine import state
 from tests.engine.engine_logs import new_log, state_of
 from tests.strategies.plain_streams import stream
+from tests.strategies.searching import further
 
 SEEDS = st.integers(0, 2**32)
 
@@ -69,7 +70,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(seed: int, cut: int, d
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=further(12), deadline=None, print_blob=True)
 @given(seed=SEEDS, days=st.sampled_from([2, 30, 300, 900]), n=st.integers(100, 900))
 def test_any_division_of_long_logs_says_the_same(seed: int, days: int, n: int):
     records = stream(seed, n, days=days, customers=12, joint=True)

@@ -12,6 +12,7 @@ from monitor.rulebook.rule import Rule, TableTest
 from monitor.rulebook.testing_reference import ReferenceTables
 from tests.oracle.agreement import said, said_slowly
 from tests.strategies.disturbed_tables import disturbed
+from tests.strategies.searching import further
 
 RULES, _ = load_rules([shipped_rules()])
 
@@ -52,4 +53,4 @@ def test_engine_and_slow_evaluator_agree_around_the_tests_of_each_rule(rule: Rul
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_further_tables_agree_as_well(rule: Rule):
-    run(rule, random.randrange(2**32), tables=30)
+    run(rule, random.randrange(2**32), tables=further(6))

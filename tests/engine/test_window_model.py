@@ -16,6 +16,7 @@ from monitor.engine.table import WindowTable
 from monitor.engine.windows import BATCH
 from monitor.rulebook.plan import DISTINCTS_PER_TABLE_MAX, FILTERS_PER_TABLE_MAX, FieldUse, WindowMeasure
 from tests.engine.window_model import ENTER, REMOVE, Leg, Measures, SlowTable, behind, feed, new_table
+from tests.strategies.searching import further
 
 AMOUNTS = (FieldUse("amount", "USD"), FieldUse("amount", "EUR"))
 CODES = (FieldUse("counterparty"), FieldUse("device"), FieldUse("channel"))
@@ -151,7 +152,7 @@ def test_a_ring_that_is_searched_by_a_table_of_its_values_says_what_the_definiti
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, print_blob=True)
+@settings(max_examples=further(20), deadline=None, print_blob=True)
 @given(seed=st.integers(0, 2**32), events_max=st.sampled_from([1, 2, 5, 12, 40, 290, 100_000]), n=st.integers(50, 900))
 def test_any_table_says_what_its_definition_says_for_long(seed: int, events_max: int, n: int):
     compare(seed, n, events_max=events_max, keys=1 + seed % 4, read=0.1, is_crowded=seed % 2 == 0)

@@ -18,6 +18,7 @@ from tests.engine.window_definitions import (
     run,
     table_of,
 )
+from tests.strategies.searching import further
 
 KEPT = measures((24 * HOUR_US, 48 * HOUR_US), ("day",))
 
@@ -39,7 +40,7 @@ def compare(seed: int, *, n: int, keys: int, span_us: int) -> int:
     return compared
 
 
-@settings(max_examples=40, deadline=None, print_blob=True)
+@settings(max_examples=further(8), deadline=None, print_blob=True)
 @given(seed=st.integers(0, 2**32), n=st.integers(2, 90), keys=st.integers(1, 3), days=st.integers(1, 6))
 def test_every_measure_is_that_of_the_definition(seed: int, n: int, keys: int, days: int):
     compare(seed, n=n, keys=keys, span_us=days * 24 * HOUR_US)
@@ -89,7 +90,7 @@ def test_the_division_into_batches_changes_nothing_for_a_key_with_a_thousand_eve
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, print_blob=True)
+@settings(max_examples=further(8), deadline=None, print_blob=True)
 @given(seed=st.integers(0, 2**32), n=st.integers(2, 300), keys=st.integers(1, 5), days=st.integers(1, 20))
 def test_every_measure_is_that_of_the_definition_on_long_streams(seed: int, n: int, keys: int, days: int):
     compare(seed, n=n, keys=keys, span_us=days * 24 * HOUR_US)

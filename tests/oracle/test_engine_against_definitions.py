@@ -15,6 +15,7 @@ from tests.oracle.engine_run import run_engine
 from tests.oracle.sql_windows import Bounded, check_against_sql
 from tests.oracle.streams import EVERY_MEASURE, RATES, SMALL, SMALL_MINOR, streams, windows
 from tests.rulebook.small_rules import START_US, paid_in, parameter, rule, window
+from tests.strategies.searching import further
 
 PARAMETERS = {"small": SMALL_MINOR}
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -108,7 +109,7 @@ def test_what_the_engine_remembers_of_a_customer_is_by_definition(payments: list
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=further(100), deadline=None, phases=NO_SHRINKING)
 @given(payments=streams(max_size=50), one=windows(), cuts=st.lists(st.integers(1, 49)))
 def test_measures_and_verdicts_on_many_longer_streams(payments: list[PlainTransaction], one: Window, cuts: list[int]):
     compare_measures(payments, [one], cuts)

@@ -14,6 +14,7 @@ from monitor.rulebook.rule import Rule
 from tests.oracle.agreement import said, said_slowly
 from tests.oracle.stretch_run import StretchRun
 from tests.strategies.rule_streams import NOWHERE, RuleStream, rule_stream
+from tests.strategies.searching import further
 
 LISTS, _ = load_lists([shipped_rules()])
 RULES, _ = load_rules([shipped_rules()], LISTS)
@@ -113,9 +114,9 @@ def test_the_streams_hold_what_can_go_wrong():
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_further_streams_agree_as_well(rule: Rule):
-    run(rule, random.randrange(2**32), streams=30)
+    run(rule, random.randrange(2**32), streams=further(6))
 
 
 @pytest.mark.slow
 def test_further_streams_agree_under_all_rules_at_once():
-    run_all(random.randrange(2**32), streams=40)
+    run_all(random.randrange(2**32), streams=further(8))

@@ -12,6 +12,7 @@ from monitor.rulebook.rule import Window
 from tests.oracle.sql_windows import Bounded, check_against_sql, sql_measures
 from tests.oracle.streams import EVERY_MEASURE, FILTERS, RATES, SMALL, SMALL_MINOR, streams, windows
 from tests.rulebook.small_rules import paid_in, rule, window
+from tests.strategies.searching import further
 
 PARAMETERS = {"small": SMALL_MINOR}
 
@@ -46,7 +47,7 @@ def test_python_and_sql_agree_on_random_streams(payments: list[PlainTransaction]
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=further(120), deadline=None)
 @given(payments=streams(max_size=40), one=windows())
 def test_python_and_sql_agree_on_many_longer_streams(payments: list[PlainTransaction], one: Window):
     compare(payments, one)

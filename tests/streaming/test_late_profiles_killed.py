@@ -24,7 +24,7 @@ from tests.streaming.late_versions import announcement
 from tests.streaming.legs_stream import KEY, LegsStream
 from tests.streaming.test_scoring_worker import INPUTS, Cluster, Log, cluster
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow(minutes=1)]
 
 RULE = Path(__file__).with_name("late_rule")
 

@@ -25,7 +25,7 @@ from tests.streaming.test_scoring_worker import (
     shows,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.s3, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.s3, pytest.mark.slow(minutes=1)]
 
 
 class Bucket:

@@ -20,7 +20,7 @@ from tests.streaming.whole_stream import KINDS, WholeStream, disturbances, moves
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int, int]]:
     """An empty database for cases, with how many kills and stops it sees: fewer in a file, which has one writer."""
     if request.param == "sqlite":
-        yield str(tmp_path / "bank.db"), 10, 4
+        yield str(tmp_path / "bank.db"), 6, 2
         return
     with database(request.getfixturevalue("postgres_url")) as url:
         yield url, 30, 8
@@ -28,7 +28,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 
 @pytest.mark.kafka
 @pytest.mark.redis
-@pytest.mark.slow
+@pytest.mark.slow(minutes=6)
 def test_killed_at_random_moments_the_cases_are_those_of_an_undisturbed_run_of_the_log(
     own_server: StartServer, place: tuple[str, int, int], tmp_path: Path
 ):

@@ -26,7 +26,13 @@ from tests.streaming.cases_cluster import database
 from tests.streaming.whole_stream import WholeStream, parts
 from tests.watching.asked import RememberingPrometheus, config_for, expressions, has_number, over_days
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.postgres, pytest.mark.prometheus, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.redis,
+    pytest.mark.postgres,
+    pytest.mark.prometheus,
+    pytest.mark.slow(minutes=5),
+]
 
 LIMIT_SECONDS = 900
 PARTS, PAUSE_SECONDS = 30, 3.0

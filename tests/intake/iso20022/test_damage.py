@@ -1,6 +1,7 @@
 """Nothing is lost and nothing crashes: bombs, cut files, wrong encodings, changed bytes, and however a file is cut."""
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ from tests.intake.iso20022.messages import (
     settlement,
     status,
 )  # fmt: skip
+from tests.strategies.searching import further
 
 THREE = settlement(*(numbered(Payment(), number) for number in range(3)))
+
 IDS = [numbered(Payment(), number).uetr for number in range(3)]
 SEVERAL = b"\n".join(
     [THREE, cash("1.00", "T1"), order(Payment()), status(Payment()), returned(Payment()), entry(Payment())]
@@ -138,7 +141,10 @@ def test_a_changed_byte_crashes_nothing_and_loses_no_payment(at: int, byte: int)
 @pytest.mark.slow
 @pytest.mark.parametrize("byte", [b"<", b">", b"/", b"&", b"\0", b"x", b"\xff", b'"'])
 def test_a_byte_changed_anywhere_loses_no_payment(byte: bytes):
-    for at in range(0, len(THREE), 3):
+    step = max(1, 15 // further(1))
+    first = random.randrange(step)
+    print(f"every {step}th byte from {first}")
+    for at in range(first, len(THREE), step):
         changed = THREE[:at] + byte + THREE[at + 1 :]
         ids, refusals = decoded(changed)
         kept = b"".join(refusal.original for refusal in refusals)
